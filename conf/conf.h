@@ -1,0 +1,211 @@
+/* conf.h - Trove's configuration as plain values, loaded from YAML and checked against one table of
+ * keys.
+ *
+ * The table (conf/table.c) has a row per key: name, type, unit, range, default, hot or restart,
+ * help.  The loader, the manual page, the JSON Schema, the "did you mean" and the diff all come
+ * from it.  Every key has a default that is safe for production except those that only the operator
+ * can know (version, data_dir, ports).
+ *
+ * Memory:  conf_load returns one allocation tree that conf_free frees; read-only after.
+ * Threads: any may read.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/diag.h"
+
+#define CONF_NAME_MAX   64
+#define CONF_PATH_MAX   256
+#define CONF_PORTS_MAX  8
+#define CONF_ADDRS_MAX  8
+#define CONF_LCORES_MAX 128
+#define CONF_TYPES_MAX  64
+#define CONF_HUNTS_MAX  64
+#define CONF_NODES_MAX  256 /* start and treasure items of a trail, each */
+#define CONF_SINKS_MAX  16
+
+/* Where a value stands in the files, for messages and for `explain`. */
+struct conf_place {
+    uint32_t line;
+    uint32_t column;
+};
+
+enum conf_auto { CONF_OFF, CONF_ON, CONF_AUTO };
+
+struct conf_addr {
+    uint8_t family; /* 4 or 6 */
+    uint8_t prefix_len;
+    uint8_t bytes[16];
+};
+
+enum conf_timestamp {
+    CONF_TIMESTAMP_NONE,    /* a packet's wire time is when the rx part took it from its queue */
+    CONF_TIMESTAMP_TRAILER, /* the last 8 bytes of the frame, behind the IP packet: ns since 1970,
+                               big-endian, as taps add them */
+};
+
+struct conf_port {
+    char name[CONF_NAME_MAX + 1];
+    char device[CONF_PATH_MAX]; /* PCI address, or a DPDK vdev such as net_af_packet0,iface=eth1 */
+    uint32_t rx_queues;         /* 0: as many as there are rx parts for it */
+    uint32_t rx_descriptors;
+    uint8_t mac[6]; /* all zero: the port's own */
+    enum conf_timestamp timestamp;
+    uint32_t addr_count;
+    struct conf_addr addrs[CONF_ADDRS_MAX];
+    struct conf_place place;
+};
+
+struct conf_lcore {
+    uint32_t core;
+    bool rx;
+    bool shard;
+    struct conf_place place;
+};
+
+struct conf_type {
+    char name[CONF_NAME_MAX + 1];
+    bool require_item, require_tile;
+    bool forbid_item, forbid_tile;
+    bool strict;
+    struct conf_place place;
+};
+
+enum conf_hunt_kind { CONF_TRAIL, CONF_BASKET };
+
+struct conf_hunt {
+    char name[CONF_NAME_MAX + 1];
+    enum conf_hunt_kind kind;
+    uint64_t types;              /* bit i: listens to events.types[i]; all of them by default */
+    char catalog[CONF_PATH_MAX]; /* as written, made absolute against the configuration file's
+                                    directory */
+    int64_t starts_ms;           /* 0: always */
+    int64_t ends_ms;             /* INT64_MAX: never */
+    bool once;                   /* one award a user; else one per cooldown */
+    uint64_t cooldown_ns;
+
+    /* trail */
+    uint32_t start_count, treasure_count;
+    char (*start)[CONF_NAME_MAX + 1];
+    char (*treasure)[CONF_NAME_MAX + 1];
+    uint32_t max_depth; /* [1, 16] steps after the start; for a basket: hops from a recent item, [1,
+                           4] */
+    uint64_t min_step_ns;
+
+    /* basket */
+    uint32_t recent;       /* items remembered, [1, 16] */
+    uint64_t ttl_ns;       /* of a remembered item */
+    uint32_t basket_items; /* K, [1, 16] */
+    uint32_t threshold;    /* 16.16 fixed point, (0, 1024] */
+    uint32_t decay;        /* 16.16 fixed point, (0, 1]: score kept per hop */
+
+    /* both */
+    uint32_t max_fanout; /* strongest edges of a node that a walk looks at, [1, 1024] */
+    uint32_t budget;     /* edges an event may visit, [1, 4096] */
+    struct conf_place place;
+};
+
+enum conf_sink_type { CONF_SINK_FILE };
+
+struct conf_sink {
+    char name[CONF_NAME_MAX + 1];
+    enum conf_sink_type type;
+    char path[CONF_PATH_MAX];
+    uint32_t outcomes; /* bit per enum outcome_kind, in that order */
+    struct conf_place place;
+};
+
+struct conf {
+    char file[CONF_PATH_MAX]; /* the file it came from, for messages */
+    char *text;               /* its text, for `conf diff` and the store of versions */
+    size_t text_len;
+
+    char pop[CONF_NAME_MAX + 1];
+    char host[CONF_NAME_MAX + 1];
+    char data_dir[CONF_PATH_MAX];
+
+    uint32_t port_count;
+    struct conf_port ports[CONF_PORTS_MAX];
+
+    struct {
+        uint16_t port;
+        uint32_t max_datagram; /* UDP payload bytes */
+    } udp;
+
+    struct {
+        char socket[CONF_PATH_MAX];
+    } management;
+
+    struct {
+        uint64_t dedupe_window_ns;
+        uint64_t dedupe_capacity; /* ids, over all partitions */
+        uint64_t skew_tolerance_ns;
+        uint64_t skew_reject_ns;
+        uint64_t lateness_ns;
+        uint32_t type_count;
+        struct conf_type types[CONF_TYPES_MAX];
+    } events;
+
+    struct {
+        uint32_t event_bytes;
+        uint32_t event_depth;
+        uint64_t users;       /* users with progress in a hunt, summed over hunts */
+        uint64_t user_ttl_ns; /* an idle user's progress is forgotten after this */
+        uint64_t items;       /* in the item dictionary */
+    } limits;
+
+    struct {
+        uint64_t segment_bytes;
+        uint64_t group_commit_ns; /* a record waits at most this long for company */
+        uint32_t buffer_blocks;   /* of 256 KiB a shard may have filled and not yet durable */
+    } journal;
+
+    struct {
+        enum conf_auto huge_pages;
+        uint32_t mbufs; /* 0: worked out from queues and rings */
+    } memory;
+
+    bool lcores_auto;
+    uint32_t lcore_count;
+    struct conf_lcore lcores[CONF_LCORES_MAX];
+    int32_t control_core; /* -1: auto */
+
+    uint32_t partitions; /* power of two */
+    uint32_t ring_slots; /* power of two */
+    uint64_t drain_ns;   /* how long a stop waits for the input to fall silent */
+
+    uint32_t hunt_count;
+    struct conf_hunt hunts[CONF_HUNTS_MAX];
+
+    uint32_t sink_count;
+    struct conf_sink sinks[CONF_SINKS_MAX];
+};
+
+/* conf_load parses and checks a configuration's text; file names it in messages and anchors
+ * relative paths. Returns the configuration, or NULL with at least one entry in *diags.  All faults
+ * are found in one run. */
+struct conf *conf_load(const char *file, const char *text, size_t len, struct diag_list *diags);
+
+/* conf_load_file reads the file first (at most 4 MiB). */
+struct conf *conf_load_file(const char *file, struct diag_list *diags);
+
+/* conf_default_text returns the embedded configuration of `troved --dev`. */
+const char *conf_default_text(void);
+
+void conf_free(struct conf *conf);
+
+/* conf_diff calls each(arg, sign, path, from, to, hot) for every value that differs: sign '~'
+ * changed, '+' added, '-' removed; path like hunts.spring-26.min_step; values as one would write
+ * them in YAML.  Returns the number of differences. */
+unsigned conf_diff(const struct conf *from, const struct conf *to,
+                   void (*each)(void *arg, char sign, const char *path, const char *from,
+                                const char *to, bool hot),
+                   void *arg);
+
+/* conf_print_schema and conf_print_manual write the JSON Schema, and the key tables of
+ * trove.yaml(5), from the table of keys. */
+void conf_print_schema(FILE *out);
+void conf_print_manual(FILE *out);

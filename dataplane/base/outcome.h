@@ -1,0 +1,95 @@
+/* outcome.h - what an event led to, in memory and as the body of an OUTCOME record.
+ *
+ * Outcomes name their hunt, and an award its user and items, in words: a sink needs neither
+ * configuration nor catalog of the time. Every accepted event has at least one: a visit with no
+ * hunt when no hunt listens to it.
+ *
+ * Memory:  encoded into and decoded from the caller's buffer.  Threads: any.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "dataplane/base/event.h"
+
+#define OUTCOME_ITEMS_MAX 17 /* the longest trail: start and 16 steps */
+#define OUTCOME_NO_HUNT   0xffff
+#define OUTCOME_BODY_MAX  (64 + 2 * (1 + EVENT_NAME_MAX) + OUTCOME_ITEMS_MAX * (1 + EVENT_NAME_MAX))
+
+/* Written to journals: append, never reorder. */
+#define OUTCOME_KIND_LIST(KIND)                                                                    \
+    KIND(visit, "the event was seen by the hunt, or by no hunt at all")                            \
+    KIND(award, "the user has won")                                                                \
+    KIND(refusal, "a rule refused a step or an award")                                             \
+    KIND(claim_granted, "the tile is this user's")                                                 \
+    KIND(claim_refused, "the tile is not this user's")                                             \
+    KIND(duplicate, "the same user and id were seen before")                                       \
+    KIND(late, "the client time is older than events.lateness")                                    \
+    KIND(rejected, "the event is bad and kept as a dead letter")
+
+enum outcome_kind {
+#define OUTCOME_ENUM(name, help) OUTCOME_##name,
+    OUTCOME_KIND_LIST(OUTCOME_ENUM)
+#undef OUTCOME_ENUM
+        OUTCOME_KIND_COUNT
+};
+
+#define REFUSAL_LIST(REFUSAL)                                                                      \
+    REFUSAL(none, "not refused")                                                                   \
+    REFUSAL(window, "the event's time is outside the hunt's starts and ends")                      \
+    REFUSAL(too_fast, "the step came sooner after the last one than min_step")                     \
+    REFUSAL(max_depth, "the trail is already max_depth steps long")                                \
+    REFUSAL(already_won, "the user has won this hunt, and it awards once")                         \
+    REFUSAL(cooldown, "the user won this hunt less than cooldown ago")
+
+enum refusal {
+#define REFUSAL_ENUM(name, help) REFUSAL_##name,
+    REFUSAL_LIST(REFUSAL_ENUM)
+#undef REFUSAL_ENUM
+        REFUSAL_COUNT
+};
+
+enum outcome_flag {
+    OUTCOME_STEP = 1 << 0,         /* trail: the event counted as a step (or as the start) */
+    OUTCOME_STOPPED = 1 << 1,      /* the walk hit its budget of edges */
+    OUTCOME_ITEM_UNKNOWN = 1 << 2, /* the item is not in the hunt's catalog */
+    OUTCOME_DONE = 1 << 3,         /* the user has already won and is not judged again */
+};
+
+struct outcome {
+    uint8_t kind;    /* enum outcome_kind */
+    uint8_t refusal; /* enum refusal */
+    uint8_t flags;   /* enum outcome_flag */
+    uint8_t item_count;
+    uint16_t hunt;        /* index in the rules, OUTCOME_NO_HUNT */
+    uint16_t depth;       /* trail: nodes reached; basket: recent items */
+    uint32_t score;       /* basket: the best K together, 16.16 fixed point */
+    uint32_t edge_count;  /* visited by the walk */
+    uint64_t first_seq;   /* duplicate: sequence of the first one */
+    uint64_t award_id[2]; /* award: a function of user, id and hunt */
+    uint32_t
+        item[OUTCOME_ITEMS_MAX]; /* award: the path or the basket, as ids of the item dictionary */
+};
+
+struct outcome_name {
+    const uint8_t *text;
+    uint32_t len; /* [0, 64] */
+};
+
+/* A decoded outcome with its names; texts point into the record.  `id` is the event's. */
+struct outcome_view {
+    struct outcome outcome; /* hunt and item[] are not kept on disk: OUTCOME_NO_HUNT and 0 */
+    uint64_t id[2];
+    struct outcome_name hunt; /* len 0: none */
+    struct outcome_name user; /* award and duplicate only, else len 0 */
+    struct outcome_name item[OUTCOME_ITEMS_MAX];
+};
+
+/* outcome_encode writes a view as a record body; returns its length, at most OUTCOME_BODY_MAX. */
+uint32_t outcome_encode(const struct outcome_view *view, uint8_t body[OUTCOME_BODY_MAX]);
+
+/* outcome_decode returns 0, or -EBADMSG when the body is not an outcome's; never reads past len. */
+int outcome_decode(const uint8_t *body, uint32_t len, struct outcome_view *view);
+
+const char *outcome_kind_name(unsigned kind);
+const char *refusal_name(unsigned refusal);

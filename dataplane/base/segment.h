@@ -1,0 +1,98 @@
+/* segment.h - segment files: their names, their first 4 KiB, and a reader that walks a data
+ * directory's journals in order.
+ *
+ * journal/EEEEEE-SSS-NNNNNN.seg: epoch (each start of the daemon begins one), shard, number.  A
+ * partition lives in one shard within an epoch, so reading epoch after epoch, any shard order
+ * within one, keeps every partition's records in order.
+ *
+ * Memory:  a reader owns one buffer of a block's size.
+ * Threads: a reader is one thread's; it may read a segment that is being written, up to the mark it
+ * is given.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "dataplane/base/block.h"
+
+#define SEGMENT_MAGIC        0x4745534556525400ull /* "\0TRVESEG" */
+#define SEGMENT_FORMAT       1u
+#define SEGMENT_HEADER_BYTES BLOCK_ALIGN
+#define SEGMENT_NAME_MAX     32
+
+/* On disk, padded with zeros to SEGMENT_HEADER_BYTES. */
+struct segment_header {
+    uint64_t magic;
+    uint32_t crc; /* CRC-32C of all that follows in this struct */
+    uint32_t format;
+    uint64_t file_id;
+    uint64_t key_fingerprint; /* hash.h: whose hashes the state of this journal rests on */
+    uint64_t created_ns;
+    uint64_t first_ordinal;
+    uint64_t prev_hash; /* of the last block of the segment before, the chain's start: the first
+                           file_id of the epoch */
+    uint32_t epoch;
+    uint32_t shard;
+    uint32_t number; /* from 1 within (epoch, shard) */
+    uint32_t shard_count;
+    uint32_t partition_count;
+    uint32_t config_version;
+};
+
+struct segment_id {
+    uint32_t epoch;
+    uint32_t shard;
+    uint32_t number;
+};
+
+/* How far a journal is durable.  Writer: the journal thread.  Readers: pumps, rx parts, the control
+ * thread. */
+struct segment_mark {
+    _Atomic uint64_t ordinal;  /* of the last durable record; 0: none */
+    _Atomic uint64_t position; /* segment number << 40 | offset behind the last durable block */
+};
+
+#define SEGMENT_POSITION(number, offset) ((uint64_t)(number) << 40 | (uint64_t)(offset))
+
+void segment_name(struct segment_id id, char name[SEGMENT_NAME_MAX]);
+/* segment_name_parse returns 0, or -EINVAL when name is not a segment's. */
+int segment_name_parse(const char *name, struct segment_id *id);
+
+void segment_header_encode(const struct segment_header *header, uint8_t page[SEGMENT_HEADER_BYTES]);
+/* segment_header_decode returns 0, -EBADMSG (magic or CRC), -EPROTONOSUPPORT (a later format). */
+int segment_header_decode(const uint8_t page[SEGMENT_HEADER_BYTES], struct segment_header *header);
+
+/* segment_list reads the journal directory into a sorted array (epoch, shard, number) that the
+ * caller frees. Returns the count, or a negative errno.  Files that are not segments are counted in
+ * *unknown and left alone. */
+int segment_list(int dir_fd, struct segment_id **ids, unsigned *unknown);
+
+struct segment_reader {
+    int dir_fd;
+    int fd; /* -1 before the first open */
+    struct segment_id id;
+    struct block_place place;
+    uint8_t *buffer; /* BLOCK_BYTES, aligned */
+    uint32_t at;     /* next record in the block, behind its header */
+    uint32_t end;
+    uint64_t ordinal; /* of the last record returned */
+    uint32_t config_version;
+    uint32_t partition_count;
+    uint64_t key_fingerprint;
+};
+
+int segment_reader_init(struct segment_reader *reader, int dir_fd);
+void segment_reader_fini(struct segment_reader *reader);
+
+/* segment_reader_open starts reading segment id at its first block; a reader that has just read the
+ * one before passes the chain on and has it checked.  Returns 0 or a negative errno (-EBADMSG: not
+ * this segment's header). */
+int segment_reader_open(struct segment_reader *reader, struct segment_id id);
+
+/* segment_reader_next returns the next record, loading blocks as needed but none that starts at or
+ * behind limit (an offset in this segment; UINT64_MAX for a closed one).  *fault says why there is
+ * none: BLOCK_END (limit or end of segment), or what is wrong with the block at
+ * reader->place.offset. */
+const struct record *segment_reader_next(struct segment_reader *reader, uint64_t limit,
+                                         enum block_fault *fault);

@@ -1,0 +1,83 @@
+/* net.h - the packet path without DPDK: what a frame is, where its UDP payload lies, and the
+ * replies that an address owes.
+ *
+ * Ethernet II, up to two 802.1Q/802.1ad tags, ARP (RFC 826), IPv4 (RFC 791), ICMP echo (RFC 792),
+ * IPv6 (RFC 8200), neighbour discovery (RFC 4861) and ICMPv6 echo (RFC 4443), UDP (RFC 768).
+ * Malformed, truncated, fragmented and foreign frames are dropped under a named reason; nothing is
+ * read past the end.
+ *
+ * Memory:  works in the frame's own bytes; a reply is built in place.
+ * Threads: any; struct net is read-only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* NET_REASON(name, help): every frame that is neither delivered nor answered is counted under one
+ * of these. */
+#define NET_REASON_LIST(NET_REASON)                                                                \
+    NET_REASON(none, "not dropped")                                                                \
+    NET_REASON(truncated, "shorter than its headers say")                                          \
+    NET_REASON(ethertype, "neither ARP, IPv4 nor IPv6")                                            \
+    NET_REASON(not_for_us, "the destination is not an address of this port")                       \
+    NET_REASON(vlan_depth, "more than two VLAN tags")                                              \
+    NET_REASON(arp, "an ARP packet that asks nothing of us, or is malformed")                      \
+    NET_REASON(ip_header, "IP version, header length or total length is wrong")                    \
+    NET_REASON(ip_checksum, "wrong IPv4 header checksum")                                          \
+    NET_REASON(ip_source, "a source address that no host can have")                                \
+    NET_REASON(fragment, "an IP fragment; events fit in one packet")                               \
+    NET_REASON(ip_options, "IPv6 extension headers, or IPv4 source routing")                       \
+    NET_REASON(protocol, "neither UDP nor an ICMP echo")                                           \
+    NET_REASON(icmp, "an ICMP message that asks nothing of us, or is malformed")                   \
+    NET_REASON(icmp_checksum, "wrong ICMP checksum")                                               \
+    NET_REASON(udp_length, "UDP length does not match the packet")                                 \
+    NET_REASON(udp_checksum, "wrong UDP checksum, or none over IPv6")                              \
+    NET_REASON(udp_port, "no listener on that UDP port")                                           \
+    NET_REASON(too_long, "the datagram is longer than listen.udp.max_datagram")                    \
+    NET_REASON(segmented, "the port delivered it in several buffers")
+
+enum net_reason {
+#define NET_REASON_ENUM(name, help) NET_##name,
+    NET_REASON_LIST(NET_REASON_ENUM)
+#undef NET_REASON_ENUM
+        NET_REASON_COUNT
+};
+
+#define NET_ADDRS_MAX 8
+
+struct net_addr {
+    uint8_t family; /* 4 or 6 */
+    uint8_t bytes[16];
+};
+
+/* What a port answers to. */
+struct net {
+    uint8_t mac[6];
+    uint16_t udp_port;
+    uint32_t max_datagram; /* UDP payload bytes */
+    uint32_t addr_count;
+    struct net_addr addrs[NET_ADDRS_MAX];
+};
+
+/* What the port has already checked for this frame. */
+enum net_offload { NET_IP_CHECKED = 1 << 0, NET_L4_CHECKED = 1 << 1 };
+
+enum net_action { NET_DROP, NET_DELIVER, NET_REPLY };
+
+struct net_verdict {
+    uint8_t action;       /* enum net_action */
+    uint8_t reason;       /* enum net_reason of a drop */
+    uint16_t payload_off; /* DELIVER: the UDP payload */
+    uint16_t payload_len;
+    uint16_t frame_len; /* DELIVER: link header and IP packet, what follows is padding or a trailer;
+                           REPLY: bytes to send */
+};
+
+/* net_input classifies one frame of len bytes, in [0, 65535].  For a REPLY the frame has been
+ * turned round in place (it never grows). Multicast and broadcast frames are accepted for ARP and
+ * for IPv6 neighbour solicitation only. */
+struct net_verdict net_input(const struct net *net, uint8_t *frame, uint32_t len, unsigned offload);
+
+const char *net_reason_name(unsigned reason);
+const char *net_reason_help(unsigned reason);

@@ -1,0 +1,48 @@
+/* catalog.h - the item graph as compressed adjacency (CSR), strongest edges first.
+ *
+ * Text form: one edge a line, from<TAB>to<TAB>weight; weight in (0, 1e9], lines starting with '#'
+ * and empty lines ignored, an edge given twice adds up.  Directed: an undirected graph lists both
+ * directions.  Each edge is kept with its weight relative to the strongest edge of its node, as
+ * 16-bit fixed point in (0, 1], so that a walk needs one 8-byte load per edge.
+ *
+ * Memory:  one allocation, immutable once built; published and retired with the rules that hold it.
+ * Threads: any may read.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/diag.h"
+#include "dataplane/base/hash.h"
+#include "graph/items.h"
+
+struct catalog_edge {
+    uint32_t to;       /* item id */
+    uint16_t strength; /* weight / strongest weight of the node, 65535 = 1.0; at least 1 */
+    uint16_t reserved;
+};
+
+struct catalog;
+
+/* catalog_load reads a catalog file, adding its names to items.  Returns it, or NULL with the
+ * faults in *diags (file, line). */
+struct catalog *catalog_load(const char *file, struct items *items, const struct hash_key *key,
+                             struct diag_list *diags);
+void catalog_free(struct catalog *catalog);
+
+/* catalog_find maps hash64(name) to an item id of this catalog, or ITEM_NONE. */
+uint32_t catalog_find(const struct catalog *catalog, uint64_t name_key);
+/* catalog_edges returns the edges of an item, strongest first (ties: lower id first), and their
+ * number; 0 for an item that is not in the catalog. */
+uint32_t catalog_edges(const struct catalog *catalog, uint32_t item,
+                       const struct catalog_edge **edges);
+/* catalog_strength returns the strength of the edge from -> to in [1, 65535], or 0 when there is
+ * none. */
+uint16_t catalog_strength(const struct catalog *catalog, uint32_t from, uint32_t to);
+void catalog_prefetch(const struct catalog *catalog, uint32_t item);
+
+uint64_t catalog_hash(const struct catalog *catalog); /* of its content: same file, same hash */
+uint32_t catalog_item_count(const struct catalog *catalog);
+uint64_t catalog_edge_count(const struct catalog *catalog);
+size_t catalog_bytes(const struct catalog *catalog);

@@ -1,0 +1,35 @@
+/* items.h - the item dictionary: names to dense ids that never change and are never reused,
+ * append-only.
+ *
+ * User state and records hold ids, so a new catalog never invalidates what users have reached.  The
+ * dictionary is kept in the data directory (items.txt, one name a line, the line number being the
+ * id) and grows only when a configuration is applied; what the dataplane reads is an immutable
+ * index inside the rules.
+ *
+ * Memory:  items owns its names; allocated with malloc, by the control thread only.
+ * Threads: one writer (control); readers use what a published catalog points at.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+
+#define ITEM_NONE UINT32_MAX
+
+struct items;
+
+struct items *items_new(uint64_t limit);
+void items_free(struct items *items);
+
+/* items_add returns the id of a name, new or old, or ITEM_NONE when the limit is reached;
+ * items_find never adds. */
+uint32_t items_add(struct items *items, const char *name, uint32_t len);
+uint32_t items_find(const struct items *items, const char *name, uint32_t len);
+uint32_t items_count(const struct items *items);
+/* items_name returns the name of an id in [0, items_count), and its length. */
+const char *items_name(const struct items *items, uint32_t id, uint32_t *len);
+
+/* items_load reads names, one a line; items_save appends those from id `from` on.  0 or a negative
+ * errno. */
+int items_load(struct items *items, FILE *in);
+int items_save(const struct items *items, uint32_t from, FILE *out);

@@ -1,0 +1,64 @@
+/* rules.h - what a configuration version means to the decision path: types, hunts and catalogs
+ * compiled to what shard_apply reads.
+ *
+ * Built whole beside the old one by the control thread, published by the topology, never changed
+ * after.
+ *
+ * Memory:  one tree, freed with rules_free after a grace period.  Threads: any may read.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "conf/conf.h"
+#include "dataplane/base/hash.h"
+#include "graph/catalog.h"
+
+#define RULES_TYPE_SLOTS 256 /* open addressing over at most CONF_TYPES_MAX types */
+
+struct rules_type {
+    uint64_t key;            /* hash64 of the name; 0 in an empty slot */
+    uint64_t hunts;          /* bit i: hunt i listens */
+    uint8_t require, forbid; /* EVENT_HAS_ITEM | EVENT_HAS_TILE */
+    bool strict;
+};
+
+struct rules_hunt {
+    uint64_t key; /* hash64 of the name: user state belongs to this, not to the index */
+    enum conf_hunt_kind kind;
+    bool once;
+    uint64_t cooldown_ns;
+    int64_t starts_ms, ends_ms;
+    uint32_t max_depth, max_fanout, budget;
+    uint64_t min_step_ns;
+    uint32_t recent, basket_items, threshold, decay;
+    uint64_t ttl_ns;
+    uint32_t start_count, treasure_count;
+    uint32_t *start;    /* item ids, sorted */
+    uint32_t *treasure; /* item ids, sorted */
+    const struct catalog *catalog;
+    char name[CONF_NAME_MAX + 1];
+};
+
+struct rules {
+    uint32_t version; /* of the configuration */
+    struct event_limits limits;
+    uint64_t dedupe_window_ns, skew_tolerance_ns, skew_reject_ns, lateness_ns, user_ttl_ns;
+    uint32_t hunt_count;
+    struct rules_hunt hunts[CONF_HUNTS_MAX];
+    struct rules_type types[RULES_TYPE_SLOTS];
+    struct hash_key key;
+    const struct items
+        *items; /* names of ids, for outcomes; append-only and longer-lived than any rules */
+    uint32_t catalog_count;
+    struct catalog *catalogs[CONF_HUNTS_MAX]; /* each file once */
+};
+
+/* rules_build compiles conf, loading its catalogs.  Returns the rules, or NULL with the faults in
+ * *diags: a catalog that cannot be read, a start or treasure that is in no catalog. */
+struct rules *rules_build(const struct conf *conf, uint32_t version, const struct hash_key *key,
+                          struct items *items, struct diag_list *diags);
+void rules_free(struct rules *rules);
+
+const struct rules_type *rules_find_type(const struct rules *rules, uint64_t type_key);
+int rules_find_hunt(const struct rules *rules, uint64_t hunt_key); /* index, or -1 */

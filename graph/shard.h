@@ -1,0 +1,86 @@
+/* shard.h - the shard part: takes events from every rx part's ring, applies them in order, fills
+ * journal blocks, answers.
+ *
+ * shard_poll takes an event only when a journal block has room for all it may lead to, so a journal
+ * that does not keep up shows as full rings, and the rx parts refuse; nothing is half done.
+ *
+ * Memory:  blocks and state from the shard's arena, on its node.
+ * Threads: one core polls; counters and histograms are read by the control thread.
+ */
+#pragma once
+
+#include "dataplane/base/answer.h"
+#include "dataplane/base/block.h"
+#include "dataplane/base/histogram.h"
+#include "graph/state.h"
+
+#define SHARD_SOURCES_MAX 64
+#define SHARD_BURST       32
+
+struct shard_counters {
+    uint64_t accepted;
+    uint64_t duplicate;
+    uint64_t refused; /* no room in the state */
+    uint64_t rejected[REASON_COUNT];
+    uint64_t late;
+    uint64_t clamped;
+    uint64_t outcomes[OUTCOME_KIND_COUNT];
+    uint64_t refusals[REFUSAL_COUNT];
+    uint64_t awards[CONF_HUNTS_MAX]; /* by hunt index of the current rules; moved by hunt name at
+                                        reconfigure */
+    uint64_t stopped;                /* walks that hit their budget */
+    uint64_t records, record_bytes;
+    uint64_t journal_waits; /* polls that found no free block */
+};
+
+struct shard {
+    /* Read by the shard core only. */
+    struct state *state;
+    const struct rules *rules;
+    uint32_t index;
+    uint32_t source_count;
+    struct event_ring *sources[SHARD_SOURCES_MAX];  /* [rx part]: pops */
+    struct answer_ring *answers[SHARD_SOURCES_MAX]; /* [rx part]: pushes */
+    struct block_ring *to_journal;                  /* filled: pushes */
+    struct block_ring *from_journal;                /* free again: pops */
+    const struct segment_mark *mark;
+    struct block *open; /* being filled, NULL when none is free */
+    uint64_t next_ordinal;
+    uint64_t group_commit_ns;
+    uint64_t opened_ns;  /* of the first record in the open block, CLOCK_MONOTONIC */
+    uint32_t blocks_out; /* at the journal thread */
+    uint32_t turn;       /* the source to start with */
+
+    /* Written by the shard core, read by the control thread. */
+    struct shard_counters counters __attribute__((aligned(64)));
+    struct histogram decision;  /* wire to decision, of accepted events */
+    struct histogram ring_wait; /* rx part to shard part; receive to pop */
+};
+
+struct shard_wiring {
+    uint32_t index;
+    uint32_t source_count;
+    struct event_ring **sources;
+    struct answer_ring **answers;
+    struct block_ring *to_journal, *from_journal;
+    const struct segment_mark *mark;
+    uint64_t next_ordinal; /* 1 in a new epoch */
+    uint64_t group_commit_ns;
+};
+
+void shard_init(struct shard *shard, struct state *state, const struct rules *rules,
+                const struct shard_wiring *wiring);
+
+/* shard_poll takes up to budget events.  now_ns is CLOCK_MONOTONIC, read once by the core loop.
+ * Returns the number of events taken and blocks moved: 0 means idle. */
+unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget);
+
+/* shard_reconfigure takes over new rules between polls: appends a CONFIG record (config_json, len
+ * bytes) in a block of its own version.  Returns 0, or -EAGAIN when no block is free: ask again
+ * after the next poll.  Thread: the shard's core. */
+int shard_reconfigure(struct shard *shard, const struct rules *rules, const char *config_json,
+                      uint32_t len);
+
+/* shard_flush hands over the open block whatever its age; true when nothing is left to hand over
+ * and no block is out. */
+bool shard_flush(struct shard *shard);

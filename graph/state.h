@@ -1,0 +1,75 @@
+/* state.h - the state of partitions and the one function that changes it: a pure state transition.
+ *
+ * No clock, no random number, no I/O: time comes with the event.  Live traffic, recovery, replay
+ * and the simulator all call state_apply.  A partition's state depends on that partition's events
+ * alone, so it is the same however many shards there are.
+ *
+ * Memory:  everything from one arena at init (state_footprint says how much); nothing is allocated
+ * later. Threads: the shard that owns the partition.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/base/answer.h"
+#include "dataplane/base/arena.h"
+#include "dataplane/base/event.h"
+#include "dataplane/base/outcome.h"
+#include "graph/rules.h"
+
+struct state_limits {
+    uint32_t partition_count; /* in the data directory: a power of two */
+    uint32_t shard_count,
+        shard;                 /* this shard owns the partitions p with p % shard_count == shard */
+    uint64_t dedupe_capacity;  /* ids over all partitions */
+    uint64_t users;            /* users' progress entries over all partitions */
+    uint64_t dedupe_window_ns; /* fixes the width of a time bucket; restart to change */
+};
+
+struct state;
+
+/* What state_apply says of one event. */
+struct verdict {
+    uint8_t result; /* enum result; REFUSED: no room, nothing changed */
+    uint8_t reason; /* enum reason, of a rejection */
+    uint16_t flags; /* enum record_flag for its record */
+    uint32_t outcome_count;
+    uint64_t seq; /* assigned to the event's record (EVENT, DEAD, or the OUTCOME of a duplicate) */
+    uint64_t receive_ns; /* what the record keeps: the event's, or the partition's last when that is
+                            later */
+};
+
+#define STATE_OUTCOMES_MAX CONF_HUNTS_MAX
+
+size_t state_footprint(const struct state_limits *limits);
+struct state *state_init(struct arena *arena, const struct state_limits *limits);
+
+/* state_prefetch_table, then some events later state_prefetch_line, bring in what state_apply will
+ * touch. */
+void state_prefetch_table(const struct state *state, const struct rules *rules,
+                          const struct event *event);
+void state_prefetch_line(const struct state *state, const struct rules *rules,
+                         const struct event *event);
+
+/* state_apply decides what an event means and changes the state accordingly.
+ *
+ * event->partition is owned by this shard; event->reason is what the parser said (a rejected event
+ * only gets its sequence). Outcomes, at most STATE_OUTCOMES_MAX, are written to out; each of them,
+ * and the event before them, takes one sequence number. A walk is bounded by its hunt's budget,
+ * everything else by constants. */
+struct verdict state_apply(struct state *state, const struct rules *rules,
+                           const struct event *event, struct outcome out[STATE_OUTCOMES_MAX]);
+
+/* state_hash returns the hash of one partition's state, the same for the same history on any host
+ * and shard count. */
+uint64_t state_hash(const struct state *state, uint32_t partition);
+
+/* Figures for status. */
+struct state_usage {
+    uint64_t dedupe_used, dedupe_capacity;
+    uint64_t users_used, users_capacity;
+};
+void state_usage(const struct state *state, struct state_usage *usage);
+uint64_t state_seq(const struct state *state, uint32_t partition); /* last one given out */
