@@ -128,6 +128,7 @@ struct apply_result {
     uint32_t version;
     uint32_t version_before;
     double ms;
+    unsigned changes;
     unsigned cores;
     bool pending; /* published, but some core has not taken it up within the time */
 };

@@ -136,8 +136,6 @@ int topo_first(struct topo *topo, struct diag_list *diags, char error[512])
     struct conf *conf = conf_load(topo->conf->file, topo->conf->text, topo->conf->text_len, diags);
     if (!conf)
         return -1;
-    /* The command line may have moved it. */
-    memcpy(conf->data_dir, topo->conf->data_dir, sizeof conf->data_dir);
     topo->published = build(topo, conf, diags, &rc);
     if (topo->published)
         return 0;
@@ -192,6 +190,12 @@ static void publish(struct topo *topo, struct snapshot *next, struct apply_resul
         topo_retire(topo);
 }
 
+static void ignore_difference(void *arg, char sign, const char *path, const char *from,
+                              const char *to, bool hot)
+{
+    (void)arg, (void)sign, (void)path, (void)from, (void)to, (void)hot;
+}
+
 static int apply(struct topo *topo, struct conf *conf, struct apply_result *result,
                  struct diag_list *diags)
 {
@@ -199,6 +203,7 @@ static int apply(struct topo *topo, struct conf *conf, struct apply_result *resu
     keep_started(topo, conf, diags);
     if (diags->count)
         return -EINVAL;
+    result->changes = conf_diff(topo->published->conf, conf, ignore_difference, NULL);
     struct snapshot *next = build(topo, conf, diags, &rc);
     if (!next)
         return rc;
