@@ -12,7 +12,7 @@ static const uint8_t solicited_node[13] = {0xff, 0x02, [11] = 1, 0xff};
 static bool ends_like_ours(const struct net *net, const uint8_t tail[3])
 {
     for (uint32_t i = 0; i < net->addr_count; i++)
-        if (net->addrs[i].family == 6 && !memcmp(net->addrs[i].bytes + 13, tail, 3))
+        if (net->addrs[i].family == 6 && net_same(net->addrs[i].bytes + 13, tail, 3))
             return true;
     return false;
 }
@@ -21,16 +21,16 @@ static bool link_is_ours(struct net_packet *packet)
 {
     static const uint8_t broadcast[NET_MAC_BYTES] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     const uint8_t *to = packet->frame;
-    if (!memcmp(to, packet->net->mac, NET_MAC_BYTES)) {
+    if (net_same(to, packet->net->mac, NET_MAC_BYTES)) {
         packet->cast = NET_CAST_US;
         return true;
     }
-    if (!memcmp(to, broadcast, NET_MAC_BYTES)) {
+    if (net_same(to, broadcast, NET_MAC_BYTES)) {
         packet->cast = NET_CAST_BROADCAST;
         return true;
     }
     packet->cast = NET_CAST_MULTICAST;
-    if (!memcmp(to, net_all_nodes_mac, NET_MAC_BYTES))
+    if (net_same(to, net_all_nodes_mac, NET_MAC_BYTES))
         return true;
     return to[0] == 0x33 && to[1] == 0x33 && to[2] == 0xff && ends_like_ours(packet->net, to + 3);
 }
@@ -163,9 +163,9 @@ static bool sent_to_us(const struct net_packet *packet, const uint8_t *ip)
         return packet->cast == NET_CAST_US && net_owns(packet->net, 6, to);
     if (packet->cast == NET_CAST_BROADCAST || ip[6] != NET_PROTO_ICMPV6)
         return false;
-    if (!memcmp(to, net_all_nodes, sizeof net_all_nodes))
+    if (net_same(to, net_all_nodes, sizeof net_all_nodes))
         return true;
-    return !memcmp(to, solicited_node, sizeof solicited_node) &&
+    return net_same(to, solicited_node, sizeof solicited_node) &&
            ends_like_ours(packet->net, to + 13);
 }
 
@@ -174,12 +174,12 @@ static bool sent_to_us(const struct net_packet *packet, const uint8_t *ip)
 static bool host_ipv6(const struct net *net, const uint8_t addr[16], bool *nobody)
 {
     static const uint8_t zero[16];
-    *nobody = !memcmp(addr, zero, 16);
+    *nobody = net_same(addr, zero, 16);
     if (addr[0] == 0xff)
         return false;
-    if (!memcmp(addr, zero, 10) && addr[10] == 0xff && addr[11] == 0xff)
+    if (net_same(addr, zero, 10) && addr[10] == 0xff && addr[11] == 0xff)
         return false;
-    if (!memcmp(addr, zero, 15) && addr[15] == 1)
+    if (net_same(addr, zero, 15) && addr[15] == 1)
         return false;
     return !net_owns(net, 6, addr);
 }

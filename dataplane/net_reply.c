@@ -39,19 +39,19 @@ static struct net_verdict send_back(struct net_packet *packet, const uint8_t *ma
 static bool host_mac(const uint8_t mac[NET_MAC_BYTES])
 {
     static const uint8_t zero[NET_MAC_BYTES];
-    return !(mac[0] & 1) && memcmp(mac, zero, NET_MAC_BYTES);
+    return !(mac[0] & 1) && !net_same(mac, zero, NET_MAC_BYTES);
 }
 
-/* The sender may be 0.0.0.0: a host that probes whether the address is free (RFC 5227 section 1.1).
- */
+/* The sender may be 0.0.0.0: a host that probes whether the address is free (RFC 5227). */
 static bool arp_asks_us(const struct net *net, const uint8_t *arp)
 {
     static const uint8_t ethernet_ipv4_request[8] = {0, 1, 0x08, 0, 6, 4, 0, ARP_REQUEST};
     static const uint8_t unspecified[4];
     const uint8_t *sender_mac = arp + 8, *sender = arp + 14, *target = arp + 24;
-    if (memcmp(arp, ethernet_ipv4_request, sizeof ethernet_ipv4_request) || !host_mac(sender_mac))
+    if (!net_same(arp, ethernet_ipv4_request, sizeof ethernet_ipv4_request) ||
+        !host_mac(sender_mac))
         return false;
-    if (memcmp(sender, unspecified, 4) && !net_host_ipv4(net, sender))
+    if (!net_same(sender, unspecified, 4) && !net_host_ipv4(net, sender))
         return false;
     return net_owns(net, 4, target);
 }
@@ -134,15 +134,16 @@ static struct net_verdict reply_echo6(struct net_packet *packet)
 static bool link_option(const uint8_t *options, uint32_t len, const uint8_t **mac)
 {
     while (len) {
-        if (len < 2 || !options[1] || options[1] * 8u > len)
+        uint32_t bytes = len < 2 ? 0 : options[1] * 8u;
+        if (!bytes || bytes > len)
             return false;
         if (options[0] == OPTION_SOURCE_LINK) {
-            if (options[1] != 1 || !host_mac(options + 2))
+            if (bytes != LINK_OPTION_BYTES || !host_mac(options + 2))
                 return false;
             *mac = options + 2;
         }
-        len -= options[1] * 8u;
-        options += options[1] * 8u;
+        len -= bytes;
+        options += bytes;
     }
     return true;
 }
@@ -162,7 +163,7 @@ static bool solicits_us(const struct net_packet *packet, const uint8_t **mac)
         return false;
     if (packet->from_nobody) {
         *mac = net_all_nodes_mac;
-        bool to_solicited_node = ip[24] == 0xff && memcmp(ip + 24, net_all_nodes, 16);
+        bool to_solicited_node = ip[24] == 0xff && !net_same(ip + 24, net_all_nodes, 16);
         return !option && to_solicited_node;
     }
     *mac = option ? option : packet->frame + NET_MAC_BYTES;

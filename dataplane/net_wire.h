@@ -58,6 +58,11 @@ static inline void net_put16(uint8_t *at, uint16_t value)
     at[1] = (uint8_t)value;
 }
 
+static inline bool net_same(const void *a, const void *b, size_t len)
+{
+    return memcmp(a, b, len) == 0;
+}
+
 static inline struct net_verdict net_drop(enum net_reason reason)
 {
     return (struct net_verdict){.action = NET_DROP, .reason = (uint8_t)reason};
@@ -68,7 +73,7 @@ static inline bool net_owns(const struct net *net, uint8_t family, const uint8_t
 {
     for (uint32_t i = 0; i < net->addr_count; i++) {
         const struct net_addr *own = &net->addrs[i];
-        if (own->family == family && !memcmp(own->bytes, addr, family == 4 ? 4 : 16))
+        if (own->family == family && net_same(own->bytes, addr, family == 4 ? 4 : 16))
             return true;
     }
     return false;
