@@ -94,7 +94,6 @@ int segment_reader_open(struct segment_reader *reader, struct segment_id id)
     }
     if (reader->fd >= 0)
         close(reader->fd);
-    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     reader->fd = fd;
     reader->id = id;
     reader->place = (struct block_place){
