@@ -225,11 +225,11 @@ static void segments_follow_one_another_with_an_unbroken_chain(void **state)
     (void)state;
     struct fixture *f = make(0, 0);
     for (unsigned round = 0; round < 3; round++) {
-        for (unsigned i = 0; i < 3; i++)
+        for (unsigned i = 0; i < 4; i++)
             assert_true(fill(f, 700, 200));
-        assert_int_equal(journal_poll(f->journal), 3);
+        assert_int_equal(journal_poll(f->journal), 4);
         assert_int_equal(block_ring_count(&f->empty), BLOCKS);
-        assert_int_equal(survivors(f, true), (round + 1) * 2100);
+        assert_int_equal(survivors(f, true), (round + 1) * 2800);
     }
     assert_true(f->journal->counters.segments >= 3);
     assert_int_equal(f->journal->counters.segments, f->disk.file_count);
@@ -240,7 +240,7 @@ static void segments_follow_one_another_with_an_unbroken_chain(void **state)
     assert_string_equal(f->disk.files[1].name, "000004-001-000002.seg");
     assert_int_equal(f->journal->mark.position >> 40, f->disk.file_count);
     journal_fini(f->journal);
-    assert_int_equal(survivors(f, true), 6300);
+    assert_int_equal(survivors(f, true), 8400);
     destroy(f);
 }
 
@@ -263,7 +263,7 @@ static void a_segment_is_filled_to_its_last_page(void **state)
 static int run(struct fixture *f)
 {
     for (unsigned round = 0; round < 4; round++) {
-        for (unsigned i = 0; i < 3; i++)
+        for (unsigned i = 0; i < 4; i++)
             fill(f, 700, 200);
         int rc = journal_poll(f->journal);
         if (rc < 0)
