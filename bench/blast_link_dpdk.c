@@ -28,7 +28,6 @@
 #define FLUSH_NS         NS_PER_S
 #define FLUSH_BLIND_NS   (200 * NS_PER_MS) /* when the peer may know no ARP */
 #define HUGE_PAGES_LEAST 32
-#define ARGS_MAX         24
 
 _Static_assert(DATA_ROOM - RTE_PKTMBUF_HEADROOM >=
                    BLAST_FRAME_HEAD + BLAST_DATAGRAM_MAX + BLAST_SLACK,
@@ -158,17 +157,6 @@ static void port_flush(struct blast_link *link)
                  "last frames, counted as sent");
 }
 
-static void port_close(struct blast_link *link)
-{
-    struct port *port = (struct port *)link;
-    for (uint32_t i = 0; i < port->held; i++)
-        rte_pktmbuf_free(port->mbufs[i]);
-    rte_eth_dev_stop(port->id);
-    rte_eth_dev_close(port->id);
-    rte_eal_cleanup();
-    free(port);
-}
-
 static uint64_t free_huge_pages(void)
 {
     uint64_t count = 0;
@@ -195,12 +183,38 @@ static uint32_t main_core(const struct blast_options *options)
     return core;
 }
 
+/* EAL prints its usage to stdout, which belongs to the report. */
+static int init_quietly(int argc, char **argv)
+{
+    fflush(stdout);
+    int out = dup(STDOUT_FILENO);
+    if (out >= 0)
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+    int rc = rte_eal_init(argc, argv);
+    fflush(stdout);
+    if (out >= 0) {
+        dup2(out, STDOUT_FILENO);
+        close(out);
+    }
+    return rc;
+}
+
+/* EAL leaves the directory of its runtime files behind. */
+static void remove_runtime_dir(void)
+{
+    const char *dir = rte_eal_get_runtime_dir();
+    if (*dir)
+        rmdir(dir);
+}
+
 static int start_eal(const struct blast_options *options, char *fault)
 {
+    /* Both leave no file behind and share memory with a vhost peer. */
+    static const char *const huge_args[] = {"--in-memory", "--single-file-segments"};
+    static const char *const plain_args[] = {"--no-huge", "--no-shconf"};
     char core[16], prefix[64];
     bool huge = options->huge || (!options->no_huge && free_huge_pages() >= HUGE_PAGES_LEAST);
-    int argc = 0;
-    char *argv[ARGS_MAX];
+    const char *const *pages = huge ? huge_args : plain_args;
     snprintf(core, sizeof core, "%u", main_core(options));
     snprintf(prefix, sizeof prefix, "trove-blast-%d", (int)getpid());
     const char *args[] = {
@@ -209,28 +223,43 @@ static int start_eal(const struct blast_options *options, char *fault)
         core,
         "--no-pci",
         "--no-telemetry",
-        "--in-memory",
         "--log-level=error",
         "--file-prefix",
         options->file_prefix ? options->file_prefix : prefix,
         "--vdev",
         options->vdev,
-        huge ? "--single-file-segments" : "--no-huge",
+        pages[0],
+        pages[1],
         "-m",
         "64",
     };
-    for (; argc < (int)(sizeof args / sizeof args[0]); argc++)
-        argv[argc] = (char *)args[argc];
-    argv[argc] = NULL;
-    if (rte_eal_init(argc, argv) < 0) {
-        snprintf(
-            fault, BLAST_FAULT_MAX,
-            "DPDK did not start with --vdev %s on core %s: %s. Is the other side's socket there "
-            "(start troved first), are we root, are %d huge pages free (or use --no-huge)?",
-            options->vdev, core, rte_strerror(rte_errno), HUGE_PAGES_LEAST);
+    int argc = sizeof args / sizeof args[0];
+    char *argv[sizeof args / sizeof args[0] + 1] = {NULL};
+    for (int i = 0; i < argc; i++)
+        argv[i] = (char *)args[i];
+    if (init_quietly(argc, argv) < 0) {
+        snprintf(fault, BLAST_FAULT_MAX,
+                 "DPDK did not start on core %s: %s. Are we root, are %d huge pages of 2 MiB free "
+                 "(else --no-huge), is --vdev %s well-formed?",
+                 core, rte_strerror(rte_errno), HUGE_PAGES_LEAST, options->vdev);
+        remove_runtime_dir();
         return -ENODEV;
     }
     return 0;
+}
+
+static void port_close(struct blast_link *link)
+{
+    struct port *port = (struct port *)link;
+    for (uint32_t i = 0; i < port->held; i++)
+        rte_pktmbuf_free(port->mbufs[i]);
+    if (port->id < RTE_MAX_ETHPORTS) {
+        rte_eth_dev_stop(port->id);
+        rte_eth_dev_close(port->id);
+    }
+    rte_eal_cleanup();
+    remove_runtime_dir();
+    free(port);
 }
 
 static int start_port(struct port *port)
@@ -273,6 +302,23 @@ static int resolve(struct port *port, char *fault)
     return rc;
 }
 
+static int use_port(struct port *port, const char *vdev, char *fault)
+{
+    if (port->id >= RTE_MAX_ETHPORTS) {
+        snprintf(fault, BLAST_FAULT_MAX,
+                 "no port came of --vdev %s; of a socket path: is the other side listening there "
+                 "(start troved first)?",
+                 vdev);
+        return -ENODEV;
+    }
+    int rc = start_port(port);
+    if (rc < 0) {
+        snprintf(fault, BLAST_FAULT_MAX, "the port %s cannot be used: %s", vdev, strerror(-rc));
+        return rc;
+    }
+    return resolve(port, fault);
+}
+
 static void init(struct port *port, const struct blast_options *options,
                  const volatile sig_atomic_t *stop)
 {
@@ -307,13 +353,8 @@ int blast_link_dpdk_open(struct blast_link **link, const struct blast_options *o
         return rc;
     }
     init(port, options, stop);
-    port->id = rte_eth_find_next(0);
-    rc = port->id < RTE_MAX_ETHPORTS ? start_port(port) : -ENODEV;
-    if (rc < 0)
-        snprintf(fault, BLAST_FAULT_MAX, "the port %s cannot be used: %s", options->vdev,
-                 strerror(-rc));
-    else
-        rc = resolve(port, fault);
+    port->id = (uint16_t)rte_eth_find_next(0);
+    rc = use_port(port, options->vdev, fault);
     if (rc < 0) {
         port_close(&port->link);
         return rc;

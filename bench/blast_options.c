@@ -7,6 +7,8 @@
 #include "bench/blast_source.h"
 #include "bench/blast_value.h"
 
+#define HELP_COLUMNS 72
+
 enum option_kind { COUNT, DURATION, SHARE, TEXT, FLAG, CUSTOM };
 
 static int set_rate(struct blast_options *options, const char *text)
@@ -80,7 +82,7 @@ static const struct option {
     {"--duration", "T", DURATION, AT(duration_ns), RANGE(1000000, UINT64_MAX),
      .help = "end after T (30s, 5m); a ramp that is shorter holds its last rate"},
     {"--rate", "R", SET(rate),
-     .help = "events per second: 240k, or a ramp 2k..240k/30s, or several stages separated by\n"
+     .help = "events per second: 240k, or a ramp 2k..240k/30s, or several stages separated by "
              "commas; without it, as fast as possible"},
     {"--users", "N", COUNT, PROFILE(users), RANGE(1, 4000000000), .help = "users (100k)"},
     {"--items", "N", COUNT, PROFILE(items), RANGE(1, BLAST_ITEMS_MAX), .help = "items (10k)"},
@@ -135,6 +137,17 @@ static const struct option {
 
 #define TABLE_COUNT (sizeof table / sizeof table[0])
 
+/* Help beside its option, in lines of HELP_COLUMNS. */
+static void put_wrapped(FILE *out, const char *help)
+{
+    while (strlen(help) > HELP_COLUMNS) {
+        const char *stop = memrchr(help, ' ', HELP_COLUMNS);
+        fprintf(out, "%.*s\n  %-24s", (int)(stop - help), help, "");
+        help = stop + 1;
+    }
+    fprintf(out, "%s\n", help);
+}
+
 void blast_options_help(FILE *out)
 {
     fputs(
@@ -146,12 +159,7 @@ void blast_options_help(FILE *out)
         char name[40];
         snprintf(name, sizeof name, "%s %s", table[i].name, table[i].value ? table[i].value : "");
         fprintf(out, "  %-24s", name);
-        for (const char *help = table[i].help; *help; help++) {
-            fputc(*help, out);
-            if (*help == '\n')
-                fprintf(out, "  %-24s", "");
-        }
-        fputc('\n', out);
+        put_wrapped(out, table[i].help);
     }
 }
 
@@ -251,8 +259,8 @@ int blast_options_parse(struct blast_options *options, int argc, char **argv, ch
             return -EINVAL;
         }
         if (set_value(option, options, text) < 0) {
-            snprintf(fault, room, "%s %s: not a valid %s. %s", option->name, text, option->value,
-                     option->help);
+            snprintf(fault, room, "%s %s is not valid: it takes %s, %s", option->name, text,
+                     option->value, option->help);
             return -EINVAL;
         }
     }
