@@ -393,6 +393,14 @@ struct verdict state_apply(struct state *state, const struct rules *rules,
     return verdict;
 }
 
+void state_pass(struct state *state, uint32_t id, uint64_t seq, uint64_t receive_ns)
+{
+    struct partition *partition = partition_of(state, id);
+    partition->seq = seq;
+    if (receive_ns > partition->last_ns)
+        partition->last_ns = receive_ns;
+}
+
 uint64_t state_hash(const struct state *state, uint32_t id)
 {
     const struct partition *partition = partition_of(state, id);
