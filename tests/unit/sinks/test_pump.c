@@ -649,9 +649,17 @@ static void an_outcome_without_its_event_is_damage(void **state)
 {
     struct world *w = *state;
     start_epoch(w, 1, 1);
+    struct writer *writer = &w->writers[0];
     append_story(w, 0, 50);
     flush(w, 0);
-    append_outcome(&w->writers[0], OUTCOME_award);
+    /* Two blocks of one shape: where the first has its event, the second has another one. */
+    uint8_t body[OUTCOME_BODY_MAX] = {0};
+    struct outcome_view view = {0};
+    append(writer, RECORD_CONFIG, body, outcome_encode(&view, body));
+    append(writer, RECORD_EVENT, "event", 5);
+    flush(w, 0);
+    append_outcome(writer, OUTCOME_award);
+    append(writer, RECORD_EVENT, "event", 5);
     flush(w, 0);
     open_pump(w);
     assert_int_equal(pump_poll(w->pump, 1000), -EBADMSG);
