@@ -50,9 +50,9 @@ static inline unsigned swar_digit_count(uint64_t w)
 /* swar_decimal returns the number that eight digits (or bytes of value 0) spell. */
 static inline uint32_t swar_decimal(uint64_t w)
 {
-    w = (w & SWAR_BYTES(0x0f)) * (10 + (1 << 8)) >> 8;
-    w = (w & UINT64_C(0x00ff00ff00ff00ff)) * (100 + (1 << 16)) >> 16;
-    w = (w & UINT64_C(0x0000ffff0000ffff)) * (10000 + (UINT64_C(1) << 32)) >> 32;
+    w = (w & SWAR_BYTES(0x0f)) * (1 + (10 << 8)) >> 8;
+    w = (w & UINT64_C(0x00ff00ff00ff00ff)) * (1 + (100 << 16)) >> 16;
+    w = (w & UINT64_C(0x0000ffff0000ffff)) * (1 + (UINT64_C(10000) << 32)) >> 32;
     return (uint32_t)w;
 }
 
