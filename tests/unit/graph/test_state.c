@@ -18,7 +18,7 @@ static int open(void **state)
     f = fixture_open();
     host = host_open(small_limits);
     const char *catalog = fixture_catalog(f, graph);
-    fixture_trail(f, "trail", catalog, "p", "z");
+    fixture_trail(f, "trail", catalog, "p", "z")->min_step_ns = 60 * NS_PER_S;
     fixture_basket(f, "basket", catalog);
     fixture_build(f);
     return 0;
