@@ -1,4 +1,5 @@
 /* key_print.c - what a value has to be, and what it is, in words. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/key.h"
@@ -24,21 +25,37 @@ uint64_t key_fetch(const struct key *key, const void *base)
     }
 }
 
-static void print_words(const struct key *key, const struct conf *conf, const void *base, FILE *out)
+static void print_words(const struct key *key, const void *base, FILE *out)
 {
-    uint32_t count = key->type == KEY_TYPES ? conf->events.type_count : 0;
-    while (key->type != KEY_TYPES && key->words[count])
-        count++;
     const bool *bools = (const bool *)base + key->offset;
     const char *comma = "";
     fputc('[', out);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; key->words[i]; i++) {
         if (key->type == KEY_BOOLS ? !bools[i] : !(key_fetch(key, base) >> i & 1))
             continue;
-        fprintf(out, "%s%s", comma,
-                key->type == KEY_TYPES ? conf->events.types[i].name : key->words[i]);
+        fprintf(out, "%s%s", comma, key->words[i]);
         comma = ", ";
     }
+    fputc(']', out);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorted, for two configurations may hold the same types in another order. */
+static void print_types(const struct key *key, const struct conf *conf, const void *base, FILE *out)
+{
+    const char *names[CONF_TYPES_MAX];
+    size_t count = 0;
+    for (uint32_t i = 0; i < conf->events.type_count; i++)
+        if (key_fetch(key, base) >> i & 1)
+            names[count++] = conf->events.types[i].name;
+    qsort(names, count, sizeof *names, by_name);
+    fputc('[', out);
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "%s%s", i ? ", " : "", names[i]);
     fputc(']', out);
 }
 
@@ -127,8 +144,10 @@ void key_print(const struct key *key, const struct conf *conf, const void *base,
         break;
     case KEY_BITS:
     case KEY_BOOLS:
+        print_words(key, base, out);
+        break;
     case KEY_TYPES:
-        print_words(key, conf, base, out);
+        print_types(key, conf, base, out);
         break;
     case KEY_SECTION:
     case KEY_LIST:

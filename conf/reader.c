@@ -215,7 +215,7 @@ static void read_element(struct reader *r, const struct key *key, const struct y
     } else if (key->type == KEY_MAP && yaml_empty(node)) {
         read_set(r, key->set, NULL, node, element);
     } else if (!node->broken) {
-        diag_add(r->diags, reader_at(r, node), "wrong_type", "a %s must be a mapping, not %s",
+        diag_add(r->diags, reader_at(r, node), "wrong_type", "each %s must be a mapping, not %s",
                  key->set->noun, reader_quote(r, node));
         return;
     }

@@ -127,7 +127,7 @@ static int set_text(struct builder *b, struct fy_event *event, struct yaml_node 
     memcpy(copy, text, len);
     node->text = copy;
     node->len = (uint32_t)len;
-    node->quoted = fy_scalar_token_get_style(event->scalar.value) != FYSS_PLAIN;
+    node->quoted = fy_scalar_token_get_style(event->scalar.value) > FYSS_PLAIN;
     return 0;
 }
 
