@@ -1,0 +1,174 @@
+/* blast.c - trove-blast, the load generator: events from a profile or a file, sent as planned. */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/blast_builder.h"
+#include "bench/blast_link.h"
+#include "bench/blast_options.h"
+#include "bench/blast_replay.h"
+#include "bench/blast_report.h"
+#include "bench/blast_run.h"
+#include "dataplane/base/clock.h"
+
+#define GRACE_NS NS_PER_S
+
+enum exit_code { EXIT_SENT = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static volatile sig_atomic_t stop;
+static struct blast_options options;
+static struct blast_builder builder;
+static struct blast_replay replay;
+static struct blast_run run;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stop = 1;
+}
+
+/* After the first signal the next one kills: a link that hangs can be left. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static int pin(char *fault)
+{
+    cpu_set_t set;
+    if (options.core == BLAST_CORE_ANY)
+        return 0;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)options.core, &set);
+    if (sched_setaffinity(0, sizeof set, &set) == 0)
+        return 0;
+    int rc = -errno;
+    snprintf(fault, BLAST_FAULT_MAX, "--core %lu: %s; see lscpu for the cores there are",
+             options.core, strerror(-rc));
+    return rc;
+}
+
+static int limit(uint64_t events, char *fault)
+{
+    if (blast_pacer_limit(&options.pacer, events, options.duration_ns) == 0)
+        return 0;
+    snprintf(fault, BLAST_FAULT_MAX,
+             "no end: give --events N or --duration T, or a --rate with a "
+             "span such as 240k/10s");
+    return -EINVAL;
+}
+
+static int open_replay(char *fault)
+{
+    int rc = blast_replay_open(&replay, options.replay, options.profile.datagram_bytes, fault,
+                               BLAST_FAULT_MAX);
+    if (rc < 0)
+        return rc;
+    run.source = &replay.source;
+    run.end_ns = options.duration_ns ? options.duration_ns : UINT64_MAX;
+    blast_replay_limit(&replay, options.events, options.duration_ns);
+    replay.pace = options.pace;
+    if (!options.pacer.stage_count)
+        return 0;
+    replay.pacer = &options.pacer;
+    rc = limit(replay.count, fault);
+    if (rc == 0 && options.pacer.total < replay.count)
+        blast_replay_limit(&replay, options.pacer.total, 0);
+    return rc;
+}
+
+static int open_builder(char *fault)
+{
+    int rc = limit(options.events, fault);
+    if (rc == 0)
+        rc = blast_builder_init(&builder, &options.profile, &options.pacer, fault, BLAST_FAULT_MAX);
+    run.source = &builder.source;
+    run.end_ns = options.pacer.end_ns;
+    return rc;
+}
+
+static int open_source(char *fault)
+{
+    int rc = options.replay ? open_replay(fault) : open_builder(fault);
+    if (rc < 0)
+        return rc;
+    run.stop = &stop;
+    run.grace_ns = run.source->unpaced ? 0 : GRACE_NS;
+    /* Who asks for a number of events gets them all, however late. */
+    if (options.events && !options.duration_ns)
+        run.end_ns = UINT64_MAX;
+    return 0;
+}
+
+static int open_link(char *fault)
+{
+    switch (options.target.kind) {
+    case BLAST_TARGET_UDP:
+        return blast_link_socket_open(&run.link, &options, &stop, fault);
+    case BLAST_TARGET_DPDK:
+        return blast_link_dpdk_open(&run.link, &options, &stop, fault);
+    case BLAST_TARGET_NULL:
+        break;
+    }
+    return blast_link_null_open(&run.link, fault);
+}
+
+static void close_source(void)
+{
+    if (options.replay)
+        blast_replay_close(&replay);
+    else
+        blast_builder_fini(&builder);
+}
+
+static int blast(char *fault)
+{
+    int rc = pin(fault);
+    if (rc == 0)
+        rc = open_source(fault);
+    if (rc < 0)
+        return rc;
+    rc = open_link(fault);
+    if (rc < 0)
+        goto fail_link;
+    blast_run(&run);
+    blast_report_json(stdout, &run);
+    fflush(stdout);
+    blast_report_line(stderr, &run);
+    if (run.link->broken) {
+        rc = -EIO;
+        memcpy(fault, run.link->fault, BLAST_FAULT_MAX);
+    }
+    run.link->close(run.link);
+fail_link:
+    close_source();
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    char fault[BLAST_FAULT_MAX] = "";
+    if (blast_options_parse(&options, argc, argv, fault, sizeof fault) < 0) {
+        fprintf(stderr, "trove-blast: error: %s\n", fault);
+        return EXIT_USAGE;
+    }
+    if (options.help) {
+        blast_options_help(stdout);
+        return EXIT_SENT;
+    }
+    if (options.version) {
+        puts("trove-blast " TROVE_VERSION);
+        return EXIT_SENT;
+    }
+    catch_signals();
+    if (blast(fault) < 0) {
+        fprintf(stderr, "trove-blast: error: %s\n", fault);
+        return EXIT_FAILED;
+    }
+    return EXIT_SENT;
+}
