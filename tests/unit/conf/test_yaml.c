@@ -1,7 +1,7 @@
 /* test_yaml.c - the tree, its places, and what is refused whatever the keys are. */
 #include <errno.h>
 
-#include "load.h"
+#include "tests/unit/conf/load.h"
 
 #include "conf/yaml.h"
 
