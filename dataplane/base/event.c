@@ -108,17 +108,11 @@ static enum slot escaped_key(const uint8_t *raw, uint32_t len)
     return decoded < 0 ? SLOT_OTHER : own_key(swar_load32(name), (uint32_t)decoded);
 }
 
-/* find_key names the slot of the key with its opening quote at quote and its closing one before at.
- */
-static inline enum slot find_key(const struct json *j, uint32_t quote, uint32_t at)
+/* plain_key names the slot of a key without escapes.  Its closing quote and a byte more can be
+ * read, which makes four from the shortest own key on. */
+static inline enum slot plain_key(const uint8_t *raw, uint32_t len)
 {
-    const uint8_t *raw = j->bytes + quote + 1;
-    uint32_t len = at - quote - 2;
-    if (unlikely(j->escaped) && memchr(raw, '\\', len))
-        return escaped_key(raw, len);
-    /* Behind the shortest own key come its quote, a colon and a value: an object that ends before
-     * there are four bytes to load is broken anyway. */
-    if (j->len - (quote + 1) < sizeof(uint32_t))
+    if (len - 2 > 2)
         return SLOT_OTHER;
     uint32_t word = swar_load32(raw);
     return own_key(len == 2 ? word & 0xffff : word, len);
@@ -136,48 +130,87 @@ static inline void keep_value(struct parse *p, enum slot slot, uint32_t quote, s
     p->seen |= SLOT_BIT(slot);
 }
 
-/* read_value reads a member's value, which starts with c. */
-static inline uint32_t read_value(struct json *j, uint32_t at, uint8_t c)
+/* next is json_next without a look at the end: the object's closing brace stops it. */
+static inline uint8_t next(const struct json *j, uint32_t *at)
 {
-    if (likely(c == '"'))
-        return json_string(j, at + 1);
-    return c >= '0' && c <= '9' ? json_number(j, at) : json_value(j, at, 1);
+    uint8_t c = j->bytes[*at];
+    if (likely(c > ' '))
+        return c;
+    *at = json_space(j, *at);
+    return j->bytes[*at];
 }
 
-/* find_members walks the object whose opening brace is at at, up to its closing one. */
-static uint32_t find_members(struct parse *p, uint32_t at)
+/* read_key reads the key at quote, and its colon, up to its value. */
+static inline uint32_t read_key(struct json *j, uint32_t quote, enum slot *slot)
+{
+    const uint8_t *raw = j->bytes + quote + 1;
+    uint32_t at = json_stop(j, quote + 1);
+    if (likely(j->bytes[at] == '"')) {
+        *slot = plain_key(raw, at - quote - 1);
+        at++;
+    } else {
+        at = json_string_rest(j, at);
+        if (at == JSON_FAULT)
+            return JSON_FAULT;
+        *slot = escaped_key(raw, at - quote - 2);
+    }
+    return likely(next(j, &at) == ':') ? at + 1 : json_fault(j, REASON_syntax, at);
+}
+
+/* read_number reads a time in milliseconds fast, and any other number too. */
+static inline uint32_t read_number(struct json *j, uint32_t at)
+{
+    const uint8_t *text = j->bytes + at;
+    if (text[0] != '0' && j->len - at > 16 && swar_is_decimal(swar_load(text))) {
+        unsigned count = 8 + swar_digit_count(swar_load(text + 8));
+        if (text[count] == ',')
+            return at + count;
+    }
+    return json_number(j, at);
+}
+
+/* read_value reads the value at at, which starts with c, inside the object that ends at last. */
+static inline uint32_t read_value(struct json *j, uint32_t at, uint8_t c, uint32_t last)
+{
+    if (likely(c == '"')) {
+        at = json_stop(j, at + 1);
+        return likely(j->bytes[at] == '"') ? at + 1 : json_string_rest(j, at);
+    }
+    at = c >= '0' && c <= '9' ? read_number(j, at) : json_value(j, at, 1);
+    if (likely(at <= last) || at == JSON_FAULT)
+        return at;
+    return json_fault(j, REASON_syntax, j->len); /* the last brace belonged to the value */
+}
+
+/* find_members walks the object whose opening brace is at at, up to its closing one.  There is a
+ * closing brace at last, which no string, number or white space runs past, so that only what comes
+ * behind a nested value needs a look at the end. */
+static uint32_t find_members(struct parse *p, uint32_t at, uint32_t last)
 {
     struct json *j = &p->json;
+    j->stop_end = last;
     at++;
-    if (json_next(j, &at) == '}')
+    if (next(j, &at) == '}')
         return at;
     for (;;) {
         uint32_t quote = at;
-        if (json_next(j, &quote) != '"')
+        enum slot slot;
+        if (unlikely(next(j, &quote) != '"'))
             return json_fault(j, REASON_syntax, quote);
-        at = json_string(j, quote + 1);
-        if (at == JSON_FAULT)
+        at = read_key(j, quote, &slot);
+        if (unlikely(at == JSON_FAULT))
             return JSON_FAULT;
-        enum slot slot = find_key(j, quote, at);
-        uint8_t c = '"';
-        if (likely(json_is_pair(j, at, ':', '"'))) {
-            at++;
-        } else {
-            if (json_next(j, &at) != ':')
-                return json_fault(j, REASON_syntax, at);
-            at++;
-            c = json_next(j, &at);
-        }
+        uint8_t c = next(j, &at);
         uint32_t off = at;
-        at = read_value(j, at, c);
-        if (at == JSON_FAULT)
+        at = read_value(j, at, c, last);
+        if (unlikely(at == JSON_FAULT))
             return JSON_FAULT;
         keep_value(p, slot, quote, (struct value){off, at});
-        if (json_next(j, &at) != ',')
-            break;
+        c = next(j, &at);
+        if (c != ',')
+            return c == '}' ? at : json_fault(j, REASON_syntax, at);
         at++;
     }
-    return json_peek(j, at) == '}' ? at : json_fault(j, REASON_syntax, at);
 }
 
 /* A string's decoded bytes, in place where it has no escapes. */
@@ -390,21 +423,34 @@ static void check_optional(struct parse *p)
     event->flags |= (uint8_t)(p->seen >> SLOT_ITEM);
 }
 
+/* scan_other reads what does not begin and end as an object does.  That is none, whatever it is. */
+static uint32_t scan_other(struct json *j, uint32_t first)
+{
+    uint32_t end = json_value(j, first, 0);
+    if (end == JSON_FAULT)
+        return JSON_FAULT;
+    end = json_space(j, end);
+    return end < j->len ? json_fault(j, REASON_trailing, end)
+                        : json_fault(j, REASON_not_object, first);
+}
+
 /* scan reads the bytes as one JSON object.  Returns its closing brace, or JSON_FAULT. */
 static uint32_t scan(struct parse *p)
 {
     struct json *j = &p->json;
-    uint32_t first = json_space(j, 0);
-    if (first == j->len)
+    uint32_t first = 0;
+    uint32_t last = j->len - 1;
+    json_next(j, &first);
+    if (unlikely(first == j->len))
         return json_fault(j, REASON_empty, first);
-    bool object = j->bytes[first] == '{';
-    uint32_t last = object ? find_members(p, first) : json_value(j, first, 0);
-    if (last == JSON_FAULT)
-        return JSON_FAULT;
-    uint32_t behind = json_space(j, object ? last + 1 : last);
-    if (behind < j->len)
-        return json_fault(j, REASON_trailing, behind);
-    return object ? last : json_fault(j, REASON_not_object, first);
+    while (json_is_space(j->bytes[last]))
+        last--;
+    if (unlikely(j->bytes[first] != '{' || j->bytes[last] != '}'))
+        return scan_other(j, first);
+    uint32_t closing = find_members(p, first, last);
+    if (unlikely(closing < last))
+        return json_fault(j, REASON_trailing, json_space(j, closing + 1));
+    return closing;
 }
 
 static enum reason reject(struct event *event, enum reason reason, uint32_t offset)

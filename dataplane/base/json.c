@@ -1,5 +1,4 @@
 /* json.c - strings, numbers, literals and nesting of RFC 8259. */
-#include <assert.h>
 #include <string.h>
 
 #if defined(__AVX2__)
@@ -51,28 +50,27 @@ static uint64_t stops_64(const uint8_t *p)
 
 uint32_t json_space(const struct json *j, uint32_t at)
 {
-    while (at < j->len && (j->bytes[at] == ' ' || j->bytes[at] == '\n' || j->bytes[at] == '\t' ||
-                           j->bytes[at] == '\r'))
+    while (at < j->len && json_is_space(j->bytes[at]))
         at++;
     return at;
 }
 
-void json_load_stops(struct json *j, uint32_t at)
+void json_load_stops(struct json *j)
 {
-    uint32_t block = at & ~63u;
-    uint32_t room = j->len - block;
+    uint32_t block = j->block + 64;
     j->block = block;
-    if (room >= 64) {
+    if (__builtin_expect(block + 64 <= j->stop_end, 1)) {
         j->stops = stops_64(j->bytes + block);
         return;
     }
+    uint32_t room = block < j->stop_end ? j->stop_end - block : 0;
     if (room == 0) {
         j->stops = UINT64_MAX;
         return;
     }
     uint64_t stops;
     if (block > 0) {
-        stops = stops_64(j->bytes + j->len - 64) >> (64 - room);
+        stops = stops_64(j->bytes + j->stop_end - 64) >> (64 - room);
     } else {
         uint8_t padded[64] = {0};
         memcpy(padded, j->bytes, room);
@@ -250,7 +248,6 @@ static uint32_t close(struct json *j, uint32_t at, struct nest *nest)
 
 uint32_t json_value(struct json *j, uint32_t at, uint32_t depth)
 {
-    assert(j->depth_max <= JSON_DEPTH_MAX);
     struct nest nest = {.depth = depth, .outer = depth};
     do {
         uint8_t c = json_next(j, &at);

@@ -13,10 +13,9 @@
  */
 #pragma once
 
-#include <endian.h>
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "dataplane/base/reason.h"
 
@@ -25,9 +24,10 @@
 
 struct json {
     const uint8_t *bytes;
-    uint64_t stops; /* bit i: bytes[block + i] is a quote, a backslash, a control character, not
-                       ASCII, or behind the end */
-    uint32_t block; /* a multiple of 64; JSON_FAULT before the first string */
+    uint64_t stops;    /* bit i: bytes[block + i] is a quote, a backslash, a control character, not
+                          ASCII, or at or behind stop_end */
+    uint32_t block;    /* a multiple of 64; JSON_FAULT before the first string */
+    uint32_t stop_end; /* at most len */
     uint32_t len;
     uint32_t depth_max;
     uint32_t reason_offset;
@@ -38,7 +38,9 @@ struct json {
 /* json_init starts at the front of len bytes, len below JSON_FAULT; depth_max in [1, 64]. */
 static inline void json_init(struct json *j, const uint8_t *bytes, uint32_t len, uint32_t depth_max)
 {
-    *j = (struct json){.bytes = bytes, .block = JSON_FAULT, .len = len, .depth_max = depth_max};
+    assert(depth_max >= 1 && depth_max <= JSON_DEPTH_MAX);
+    *j = (struct json){
+        .bytes = bytes, .block = 0u - 64, .stop_end = len, .len = len, .depth_max = depth_max};
 }
 
 static inline uint32_t json_fault(struct json *j, enum reason reason, uint32_t at)
@@ -54,6 +56,11 @@ static inline uint8_t json_peek(const struct json *j, uint32_t at)
     return at < j->len ? j->bytes[at] : 0;
 }
 
+static inline bool json_is_space(uint8_t c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 /* json_space returns the offset of the first byte that is no white space. */
 uint32_t json_space(const struct json *j, uint32_t at);
 
@@ -67,28 +74,20 @@ static inline uint8_t json_next(const struct json *j, uint32_t *at)
     return json_peek(j, *at);
 }
 
-/* json_is_pair says whether the next two bytes are a and b. */
-static inline bool json_is_pair(const struct json *j, uint32_t at, char a, char b)
-{
-    uint16_t pair;
-    if (j->len - at < sizeof pair)
-        return false;
-    memcpy(&pair, j->bytes + at, sizeof pair);
-    return le16toh(pair) == (uint16_t)(a | b << 8);
-}
-
-/* json_load_stops makes block the one that holds offset at, in [0, len]. */
-void json_load_stops(struct json *j, uint32_t at);
+/* json_load_stops makes block the one that holds offset at, in [0, len].  A stop too many, as
+ * stop_end may make them, only costs time. */
+void json_load_stops(struct json *j);
 
 /* json_string_rest goes on at a stop in a string. */
 uint32_t json_string_rest(struct json *j, uint32_t at);
 
-/* json_stop returns the offset of the first stop at or behind at, in [0, len]. */
+/* json_stop returns the offset of the first stop at or behind at, which is at most stop_end or at.
+ */
 static inline uint32_t json_stop(struct json *j, uint32_t at)
 {
     for (;;) {
-        if (__builtin_expect((at & ~63u) != j->block, 0))
-            json_load_stops(j, at);
+        while (__builtin_expect(at - j->block >= 64, 0))
+            json_load_stops(j);
         uint64_t stops = j->stops >> (at & 63);
         if (__builtin_expect(stops != 0, 1))
             return at + (uint32_t)__builtin_ctzll(stops);
