@@ -56,7 +56,7 @@ struct value {
 
 struct fault {
     enum reason reason;
-    uint32_t offset;
+    size_t offset;
 };
 
 struct parse {
@@ -69,148 +69,159 @@ struct parse {
 };
 
 /* note keeps the fault that comes first in the bytes. */
-static void note(struct parse *p, enum reason reason, uint32_t offset)
+static void note(struct parse *p, enum reason reason, size_t offset)
 {
     if (p->fault.reason == REASON_none || offset < p->fault.offset)
         p->fault = (struct fault){reason, offset};
 }
 
 /* Own keys by a perfect hash of their bytes: the place is the top four bits of the product. */
-#define KEY_NAME(len, a, b, c, d)                                                                  \
-    ((uint64_t)(len) << 32 | (uint32_t)(a) | (b) << 8 | (c) << 16 | (uint32_t)(d) << 24)
-#define KEY_FACTOR 0x1027c4d1u
+#define KEY_WORD(a, b, c, d) ((uint32_t)(a) | (b) << 8 | (c) << 16 | (uint32_t)(d) << 24)
+#define KEY_FACTOR           0x1027c4d1u
 
 static const struct {
-    uint64_t name; /* its bytes, then its length */
+    uint32_t word; /* the key's bytes, then zeros, which no key has raw */
     enum slot slot;
 } own_keys[16] = {
-    [0] = {KEY_NAME(4, 'h', 'u', 'n', 't'), SLOT_HUNT},
-    [1] = {KEY_NAME(4, 't', 'i', 'l', 'e'), SLOT_TILE},
-    [2] = {KEY_NAME(2, 'i', 'd', 0, 0), SLOT_ID},
-    [4] = {KEY_NAME(4, 'i', 't', 'e', 'm'), SLOT_ITEM},
-    [10] = {KEY_NAME(4, 't', 'y', 'p', 'e'), SLOT_TYPE},
-    [12] = {KEY_NAME(4, 'd', 'a', 't', 'a'), SLOT_DATA},
-    [14] = {KEY_NAME(4, 't', 'i', 'm', 'e'), SLOT_TIME},
-    [15] = {KEY_NAME(4, 'u', 's', 'e', 'r'), SLOT_USER},
+    [0] = {KEY_WORD('h', 'u', 'n', 't'), SLOT_HUNT},
+    [1] = {KEY_WORD('t', 'i', 'l', 'e'), SLOT_TILE},
+    [2] = {KEY_WORD('i', 'd', 0, 0), SLOT_ID},
+    [4] = {KEY_WORD('i', 't', 'e', 'm'), SLOT_ITEM},
+    [10] = {KEY_WORD('t', 'y', 'p', 'e'), SLOT_TYPE},
+    [12] = {KEY_WORD('d', 'a', 't', 'a'), SLOT_DATA},
+    [14] = {KEY_WORD('t', 'i', 'm', 'e'), SLOT_TIME},
+    [15] = {KEY_WORD('u', 's', 'e', 'r'), SLOT_USER},
 };
 
-static enum slot own_key(uint32_t word, uint32_t len)
+static inline enum slot own_key(uint32_t word)
 {
     uint32_t place = (uint32_t)(word * KEY_FACTOR) >> 28;
-    bool own = own_keys[place].name == ((uint64_t)len << 32 | word);
-    return own ? own_keys[place].slot : SLOT_OTHER;
+    return own_keys[place].word == word ? own_keys[place].slot : SLOT_OTHER;
 }
 
-static enum slot escaped_key(const uint8_t *raw, uint32_t len)
+static enum slot escaped_key(const uint8_t *raw, size_t len)
 {
     uint8_t name[sizeof(uint32_t)] = {0};
     int decoded = len <= KEY_RAW_MAX ? text_decode(raw, len, name, sizeof name) : -1;
-    return decoded < 0 ? SLOT_OTHER : own_key(swar_load32(name), (uint32_t)decoded);
+    if (decoded < 0 || memchr(name, 0, (size_t)decoded))
+        return SLOT_OTHER;
+    return own_key(swar_load32(name));
 }
 
 /* plain_key names the slot of a key without escapes.  Its closing quote and a byte more can be
  * read, which makes four from the shortest own key on. */
-static inline enum slot plain_key(const uint8_t *raw, uint32_t len)
+static inline enum slot plain_key(const uint8_t *raw, size_t len)
 {
     if (len - 2 > 2)
         return SLOT_OTHER;
-    uint32_t word = swar_load32(raw);
-    return own_key(len == 2 ? word & 0xffff : word, len);
+    return own_key((uint32_t)(swar_load32(raw) & ((UINT64_C(1) << 8 * len) - 1)));
 }
 
-/* keep_value puts the value of the key at quote into its slot.  A key given twice is a fault, and
- * its first value is the one that is judged. */
-static inline void keep_value(struct parse *p, enum slot slot, uint32_t quote, struct value v)
-{
-    if (unlikely(p->seen & SLOT_BIT(slot) & ~SLOT_BIT(SLOT_OTHER))) {
-        note(p, REASON_duplicate_key, quote);
-        return;
-    }
-    p->slots[slot] = v;
-    p->seen |= SLOT_BIT(slot);
-}
+/* The object being walked.  Its closing brace is at last, or before: no string, number or white
+ * space runs past that, so what follows one can be looked at without asking where the end is. */
+struct walk {
+    struct json *j;
+    const uint8_t *bytes;
+    size_t last;
+};
 
-/* next is json_next without a look at the end: the object's closing brace stops it. */
-static inline uint8_t next(const struct json *j, uint32_t *at)
+/* next returns the first byte that is no white space, at *at then. */
+static inline uint8_t next(const struct walk *w, size_t *at)
 {
-    uint8_t c = j->bytes[*at];
+    uint8_t c = w->bytes[*at];
     if (likely(c > ' '))
         return c;
-    *at = json_space(j, *at);
-    return j->bytes[*at];
+    *at = json_space(w->j, *at);
+    return w->bytes[*at];
 }
 
-/* read_key reads the key at quote, and its colon, up to its value. */
-static inline uint32_t read_key(struct json *j, uint32_t quote, enum slot *slot)
+/* read_key reads the key whose opening quote is at *at, and its colon.  Returns false on a fault.
+ */
+static inline bool read_key(const struct walk *w, size_t *at, enum slot *slot)
 {
-    const uint8_t *raw = j->bytes + quote + 1;
-    uint32_t at = json_stop(j, quote + 1);
-    if (likely(j->bytes[at] == '"')) {
-        *slot = plain_key(raw, at - quote - 1);
-        at++;
+    const uint8_t *raw = w->bytes + *at + 1;
+    size_t end = json_stop(w->j, *at + 1);
+    if (likely(w->bytes[end] == '"')) {
+        *slot = plain_key(raw, (size_t)(w->bytes + end - raw));
+        end++;
     } else {
-        at = json_string_rest(j, at);
-        if (at == JSON_FAULT)
-            return JSON_FAULT;
-        *slot = escaped_key(raw, at - quote - 2);
+        end = json_string_rest(w->j, end);
+        if (end == JSON_FAULT)
+            return false;
+        *slot = escaped_key(raw, (size_t)(w->bytes + end - 1 - raw));
     }
-    return likely(next(j, &at) == ':') ? at + 1 : json_fault(j, REASON_syntax, at);
+    if (unlikely(next(w, &end) != ':')) {
+        json_fault(w->j, REASON_syntax, end);
+        return false;
+    }
+    *at = end + 1;
+    return true;
 }
 
 /* read_number reads a time in milliseconds fast, and any other number too. */
-static inline uint32_t read_number(struct json *j, uint32_t at)
+static inline size_t read_number(const struct walk *w, size_t at)
 {
-    const uint8_t *text = j->bytes + at;
-    if (text[0] != '0' && j->len - at > 16 && swar_is_decimal(swar_load(text))) {
+    const uint8_t *text = w->bytes + at;
+    if (text[0] != '0' && w->last - at >= 16 && swar_is_decimal(swar_load(text))) {
         unsigned count = 8 + swar_digit_count(swar_load(text + 8));
         if (text[count] == ',')
             return at + count;
     }
-    return json_number(j, at);
+    return json_number(w->j, at);
 }
 
-/* read_value reads the value at at, which starts with c, inside the object that ends at last. */
-static inline uint32_t read_value(struct json *j, uint32_t at, uint8_t c, uint32_t last)
+/* read_value reads the value at *at, which starts with c.  Returns false on a fault. */
+static inline bool read_value(const struct walk *w, size_t *at, uint8_t c)
 {
+    size_t end;
     if (likely(c == '"')) {
-        at = json_stop(j, at + 1);
-        return likely(j->bytes[at] == '"') ? at + 1 : json_string_rest(j, at);
+        end = json_stop(w->j, *at + 1);
+        if (likely(w->bytes[end] == '"')) {
+            *at = end + 1;
+            return true;
+        }
+        end = json_string_rest(w->j, end);
+    } else {
+        end = c >= '0' && c <= '9' ? read_number(w, *at) : json_value(w->j, *at, 1);
+        if (unlikely(end > w->last && end != JSON_FAULT)) /* that brace was the value's */
+            end = json_fault(w->j, REASON_syntax, w->j->len);
     }
-    at = c >= '0' && c <= '9' ? read_number(j, at) : json_value(j, at, 1);
-    if (likely(at <= last) || at == JSON_FAULT)
-        return at;
-    return json_fault(j, REASON_syntax, j->len); /* the last brace belonged to the value */
+    *at = end;
+    return end != JSON_FAULT;
 }
 
-/* find_members walks the object whose opening brace is at at, up to its closing one.  There is a
- * closing brace at last, which no string, number or white space runs past, so that only what comes
- * behind a nested value needs a look at the end. */
-static uint32_t find_members(struct parse *p, uint32_t at, uint32_t last)
+/* find_members walks the object whose opening brace is at at.  Returns its closing one, or
+ * JSON_FAULT. */
+static size_t find_members(struct parse *p, size_t at, size_t last)
 {
-    struct json *j = &p->json;
-    j->stop_end = last;
+    struct walk w = {&p->json, p->json.bytes, last};
+    uint32_t seen = 0;
+    uint8_t c = ',';
+    p->json.stop_end = last;
     at++;
-    if (next(j, &at) == '}')
+    if (next(&w, &at) == '}')
         return at;
-    for (;;) {
-        uint32_t quote = at;
+    for (; c == ','; at++) {
         enum slot slot;
-        if (unlikely(next(j, &quote) != '"'))
-            return json_fault(j, REASON_syntax, quote);
-        at = read_key(j, quote, &slot);
-        if (unlikely(at == JSON_FAULT))
+        if (unlikely(next(&w, &at) != '"'))
+            return json_fault(w.j, REASON_syntax, at);
+        size_t quote = at;
+        if (unlikely(!read_key(&w, &at, &slot)))
             return JSON_FAULT;
-        uint8_t c = next(j, &at);
-        uint32_t off = at;
-        at = read_value(j, at, c, last);
-        if (unlikely(at == JSON_FAULT))
+        c = next(&w, &at);
+        size_t off = at;
+        if (unlikely(!read_value(&w, &at, c)))
             return JSON_FAULT;
-        keep_value(p, slot, quote, (struct value){off, at});
-        c = next(j, &at);
-        if (c != ',')
-            return c == '}' ? at : json_fault(j, REASON_syntax, at);
-        at++;
+        if (unlikely(seen & SLOT_BIT(slot)) && slot != SLOT_OTHER) {
+            note(p, REASON_duplicate_key, quote);
+            slot = SLOT_OTHER; /* the first value is the one that is judged */
+        }
+        p->slots[slot] = (struct value){(uint32_t)off, (uint32_t)at};
+        seen |= SLOT_BIT(slot);
+        c = next(&w, &at);
     }
+    p->seen = seen;
+    return c == '}' ? at - 1 : json_fault(w.j, REASON_syntax, at - 1);
 }
 
 /* A string's decoded bytes, in place where it has no escapes. */
@@ -390,7 +401,7 @@ static bool has(const struct parse *p, enum slot slot)
     return p->seen & SLOT_BIT(slot);
 }
 
-static void check_required(struct parse *p, uint32_t closing)
+static void check_required(struct parse *p, size_t closing)
 {
     static const enum reason missing[SLOTS_REQUIRED] = {REASON_id_missing, REASON_time_missing,
                                                         REASON_user_missing, REASON_type_missing};
@@ -424,9 +435,9 @@ static void check_optional(struct parse *p)
 }
 
 /* scan_other reads what does not begin and end as an object does.  That is none, whatever it is. */
-static uint32_t scan_other(struct json *j, uint32_t first)
+static size_t scan_other(struct json *j, size_t first)
 {
-    uint32_t end = json_value(j, first, 0);
+    size_t end = json_value(j, first, 0);
     if (end == JSON_FAULT)
         return JSON_FAULT;
     end = json_space(j, end);
@@ -435,11 +446,11 @@ static uint32_t scan_other(struct json *j, uint32_t first)
 }
 
 /* scan reads the bytes as one JSON object.  Returns its closing brace, or JSON_FAULT. */
-static uint32_t scan(struct parse *p)
+static size_t scan(struct parse *p)
 {
     struct json *j = &p->json;
-    uint32_t first = 0;
-    uint32_t last = j->len - 1;
+    size_t first = 0;
+    size_t last = j->len - 1;
     json_next(j, &first);
     if (unlikely(first == j->len))
         return json_fault(j, REASON_empty, first);
@@ -447,13 +458,13 @@ static uint32_t scan(struct parse *p)
         last--;
     if (unlikely(j->bytes[first] != '{' || j->bytes[last] != '}'))
         return scan_other(j, first);
-    uint32_t closing = find_members(p, first, last);
+    size_t closing = find_members(p, first, last);
     if (unlikely(closing < last))
         return json_fault(j, REASON_trailing, json_space(j, closing + 1));
     return closing;
 }
 
-static enum reason reject(struct event *event, enum reason reason, uint32_t offset)
+static enum reason reject(struct event *event, enum reason reason, size_t offset)
 {
     event->reason = (uint8_t)reason;
     event->reason_offset = (uint16_t)offset;
@@ -474,7 +485,7 @@ enum reason event_parse(const struct event_limits *limits, const struct hash_key
     p.event = event;
     p.seen = 0;
     p.fault = (struct fault){REASON_none, 0};
-    uint32_t closing = scan(&p);
+    size_t closing = scan(&p);
     if (unlikely(closing == JSON_FAULT))
         return reject(event, p.json.reason, p.json.reason_offset);
 
