@@ -45,10 +45,13 @@ static void print_head(const json_t *status, FILE *out)
             field_text(status, "pop"), field_text(status, "host"),
             (unsigned long long)field_count(status, "pid"),
             figure_uptime(field_real(status, "uptime_s")).text, health(status));
-    fprintf(out, "config    v%llu  sha %.6s  applied %s  %s hunt%s  %s\n",
-            (unsigned long long)field_count(config, "version"), field_text(config, "sha"),
+    fprintf(out, "config    v%llu  digest %.6s  applied %s  %s hunt%s  %s\n",
+            (unsigned long long)field_count(config, "version"), field_text(config, "digest"),
             figure_time(field_text(config, "applied")).text, figure_count(hunts).text,
             hunts == 1 ? "" : "s", field_text(config, "file"));
+    if (field_count(status, "recovered"))
+        fprintf(out, "recovered %s events at start\n",
+                figure_count(field_count(status, "recovered")).text);
     fprintf(out, "ingest    %s ev/s\n", figure_count(field_count(status, "events_per_s")).text);
 }
 
@@ -90,10 +93,17 @@ static bool print_counts(const char *head, const json_t *counters, FILE *out)
 
 static void print_packets(const json_t *packets, FILE *out)
 {
-    fprintf(out, "packets   received %s  delivered %s  replied %s\n",
+    uint64_t failed = field_count(packets, "reply_failed"),
+             stamps = field_count(packets, "bad_stamps");
+    fprintf(out, "packets   received %s  delivered %s  replied %s",
             figure_count(field_count(packets, "received")).text,
             figure_count(field_count(packets, "delivered")).text,
             figure_count(field_count(packets, "replied")).text);
+    if (failed)
+        fprintf(out, "  not sent %s", figure_count(failed).text);
+    if (stamps)
+        fprintf(out, "  bad time stamps %s", figure_count(stamps).text);
+    fputc('\n', out);
     print_counts("dropped", json_object_get(packets, "dropped"), out);
 }
 
@@ -168,8 +178,9 @@ static void print_sinks(const json_t *sinks, FILE *out)
     {
         const char *error = json_string_value(json_object_get(sink, "error"));
         const char *state = field_text(sink, "state");
-        fprintf(out, "%s%s %s lag %s%s%s", i ? " | " : "sinks     ", field_text(sink, "name"),
-                strcmp(state, "error") ? state : "ERROR",
+        fprintf(out, "%s%s %s delivered %s lag %s%s%s", i ? " | " : "sinks     ",
+                field_text(sink, "name"), strcmp(state, "error") ? state : "ERROR",
+                figure_count(field_count(sink, "delivered")).text,
                 figure_count(field_count(sink, "lag_records")).text, error ? ": " : "",
                 error ? error : "");
     }
@@ -218,7 +229,7 @@ void trovectl_print_status(const json_t *status, FILE *out)
 int trovectl_status(struct trovectl *ctl)
 {
     struct trovectl_request request = {.method = "GET", .path = "/v1/status"};
-    json_t *answer;
+    json_t *answer = NULL;
     int code = trovectl_call(ctl, &request, &answer);
     if (code)
         return code;
