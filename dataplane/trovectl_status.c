@@ -25,16 +25,20 @@ bool trovectl_is_well(const json_t *status)
     return is_balanced(status) && strcmp(field_text(status, "state"), "journal_failed") != 0;
 }
 
-static const char *health(const json_t *status)
+static struct figure health(const json_t *status)
 {
+    struct figure f;
     const char *state = field_text(status, "state");
+    size_t warnings = json_array_size(json_object_get(status, "warnings"));
     if (!strcmp(state, "journal_failed"))
-        return "JOURNAL FAILED";
-    if (strcmp(state, "running") != 0)
-        return state;
-    bool well = is_balanced(status) && all_sinks_ok(status) &&
-                !json_array_size(json_object_get(status, "warnings"));
-    return well ? "healthy" : "degraded";
+        state = "JOURNAL FAILED";
+    else if (!strcmp(state, "running"))
+        state = is_balanced(status) && all_sinks_ok(status) ? "healthy" : "degraded";
+    snprintf(f.text, sizeof f.text, "%.14s", state);
+    if (warnings)
+        snprintf(f.text, sizeof f.text, "%.14s, %u warning%s", state, (unsigned)warnings,
+                 warnings == 1 ? "" : "s");
+    return f;
 }
 
 static void print_head(const json_t *status, FILE *out)
@@ -44,7 +48,7 @@ static void print_head(const json_t *status, FILE *out)
     fprintf(out, "troved %s  pop %s  host %s  pid %llu  up %s  %s\n", field_text(status, "version"),
             field_text(status, "pop"), field_text(status, "host"),
             (unsigned long long)field_count(status, "pid"),
-            figure_uptime(field_real(status, "uptime_s")).text, health(status));
+            figure_uptime(field_real(status, "uptime_s")).text, health(status).text);
     fprintf(out, "config    v%llu  digest %.6s  applied %s  %s hunt%s  %s\n",
             (unsigned long long)field_count(config, "version"), field_text(config, "digest"),
             figure_time(field_text(config, "applied")).text, figure_count(hunts).text,

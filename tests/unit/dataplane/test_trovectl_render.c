@@ -73,7 +73,7 @@ static void status_shows_every_part_on_a_line_of_its_own(void **state)
     json_t *status = parse(status_json);
     trovectl_print_status(status, begin());
     end_with(
-        "troved 0.1.0  pop fra1  host e07  pid 4711  up 3d 04:11  degraded\n"
+        "troved 0.1.0  pop fra1  host e07  pid 4711  up 3d 04:11  degraded, 1 warning\n"
         "config    v41  digest 9c1f2e  applied 2026-11-20 09:14  2 hunts  /etc/trove/trove.yaml\n"
         "ingest    1,284,113 ev/s\n"
         "account   received 4,811,020,114 = accepted 4,790,551,031 + duplicate 19,004,310 + "
@@ -106,7 +106,7 @@ static void status_of_an_empty_answer_prints_what_it_can(void **state)
     (void)state;
     json_t *status = parse("{\"state\":7,\"sinks\":\"none\",\"latency\":[],\"warnings\":[3]}");
     trovectl_print_status(status, begin());
-    end_with("troved -  pop -  host -  pid 0  up 00:00:00  -\n"
+    end_with("troved -  pop -  host -  pid 0  up 00:00:00  -, 1 warning\n"
              "config    v0  digest -  applied -  0 hunts  -\n"
              "ingest    0 ev/s\n"
              "account   received 0 = accepted 0 + duplicate 0 + rejected 0 + refused 0 + lost 0   "
