@@ -129,7 +129,7 @@ static void usage_errors_exit_2_and_name_the_next_command(void **state)
         {"conf", "diff", "a", "b"},
         {"conf", "apply", "a", "--if-version", "4x"},
         {"conf", "apply", "a", "--if-version", ""},
-        {"latency", "--hgrm", "out"},
+        {"latency", "--hgrm", "/dev/null"},
         {"latency", "--stage"},
         {"stop", "--if-version", "1"},
     };
