@@ -169,3 +169,15 @@ int segment_list(int dir_fd, struct segment_id **ids, unsigned *unknown)
     *ids = list.ids;
     return (int)list.count;
 }
+
+int segment_cut(int dir_fd, struct segment_id id, uint64_t offset)
+{
+    char name[SEGMENT_NAME_MAX];
+    segment_name(id, name);
+    int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -errno;
+    int rc = ftruncate(fd, (off_t)offset) || fsync(fd) ? -errno : 0;
+    close(fd);
+    return rc;
+}

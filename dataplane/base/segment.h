@@ -69,6 +69,10 @@ int segment_header_decode(const uint8_t page[SEGMENT_HEADER_BYTES], struct segme
  * *unknown and left alone. */
 int segment_list(int dir_fd, struct segment_id **ids, unsigned *unknown);
 
+/* segment_cut makes a segment end at offset, for good: what recovery does with a torn tail before
+ * anyone else reads it.  0 when not even the header is good.  Returns 0 or a negative errno. */
+int segment_cut(int dir_fd, struct segment_id id, uint64_t offset);
+
 struct segment_reader {
     int dir_fd;
     int fd; /* -1 before the first open */

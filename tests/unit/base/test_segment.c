@@ -379,6 +379,25 @@ static void what_is_not_this_segment_is_not_opened(void **state)
     expect_fault(f, UINT64_MAX, BLOCK_END);
 }
 
+static void a_torn_tail_that_was_cut_is_a_clean_end(void **state)
+{
+    struct fixture *f = *state;
+    char name[SEGMENT_NAME_MAX];
+    segment_name(first, name);
+    begin_segment(f, first);
+    add_block(f, first, 3, 8);
+    add_block(f, first, 3, 8);
+    kit_patch_file(f->dir.fd, name, "!", 1, f->place.offset - BLOCK_ALIGN + 100);
+    assert_int_equal(segment_reader_open(&f->reader, first), 0);
+    expect_records(f, UINT64_MAX, 1, 3);
+    expect_fault(f, UINT64_MAX, BLOCK_TORN);
+    assert_int_equal(segment_cut(f->dir.fd, first, f->reader.place.offset), 0);
+    expect_fault(f, UINT64_MAX, BLOCK_END);
+    assert_int_equal(segment_cut(f->dir.fd, first, 0), 0);
+    assert_int_equal(segment_reader_open(&f->reader, first), -ENODATA);
+    assert_int_equal(segment_cut(f->dir.fd, second, 0), -ENOENT);
+}
+
 int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -396,6 +415,7 @@ int main(void)
         IN_DIR(a_block_with_a_record_too_long_for_it_is_torn),
         IN_DIR(the_next_segment_must_carry_the_chain_on),
         IN_DIR(goes_back_to_a_block_it_has_read),
+        IN_DIR(a_torn_tail_that_was_cut_is_a_clean_end),
         IN_DIR(what_is_not_this_segment_is_not_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -342,7 +342,7 @@ static void a_real_disk_keeps_it_too(void **state)
     (void)state;
     struct kit_dir dir;
     struct fixture *f = make(0, 0);
-    kit_dir_make(&dir);
+    kit_dir_make_in(&dir, "/tmp");
     f->journal->ops = journal_file_posix;
     f->journal->dir_fd = dir.fd;
     for (unsigned i = 0; i < 4; i++)
