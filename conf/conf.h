@@ -14,9 +14,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "conf/diag.h"
 
+#define CONF_TEXT_MAX   (4u << 20) /* bytes of the YAML document */
 #define CONF_NAME_MAX   64
 #define CONF_PATH_MAX   256
 #define CONF_PORTS_MAX  8

@@ -6,6 +6,9 @@
  * Malformed, truncated, fragmented and foreign frames are dropped under a named reason; nothing is
  * read past the end.
  *
+ * The first fault in this order names the drop: link address, tags, IP header, IP checksum,
+ * destination, source, fragment, options; then length, checksum, port, size of the datagram.
+ *
  * Memory:  works in the frame's own bytes; a reply is built in place.
  * Threads: any; struct net is read-only.
  */
@@ -60,8 +63,14 @@ struct net {
     struct net_addr addrs[NET_ADDRS_MAX];
 };
 
-/* What the port has already checked for this frame. */
-enum net_offload { NET_IP_CHECKED = 1 << 0, NET_L4_CHECKED = 1 << 1 };
+#define NET_GROW_BYTES 8
+
+/* What the port has already checked for this frame, and whether a reply may use bytes behind it. */
+enum net_offload {
+    NET_IP_CHECKED = 1 << 0,
+    NET_L4_CHECKED = 1 << 1, /* UDP only: an ICMP checksum is always verified */
+    NET_TAILROOM = 1 << 2    /* NET_GROW_BYTES behind the frame are the caller's to write */
+};
 
 enum net_action { NET_DROP, NET_DELIVER, NET_REPLY };
 
@@ -75,8 +84,14 @@ struct net_verdict {
 };
 
 /* net_input classifies one frame of len bytes, in [0, 65535].  For a REPLY the frame has been
- * turned round in place (it never grows). Multicast and broadcast frames are accepted for ARP and
- * for IPv6 neighbour solicitation only. */
+ * turned round in place, VLAN tags kept. Multicast and broadcast frames are accepted for ARP and
+ * for IPv6 neighbour solicitation only.  A frame that is not a REPLY is left as it was.
+ *
+ * A reply is longer than its frame in one case, and only with NET_TAILROOM: a solicitation without
+ * a source link-layer option, which every plain duplicate address detection is, owes an
+ * advertisement with an option of 8 bytes.  Where there is no room for it, the advertisement goes
+ * without when the solicitation was unicast (RFC 4861 section 4.4 allows that) and the frame is
+ * dropped as icmp when it was multicast. */
 struct net_verdict net_input(const struct net *net, uint8_t *frame, uint32_t len, unsigned offload);
 
 const char *net_reason_name(unsigned reason);

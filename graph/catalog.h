@@ -1,7 +1,8 @@
 /* catalog.h - the item graph as compressed adjacency (CSR), strongest edges first.
  *
  * Text form: one edge a line, from<TAB>to<TAB>weight; weight in (0, 1e9], lines starting with '#'
- * and empty lines ignored, an edge given twice adds up.  Directed: an undirected graph lists both
+ * and empty lines ignored, an edge given twice adds up.  A weight is a decimal number with at most
+ * nine digits behind the point.  Directed: an undirected graph lists both
  * directions.  Each edge is kept with its weight relative to the strongest edge of its node, as
  * 16-bit fixed point in (0, 1], so that a walk needs one 8-byte load per edge.
  *
@@ -40,9 +41,14 @@ uint32_t catalog_edges(const struct catalog *catalog, uint32_t item,
 /* catalog_strength returns the strength of the edge from -> to in [1, 65535], or 0 when there is
  * none. */
 uint16_t catalog_strength(const struct catalog *catalog, uint32_t from, uint32_t to);
+/* catalog_prefetch_find brings in what catalog_find will touch, catalog_prefetch what catalog_edges
+ * will. */
+void catalog_prefetch_find(const struct catalog *catalog, uint64_t name_key);
 void catalog_prefetch(const struct catalog *catalog, uint32_t item);
 
-uint64_t catalog_hash(const struct catalog *catalog); /* of its content: same file, same hash */
+/* catalog_hash is of the content alone: the same edges give the same hash on every host, in
+ * whatever order the file lists them. */
+uint64_t catalog_hash(const struct catalog *catalog);
 uint32_t catalog_item_count(const struct catalog *catalog);
 uint64_t catalog_edge_count(const struct catalog *catalog);
 size_t catalog_bytes(const struct catalog *catalog);

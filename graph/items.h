@@ -21,15 +21,18 @@ struct items;
 struct items *items_new(uint64_t limit);
 void items_free(struct items *items);
 
-/* items_add returns the id of a name, new or old, or ITEM_NONE when the limit is reached;
- * items_find never adds. */
+/* items_add returns the id of a name (1 to 64 bytes without a newline), new or old, or ITEM_NONE
+ * when it is no name or there is no room for it; items_find never adds. */
 uint32_t items_add(struct items *items, const char *name, uint32_t len);
 uint32_t items_find(const struct items *items, const char *name, uint32_t len);
 uint32_t items_count(const struct items *items);
 /* items_name returns the name of an id in [0, items_count), and its length. */
 const char *items_name(const struct items *items, uint32_t id, uint32_t *len);
 
-/* items_load reads names, one a line; items_save appends those from id `from` on.  0 or a negative
- * errno. */
+/* items_load reads names, one a line, into an empty dictionary.  Returns 0, -EBADMSG (a line that
+ * is no name, or a name given twice: ids would shift), -ENOSPC (more than the limit) or -EIO.  A
+ * last line without its end was cut short by a crash: it is dropped, and the stream stands behind
+ * the last whole line, where the file must be cut before names are appended.  items_save appends
+ * those from id `from` on and flushes; 0 or a negative errno. */
 int items_load(struct items *items, FILE *in);
 int items_save(const struct items *items, uint32_t from, FILE *out);

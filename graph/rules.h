@@ -8,9 +8,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "conf/conf.h"
+#include "dataplane/base/event.h"
 #include "dataplane/base/hash.h"
 #include "graph/catalog.h"
 

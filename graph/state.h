@@ -62,6 +62,10 @@ void state_prefetch_line(const struct state *state, const struct rules *rules,
 struct verdict state_apply(struct state *state, const struct rules *rules,
                            const struct event *event, struct outcome out[STATE_OUTCOMES_MAX]);
 
+/* state_pass brings a partition past a record that changes nothing but its sequence and time: a
+ * duplicate, in replay. */
+void state_pass(struct state *state, uint32_t partition, uint64_t seq, uint64_t receive_ns);
+
 /* state_hash returns the hash of one partition's state, the same for the same history on any host
  * and shard count. */
 uint64_t state_hash(const struct state *state, uint32_t partition);

@@ -24,10 +24,13 @@ struct sink_item {
     uint32_t epoch, shard;
 };
 
+#define SINK_RESUME_NONE UINT64_MAX
+
 struct sink_ops {
     const char *type;
     /* open connects or creates; resume is what the cursor says was confirmed in this sink's own
-     * terms (a file's length). */
+     * terms (a file's length), SINK_RESUME_NONE when there is no cursor yet: what is there already
+     * is not ours to cut. */
     int (*open)(void *sink, uint64_t resume);
     /* deliver takes one item into the batch. 0 or -errno. */
     int (*deliver)(void *sink, const struct sink_item *item);
@@ -77,10 +80,12 @@ struct pump_wiring {
     void *sink;
 };
 
-/* pump_new opens cursor and sink.  Returns 0 or a negative errno. */
+/* pump_new opens cursor and sink.  Returns 0 or a negative errno: -ESTALE when records that the
+ * cursor has not seen are no longer there, -EBADMSG when the cursor file is damaged. */
 int pump_new(struct pump **pump, const struct pump_wiring *wiring);
 /* pump_poll delivers up to budget outcomes and commits them.  Returns outcomes read, 0 when it has
- * caught up, or a negative errno (to be tried again after a pause). */
+ * caught up, or a negative errno (to be tried again after a pause): the sink's own, -EBADMSG or
+ * -EILSEQ when a journal is damaged where the pump stands, -ESTALE as above. */
 int pump_poll(struct pump *pump, unsigned budget);
 const struct pump_counters *pump_counters(const struct pump *pump);
 void pump_free(struct pump *pump);

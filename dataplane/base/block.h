@@ -65,11 +65,12 @@ struct block_place {
 
 enum block_fault {
     BLOCK_OK,
-    BLOCK_END,       /* zeros: nothing was written here */
-    BLOCK_TORN,      /* header or records do not match the CRC, or it ends past the room given */
-    BLOCK_MISPLACED, /* a good block of another file or offset */
-    BLOCK_UNCHAINED, /* a good block of this place, but not the one that follows its predecessor:
-                        stale or out of order */
+    BLOCK_END,        /* zeros: nothing was written here */
+    BLOCK_TORN,       /* header or records do not match the CRC, or it ends past the room given */
+    BLOCK_MISPLACED,  /* a good block of another file or offset */
+    BLOCK_UNCHAINED,  /* a good block of this place, but not the one that follows its predecessor:
+                         stale or out of order */
+    BLOCK_UNREADABLE, /* the disk did not give it */
 };
 
 size_t block_footprint(void);

@@ -22,6 +22,7 @@
 #define EVENT_USER_MAX  64
 #define EVENT_TYPE_MAX  32
 #define EVENT_NAME_MAX  64 /* item, tile, hunt */
+#define EVENT_TIME_MAX  64
 
 enum event_flag {
     EVENT_HAS_ITEM = 1 << 0,
@@ -30,7 +31,7 @@ enum event_flag {
     EVENT_HAS_DATA = 1 << 3,
     EVENT_HAS_OTHER = 1 << 4, /* keys that are not its own: kept, not interpreted */
     EVENT_ESCAPED =
-        1 << 5, /* some string among the spans holds a backslash: decode with text_decode */
+        1 << 5, /* user, item or tile holds a backslash: decode the spans with text_decode */
 };
 
 /* A string's raw bytes between its quotes, or a value's whole text: event.bytes[off, off + len). */
@@ -79,11 +80,17 @@ struct event_limits {
  * partition.
  *
  * Returns REASON_none, or the first reason in byte order for which the bytes are not an event;
- * *event then has reason and reason_offset, the offset in [0, len] of the byte that decided (for a
- * missing key: of the closing brace).  JSON that is broken anywhere is `syntax` (or utf8,
- * surrogate, depth), whatever else is wrong with it: what is not JSON is rejected as a whole. len
- * may be 0 (empty) or over limits->event_bytes (too_large).  Allocates nothing, reads bytes[0, len)
- * only.
+ * *event then has reason and reason_offset, the offset in [0, len] of the byte that decided:
+ *   broken JSON       see json.h; bytes behind the first value: the first of them
+ *   too_large, empty  limits->event_bytes; len
+ *   a duplicate key   its opening quote
+ *   an invalid id     its first wrong character (the closing quote when characters are missing)
+ *   another value, or an id that is nil or written with escapes: the value's first byte
+ *   a missing key     the closing brace
+ * JSON that is broken anywhere is `syntax` (or utf8, surrogate, depth, trailing), whatever else is
+ * wrong with it: what is not JSON is rejected as a whole.  len may be 0 or all white space (empty)
+ * or over limits->event_bytes (too_large).  A time string is at most EVENT_TIME_MAX bytes.
+ * Allocates nothing, reads bytes[0, len) only.
  */
 enum reason event_parse(const struct event_limits *limits, const struct hash_key *key,
                         const uint8_t *bytes, uint32_t len, struct event *event);

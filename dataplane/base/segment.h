@@ -20,6 +20,7 @@
 #define SEGMENT_FORMAT       1u
 #define SEGMENT_HEADER_BYTES BLOCK_ALIGN
 #define SEGMENT_NAME_MAX     32
+#define SEGMENT_NUMBER_MAX   0xffffffu /* a position has 24 bits for it */
 
 /* On disk, padded with zeros to SEGMENT_HEADER_BYTES. */
 struct segment_header {
@@ -68,6 +69,10 @@ int segment_header_decode(const uint8_t page[SEGMENT_HEADER_BYTES], struct segme
  * *unknown and left alone. */
 int segment_list(int dir_fd, struct segment_id **ids, unsigned *unknown);
 
+/* segment_cut makes a segment end at offset, for good: what recovery does with a torn tail before
+ * anyone else reads it.  0 when not even the header is good.  Returns 0 or a negative errno. */
+int segment_cut(int dir_fd, struct segment_id id, uint64_t offset);
+
 struct segment_reader {
     int dir_fd;
     int fd; /* -1 before the first open */
@@ -86,9 +91,15 @@ int segment_reader_init(struct segment_reader *reader, int dir_fd);
 void segment_reader_fini(struct segment_reader *reader);
 
 /* segment_reader_open starts reading segment id at its first block; a reader that has just read the
- * one before passes the chain on and has it checked.  Returns 0 or a negative errno (-EBADMSG: not
- * this segment's header). */
+ * one before passes the chain on and has it checked.  Returns 0 or a negative errno, and then the
+ * reader is where it was: -ENODATA nothing was ever written to it (the daemon died before its first
+ * group), -EBADMSG not this segment's header, -EILSEQ it does not follow the one just read. */
 int segment_reader_open(struct segment_reader *reader, struct segment_id id);
+
+/* segment_reader_return goes back to the block at place, a copy of reader->place from when the
+ * reader stood in front of it in segment id.  Returns 0 or what segment_reader_open returns. */
+int segment_reader_return(struct segment_reader *reader, struct segment_id id,
+                          const struct block_place *place);
 
 /* segment_reader_next returns the next record, loading blocks as needed but none that starts at or
  * behind limit (an offset in this segment; UINT64_MAX for a closed one).  *fault says why there is

@@ -11,10 +11,19 @@
 #define TEXT_UUID_LEN 36
 #define TEXT_TIME_LEN 24 /* 2026-11-20T12:00:01.201Z */
 
+/* text_hex_digit returns the value of a hexadecimal digit, either case, or -1. */
+static inline int text_hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* text_decode turns the raw inside of a JSON string that event_parse accepted into UTF-8.
  *
  * Returns the decoded length, at most len (escapes only shrink), or -1 when room bytes do not hold
- * it.
+ * it or an escape is broken.
  */
 int text_decode(const uint8_t *raw, size_t len, uint8_t *out, size_t room);
 
@@ -29,9 +38,10 @@ int text_json_encode(const uint8_t *bytes, size_t len, char *out, size_t room);
 int text_uuid_parse(const uint8_t *text, uint64_t id[2]);
 void text_uuid_format(const uint64_t id[2], char out[TEXT_UUID_LEN + 1]);
 
-/* text_time_parse reads an RFC 3339 date-time (section 5.6; leap second 60 counts as the next
- * second; fractions beyond milliseconds are cut) as milliseconds since 1970. Returns 0, -EINVAL
- * when it is no such date-time, -ERANGE before 1970 or after 9999. */
+/* text_time_parse reads an RFC 3339 date-time (section 5.6; a leap second, 60 at a month's
+ * end in UTC, counts as the next second; fractions beyond milliseconds are cut) as milliseconds
+ * since 1970. Returns 0, -EINVAL when it is no such date-time, -ERANGE before 1970 or after 9999.
+ */
 int text_time_parse(const uint8_t *text, size_t len, int64_t *time_ms);
 void text_time_format(int64_t time_ms, char out[TEXT_TIME_LEN + 1]);
 

@@ -1,0 +1,174 @@
+/* check.c - what a table of single keys cannot say. */
+#include "conf/check.h"
+
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "conf/value.h"
+
+/* "12h (line 14)" or "15m (the default)" */
+static void say_time(char *out, size_t room, uint64_t ns, const struct yaml_node *node)
+{
+    char text[32] = "";
+    FILE *stream = fmemopen(text, sizeof text - 1, "w");
+    if (stream) {
+        value_print_time(stream, ns);
+        fclose(stream);
+    }
+    if (node)
+        snprintf(out, room, "%s (line %u)", text, node->line);
+    else
+        snprintf(out, room, "%s (the default)", text);
+}
+
+void check_type(struct reader *r, const struct yaml_node *map, void *base)
+{
+    const struct conf_type *type = base;
+    if ((type->require_item && type->forbid_item) || (type->require_tile && type->forbid_tile))
+        diag_add(r->diags, reader_at(r, yaml_find(map, "forbid")), "conflict",
+                 "event type '%s' both requires and forbids '%s'; keep one", type->name,
+                 type->require_item && type->forbid_item ? "item" : "tile");
+}
+
+void check_events(struct reader *r, const struct yaml_node *map, void *base)
+{
+    const struct conf *conf = base;
+    const struct yaml_node *window = yaml_find(yaml_find(map, "dedupe"), "window");
+    const struct yaml_node *lateness = yaml_find(map, "lateness");
+    const struct yaml_node *reject = yaml_find(map, "skew_reject");
+    const struct yaml_node *tolerance = yaml_find(map, "skew_tolerance");
+    char one[64], other[64];
+    /* A time that could not be read is 0, and has been complained about. */
+    if (conf->events.dedupe_window_ns && conf->events.dedupe_window_ns < conf->events.lateness_ns) {
+        say_time(one, sizeof one, conf->events.dedupe_window_ns, window);
+        say_time(other, sizeof other, conf->events.lateness_ns, lateness);
+        diag_add(r->diags, reader_at(r, window ? window : lateness), "conflict",
+                 "dedupe.window, %s, must not be shorter than lateness, %s, or an event could "
+                 "count twice; raise the window or lower lateness",
+                 one, other);
+    }
+    if (conf->events.skew_reject_ns &&
+        conf->events.skew_reject_ns < conf->events.skew_tolerance_ns) {
+        say_time(one, sizeof one, conf->events.skew_reject_ns, reject);
+        say_time(other, sizeof other, conf->events.skew_tolerance_ns, tolerance);
+        diag_add(r->diags, reader_at(r, reject ? reject : tolerance), "conflict",
+                 "skew_reject, %s, must not be shorter than skew_tolerance, %s", one, other);
+    }
+}
+
+static void check_trail(struct reader *r, const struct yaml_node *map, const struct conf_hunt *hunt)
+{
+    for (uint32_t i = 0; i < hunt->start_count; i++)
+        for (uint32_t j = 0; j < hunt->treasure_count; j++)
+            if (hunt->start[i][0] && strcmp(hunt->start[i], hunt->treasure[j]) == 0)
+                diag_add(r->diags, reader_at(r, yaml_find(map, "treasure")), "conflict",
+                         "'%s' is both a start and a treasure of hunt '%s', so nobody would have "
+                         "to walk; remove it from one",
+                         hunt->start[i], hunt->name);
+}
+
+void check_hunt(struct reader *r, const struct yaml_node *map, void *base)
+{
+    struct conf_hunt *hunt = base;
+    const struct yaml_node *once = yaml_find(map, "once");
+    const struct yaml_node *cooldown = yaml_find(map, "cooldown");
+    reader_anchor(r, yaml_find(map, "catalog"), r->dir, hunt->catalog);
+    if (once && cooldown && hunt->once)
+        diag_add(r->diags, reader_at(r, cooldown), "conflict",
+                 "with once: true on line %u there is nothing to cool down from; remove one",
+                 once->line);
+    if (once && !cooldown && strcmp(once->text, "false") == 0)
+        diag_add(r->diags, reader_at(r, once), "missing_key",
+                 "once: false needs a cooldown; add one, such as cooldown: 24h");
+    if (cooldown)
+        hunt->once = false;
+    if (hunt->ends_ms && hunt->ends_ms <= hunt->starts_ms)
+        diag_add(r->diags, reader_at(r, yaml_find(map, "ends")), "conflict",
+                 "hunt '%s' ends before it starts; ends must be later than starts", hunt->name);
+    check_trail(r, map, hunt);
+}
+
+static void check_ports(struct reader *r, const struct yaml_node *map, const struct conf *conf)
+{
+    const struct yaml_node *list = yaml_find(map, "ports");
+    const struct yaml_node *node = list ? list->first : NULL;
+    for (uint32_t i = 0; i < conf->port_count && node; i++, node = node->next)
+        for (uint32_t j = 0; j < i && conf->ports[i].device[0]; j++)
+            if (strcmp(conf->ports[i].device, conf->ports[j].device) == 0)
+                diag_add(r->diags, reader_at(r, yaml_find(node, "device")), "conflict",
+                         "the port on line %u has the same device; give each port its own",
+                         conf->ports[j].place.line);
+}
+
+static void check_lcores(struct reader *r, const struct yaml_node *map, const struct conf *conf)
+{
+    bool rx = false, shard = false;
+    for (uint32_t i = 0; i < conf->lcore_count; i++) {
+        rx |= conf->lcores[i].rx;
+        shard |= conf->lcores[i].shard;
+    }
+    if (conf->lcore_count && (!rx || !shard))
+        diag_add(r->diags, reader_at(r, yaml_find(map, "lcores")), "conflict",
+                 "no core runs %s; at least one core must run rx and one shard",
+                 rx ? "shard" : "rx");
+}
+
+static void check_paths(struct reader *r, const struct yaml_node *map, struct conf *conf)
+{
+    const struct yaml_node *dir = yaml_find(map, "data_dir");
+    const struct yaml_node *socket = yaml_find(yaml_find(map, "management"), "socket");
+    if (conf->data_dir[0] == 0)
+        return;
+    if (conf->data_dir[0] != '/') {
+        diag_add(r->diags, reader_at(r, dir), "bad_value",
+                 "data_dir must be an absolute path such as /var/lib/trove, not %s",
+                 reader_quote(r, dir));
+        return;
+    }
+    reader_anchor(r, socket ? socket : dir, conf->data_dir, conf->management.socket);
+    size_t len = strlen(conf->management.socket);
+    size_t room = sizeof((struct sockaddr_un *)NULL)->sun_path;
+    if (len >= room)
+        diag_add(r->diags, reader_at(r, socket ? socket : dir), "out_of_range",
+                 "the path of a Unix socket has at most %zu bytes, and management.socket has %zu; "
+                 "use a shorter one",
+                 room - 1, len);
+    const struct yaml_node *list = yaml_find(map, "sinks");
+    const struct yaml_node *node = list ? list->first : NULL;
+    for (uint32_t i = 0; i < conf->sink_count && node; i++, node = node->next)
+        reader_anchor(r, yaml_find(node, "path"), conf->data_dir, conf->sinks[i].path);
+}
+
+static void check_sinks(struct reader *r, const struct yaml_node *map, const struct conf *conf)
+{
+    const struct yaml_node *list = yaml_find(map, "sinks");
+    const struct yaml_node *node = list ? list->first : NULL;
+    for (uint32_t i = 0; i < conf->sink_count && node; i++, node = node->next)
+        for (uint32_t j = 0; j < i && conf->sinks[i].path[0]; j++)
+            if (strcmp(conf->sinks[i].path, conf->sinks[j].path) == 0)
+                diag_add(r->diags, reader_at(r, yaml_find(node, "path")), "conflict",
+                         "the sink on line %u writes to the same file; give each its own",
+                         conf->sinks[j].place.line);
+}
+
+/* A name that outcomes carry: what the host calls itself, when that is one. */
+static void set_host(struct conf *conf)
+{
+    char name[sizeof conf->host] = "";
+    if (gethostname(name, sizeof name - 1) < 0 ||
+        !value_name_valid(name, strlen(name), CONF_NAME_MAX))
+        snprintf(name, sizeof name, "localhost");
+    memcpy(conf->host, name, sizeof name);
+}
+
+void check_root(struct reader *r, const struct yaml_node *map, void *base)
+{
+    struct conf *conf = base;
+    if (!yaml_find(map, "host"))
+        set_host(conf);
+    check_ports(r, map, conf);
+    check_lcores(r, map, conf);
+    check_paths(r, map, conf);
+    check_sinks(r, map, conf);
+}

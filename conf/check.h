@@ -1,0 +1,12 @@
+/* check.h - the rules that tie several keys together, called by the reader behind each set of keys.
+ *
+ * Threads: the reader's.
+ */
+#pragma once
+
+#include "conf/reader.h"
+
+void check_type(struct reader *reader, const struct yaml_node *map, void *base);
+void check_events(struct reader *reader, const struct yaml_node *map, void *base);
+void check_hunt(struct reader *reader, const struct yaml_node *map, void *base);
+void check_root(struct reader *reader, const struct yaml_node *map, void *base);

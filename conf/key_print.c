@@ -1,0 +1,265 @@
+/* key_print.c - what a value has to be, and what it is, in words. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/key.h"
+#include "conf/value.h"
+#include "dataplane/base/text.h"
+
+typedef char item_name[CONF_NAME_MAX + 1];
+
+uint64_t key_fetch(const struct key *key, const void *base)
+{
+    const void *field = (const char *)base + key->offset;
+    switch (key->width) {
+    case 1:
+        return *(const uint8_t *)field;
+    case 2:
+        return *(const uint16_t *)field;
+    case 4:
+        return *(const uint32_t *)field;
+    case 8:
+        return *(const uint64_t *)field;
+    default:
+        return 0;
+    }
+}
+
+static void print_words(const struct key *key, const void *base, FILE *out)
+{
+    const bool *bools = (const bool *)base + key->offset;
+    const char *comma = "";
+    fputc('[', out);
+    for (uint32_t i = 0; key->words[i]; i++) {
+        if (key->type == KEY_BOOLS ? !bools[i] : !(key_fetch(key, base) >> i & 1))
+            continue;
+        fprintf(out, "%s%s", comma, key->words[i]);
+        comma = ", ";
+    }
+    fputc(']', out);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorted, for two configurations may hold the same types in another order. */
+static void print_types(const struct key *key, const struct conf *conf, const void *base, FILE *out)
+{
+    const char *names[CONF_TYPES_MAX];
+    size_t count = 0;
+    for (uint32_t i = 0; i < conf->events.type_count; i++)
+        if (key_fetch(key, base) >> i & 1)
+            names[count++] = conf->events.types[i].name;
+    qsort(names, count, sizeof *names, by_name);
+    fputc('[', out);
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "%s%s", i ? ", " : "", names[i]);
+    fputc(']', out);
+}
+
+static void print_array(const struct key *key, const void *base, FILE *out)
+{
+    uint32_t count = *key_count(key, (void *)(uintptr_t)base);
+    const void *field = (const char *)base + key->offset;
+    if (count == 0)
+        return;
+    fputc('[', out);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i)
+            fputs(", ", out);
+        if (key->type == KEY_ADDRESSES)
+            value_print_address(out, (const struct conf_addr *)field + i);
+        else
+            value_print_text(out, (*(item_name *const *)field)[i]);
+    }
+    fputc(']', out);
+}
+
+static void print_mac(const uint8_t *mac, FILE *out)
+{
+    static const uint8_t own[6];
+    if (memcmp(mac, own, sizeof own) != 0)
+        fprintf(out, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+                mac[5]);
+}
+
+static void print_date(int64_t time_ms, FILE *out)
+{
+    char text[TEXT_TIME_LEN + 1];
+    text_time_format(time_ms, text);
+    fputs(text, out);
+}
+
+static void print_number(const struct key *key, uint64_t value, FILE *out)
+{
+    if ((key->flags & KEY_AUTO) && value == (key->width == 4 ? UINT32_MAX : UINT64_MAX))
+        fputs("auto", out);
+    else
+        fprintf(out, "%llu", (unsigned long long)value);
+}
+
+void key_print(const struct key *key, const struct conf *conf, const void *base, FILE *out)
+{
+    uint64_t value = key_fetch(key, base);
+    const char *field = (const char *)base + key->offset;
+    bool absent = !key->fallback && key->absent && value == key->unset;
+    switch (key->type) {
+    case KEY_NUMBER:
+        print_number(key, value, out);
+        break;
+    case KEY_SIZE:
+        value_print_size(out, key->scale ? value * key->scale : value);
+        break;
+    case KEY_TIME:
+        if (!absent)
+            value_print_time(out, value);
+        break;
+    case KEY_FIXED:
+        value_print_fixed(out, (uint32_t)value);
+        break;
+    case KEY_DATE:
+        if (!absent)
+            print_date((int64_t)value, out);
+        break;
+    case KEY_BOOL:
+        fputs(value ? "true" : "false", out);
+        break;
+    case KEY_CHOICE:
+        fputs(key->words[value], out);
+        break;
+    case KEY_NAME:
+    case KEY_PATH:
+    case KEY_DEVICE:
+        if (*field)
+            value_print_text(out, field);
+        break;
+    case KEY_MAC:
+        print_mac((const uint8_t *)field, out);
+        break;
+    case KEY_ADDRESSES:
+    case KEY_ITEMS:
+        print_array(key, base, out);
+        break;
+    case KEY_BITS:
+    case KEY_BOOLS:
+        print_words(key, base, out);
+        break;
+    case KEY_TYPES:
+        print_types(key, conf, base, out);
+        break;
+    case KEY_SECTION:
+    case KEY_LIST:
+    case KEY_MAP:
+        break;
+    }
+}
+
+static void describe_number(const struct key *key, FILE *out)
+{
+    if (key->flags & KEY_AUTO)
+        fputs("auto, or ", out);
+    if (key->min == key->max)
+        fprintf(out, "%llu", (unsigned long long)key->min);
+    else
+        fprintf(out, "%s from %llu to %llu",
+                key->flags & KEY_POWER ? "a power of two" : "a whole number",
+                (unsigned long long)key->min, (unsigned long long)key->max);
+}
+
+static void describe_size(const struct key *key, FILE *out)
+{
+    fputs("a size from ", out);
+    value_print_size(out, key->min);
+    fputs(" to ", out);
+    value_print_size(out, key->max);
+    if (key->scale) {
+        fputs(", a multiple of ", out);
+        value_print_size(out, key->scale);
+    }
+    fputs(", with a unit (B KiB MiB GiB KB MB GB)", out);
+}
+
+static void describe_time(const struct key *key, FILE *out)
+{
+    fputs("a time from ", out);
+    value_print_time(out, key->min);
+    fputs(" to ", out);
+    value_print_time(out, key->max);
+    fputs(", with a unit (ns us ms s m h d)", out);
+}
+
+static void describe_words(const struct key *key, const char *lead, FILE *out)
+{
+    if (key->words[1])
+        fputs(lead, out);
+    for (unsigned i = 0; key->words[i]; i++)
+        fprintf(out, "%s%s", i ? ", " : "", key->words[i]);
+}
+
+void key_describe(const struct key *key, FILE *out)
+{
+    switch (key->type) {
+    case KEY_SECTION:
+    case KEY_MAP:
+        fputs("a mapping of keys", out);
+        break;
+    case KEY_LIST:
+        fprintf(out, "%sa list of %llu to %llu mappings", key->flags & KEY_AUTO ? "auto, or " : "",
+                (unsigned long long)key->min, (unsigned long long)key->max);
+        break;
+    case KEY_NUMBER:
+        describe_number(key, out);
+        break;
+    case KEY_SIZE:
+        describe_size(key, out);
+        break;
+    case KEY_TIME:
+        describe_time(key, out);
+        break;
+    case KEY_FIXED:
+        fprintf(out, "a decimal number greater than 0, at most %llu",
+                (unsigned long long)(key->max >> 16));
+        break;
+    case KEY_DATE:
+        fputs("a time as RFC 3339 writes it, such as 2026-03-01T00:00:00Z", out);
+        break;
+    case KEY_BOOL:
+        fputs("true or false", out);
+        break;
+    case KEY_CHOICE:
+        describe_words(key, "one of ", out);
+        break;
+    case KEY_NAME:
+        fprintf(out, "1 to %llu characters of A-Z a-z 0-9 . _ -", (unsigned long long)key->max);
+        break;
+    case KEY_PATH:
+        fputs("a path without control characters", out);
+        break;
+    case KEY_DEVICE:
+        fputs("a PCI address such as 0000:8a:00.0, or a DPDK device such as "
+              "net_tap0,iface=trove0",
+              out);
+        break;
+    case KEY_MAC:
+        fputs("a unicast MAC address such as 02:00:00:00:00:01", out);
+        break;
+    case KEY_ADDRESSES:
+        fprintf(out,
+                "one to %llu unicast addresses, each with its prefix length, such as 192.0.2.7/24",
+                (unsigned long long)key->max);
+        break;
+    case KEY_ITEMS:
+        fprintf(out, "a list of 1 to %llu items, each of 1 to %u bytes",
+                (unsigned long long)key->max, CONF_NAME_MAX);
+        break;
+    case KEY_BITS:
+    case KEY_BOOLS:
+        describe_words(key, "a list of some of ", out);
+        break;
+    case KEY_TYPES:
+        fputs("a list of names from events.types", out);
+        break;
+    }
+}

@@ -1,0 +1,336 @@
+/* table.c - every key of the configuration, one row each. */
+#include "conf/table.h"
+
+#include <assert.h>
+
+#include "conf/check.h"
+#include "dataplane/base/block.h"
+#include "dataplane/base/event.h"
+#include "dataplane/base/outcome.h"
+
+#define AT(type, member)       .offset = offsetof(type, member), .width = sizeof(((type *)NULL)->member)
+#define COUNT_AT(type, member) .count_offset = offsetof(type, member)
+
+#define SECOND 1000000000ull
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+#define MIB    (1ull << 20)
+#define GIB    (1ull << 30)
+
+static const char *const auto_words[] = {
+    [CONF_OFF] = "off", [CONF_ON] = "on", [CONF_AUTO] = "auto", NULL};
+static const char *const timestamp_words[] = {
+    [CONF_TIMESTAMP_NONE] = "none", [CONF_TIMESTAMP_TRAILER] = "trailer", NULL};
+static const char *const kind_words[] = {[CONF_TRAIL] = "trail", [CONF_BASKET] = "basket", NULL};
+static const char *const sink_words[] = {[CONF_SINK_FILE] = "file", NULL};
+static const char *const outcome_words[] = {
+#define OUTCOME_WORD(name, help) #name,
+    OUTCOME_KIND_LIST(OUTCOME_WORD)
+#undef OUTCOME_WORD
+        NULL};
+
+/* KEY_BOOLS fills bools that lie one behind the other, in the order of the words. */
+static const char *const field_words[] = {"item", "tile", NULL};
+static const char *const role_words[] = {"rx", "shard", NULL};
+static_assert(offsetof(struct conf_type, require_tile) ==
+                      offsetof(struct conf_type, require_item) + 1 &&
+                  offsetof(struct conf_type, forbid_tile) ==
+                      offsetof(struct conf_type, forbid_item) + 1 &&
+                  offsetof(struct conf_lcore, shard) == offsetof(struct conf_lcore, rx) + 1,
+              "bools of a KEY_BOOLS row");
+
+static const struct key port_keys[] = {
+    {"name", KEY_NAME, KEY_REQUIRED, AT(struct conf_port, name), .max = CONF_NAME_MAX,
+     .help = "what messages and counters call the port"},
+    {"device", KEY_DEVICE, KEY_REQUIRED, AT(struct conf_port, device),
+     .help = "the NIC, or a DPDK device made for the purpose; quote it inside { }, where a comma "
+             "ends a value"},
+    {"rx_queues", KEY_NUMBER, 0, AT(struct conf_port, rx_queues), .max = 64, .fallback = "0",
+     .help = "receive queues; 0 for one per rx part of the port"},
+    {"rx_descriptors", KEY_NUMBER, 0, AT(struct conf_port, rx_descriptors), .min = 64, .max = 32768,
+     .fallback = "2048", .help = "packets that a receive queue holds while its core is busy"},
+    {"address", KEY_ADDRESSES, KEY_REQUIRED, AT(struct conf_port, addrs),
+     COUNT_AT(struct conf_port, addr_count), .min = 1, .max = CONF_ADDRS_MAX,
+     .help = "where clients send: one address or a list"},
+    {"mac", KEY_MAC, 0, AT(struct conf_port, mac), .absent = "the port's own",
+     .help = "the Ethernet address to answer with"},
+    {"timestamp", KEY_CHOICE, 0, AT(struct conf_port, timestamp), .fallback = "none",
+     .words = timestamp_words,
+     .help = "trailer: the last 8 bytes of a frame are its time on the wire, in nanoseconds since "
+             "1970, big-endian, as taps add them"},
+    {0},
+};
+
+static const struct key_set port_set = {.noun = "port",
+                                        .keys = port_keys,
+                                        .id = &port_keys[0],
+                                        .bytes = sizeof(struct conf_port),
+                                        .place_offset = offsetof(struct conf_port, place)};
+
+static const struct key udp_keys[] = {
+    {"port", KEY_NUMBER, 0, AT(struct conf, udp.port), .min = 1, .max = 65535, .fallback = "7001",
+     .help = "the UDP port that takes events, on every address"},
+    {"max_datagram", KEY_NUMBER, 0, AT(struct conf, udp.max_datagram), .min = 64, .max = 9000,
+     .fallback = "1400", .help = "bytes of UDP payload; a longer datagram is dropped and counted"},
+    {0},
+};
+
+static const struct key_set udp_set = {.noun = "listen.udp", .keys = udp_keys};
+
+static const struct key listen_keys[] = {
+    {"udp", KEY_SECTION, .set = &udp_set, .help = "events over UDP"},
+    {0},
+};
+
+static const struct key_set listen_set = {.noun = "listen", .keys = listen_keys};
+
+static const struct key management_keys[] = {
+    {"socket", KEY_PATH, 0, AT(struct conf, management.socket), .fallback = "/run/trove/ctl.sock",
+     .help = "the Unix socket that trovectl talks to; relative to data_dir"},
+    {0},
+};
+
+static const struct key_set management_set = {.noun = "management", .keys = management_keys};
+
+static const struct key dedupe_keys[] = {
+    {"window", KEY_TIME, 0, AT(struct conf, events.dedupe_window_ns), .min = SECOND, .max = 7 * DAY,
+     .fallback = "15m",
+     .help = "how long an event's id is remembered, by receive time; never less than lateness"},
+    {"capacity", KEY_NUMBER, 0, AT(struct conf, events.dedupe_capacity), .min = 1000,
+     .max = 4000000000, .fallback = "4_000_000",
+     .help = "ids remembered: events per second times the window; at most 20 bytes each, taken at "
+             "start"},
+    {0},
+};
+
+static const struct key_set dedupe_set = {.noun = "events.dedupe", .keys = dedupe_keys};
+
+static const struct key type_name_key = {"name",
+                                         KEY_NAME,
+                                         KEY_HOT,
+                                         AT(struct conf_type, name),
+                                         .max = EVENT_TYPE_MAX,
+                                         .help = "the event type"};
+
+static const struct key type_keys[] = {
+    {"require", KEY_BOOLS, KEY_HOT, AT(struct conf_type, require_item), .max = 2,
+     .words = field_words, .absent = "none", .help = "what an event of the type must have"},
+    {"forbid", KEY_BOOLS, KEY_HOT, AT(struct conf_type, forbid_item), .max = 2,
+     .words = field_words, .absent = "none", .help = "what an event of the type must not have"},
+    {"strict", KEY_BOOL, KEY_HOT, AT(struct conf_type, strict), .fallback = "false",
+     .help = "reject events with keys that are not an event's own"},
+    {0},
+};
+
+static const struct key_set type_set = {.noun = "event type",
+                                        .keys = type_keys,
+                                        .id = &type_name_key,
+                                        .bytes = sizeof(struct conf_type),
+                                        .place_offset = offsetof(struct conf_type, place),
+                                        .check = check_type};
+
+static const struct key event_keys[] = {
+    {"dedupe", KEY_SECTION, .set = &dedupe_set, .help = "duplicates of a user's event"},
+    {"skew_tolerance", KEY_TIME, KEY_HOT, AT(struct conf, events.skew_tolerance_ns), .max = HOUR,
+     .fallback = "5s",
+     .help = "a client time further ahead than this is set to the receive time, and flagged"},
+    {"skew_reject", KEY_TIME, KEY_HOT, AT(struct conf, events.skew_reject_ns), .min = SECOND,
+     .max = 365 * DAY, .fallback = "24h",
+     .help = "an event whose client time is further ahead than this is rejected as future"},
+    {"lateness", KEY_TIME, KEY_HOT, AT(struct conf, events.lateness_ns), .max = 7 * DAY,
+     .fallback = "15m",
+     .help = "an event whose client time is older than this is kept, flagged late, and wins "
+             "nothing"},
+    {"types", KEY_MAP, KEY_HOT | KEY_REQUIRED, AT(struct conf, events.types),
+     COUNT_AT(struct conf, events.type_count), .min = 1, .max = CONF_TYPES_MAX, .set = &type_set,
+     .help = "the event types that are accepted, by name: at least one, such as "
+             "view: { require: [item] }"},
+    {0},
+};
+
+static const struct key_set event_set = {
+    .noun = "events", .keys = event_keys, .check = check_events};
+
+static const struct key limit_keys[] = {
+    {"event_bytes", KEY_NUMBER, KEY_HOT, AT(struct conf, limits.event_bytes), .min = 64,
+     .max = EVENT_BYTES_MAX, .fallback = "1400", .help = "bytes of one event"},
+    {"event_depth", KEY_NUMBER, KEY_HOT, AT(struct conf, limits.event_depth), .min = 1, .max = 64,
+     .fallback = "32", .help = "nested objects and arrays in one event, the event itself being 1"},
+    {"users", KEY_NUMBER, 0, AT(struct conf, limits.users), .min = 1000, .max = 1000000000,
+     .fallback = "1_000_000",
+     .help = "users with progress in a hunt, summed over hunts; memory for them is taken at start"},
+    {"user_ttl", KEY_TIME, KEY_HOT, AT(struct conf, limits.user_ttl_ns), .min = SECOND,
+     .max = 365 * DAY, .fallback = "6h",
+     .help = "progress of a user who sends nothing for this long is forgotten"},
+    {"items", KEY_NUMBER, 0, AT(struct conf, limits.items), .min = 1000, .max = 100000000,
+     .fallback = "1_000_000",
+     .help = "different items over all catalogs, those of replaced ones included"},
+    {0},
+};
+
+static const struct key_set limit_set = {.noun = "limits", .keys = limit_keys};
+
+static const struct key journal_keys[] = {
+    {"segment_size", KEY_SIZE, 0, AT(struct conf, journal.segment_bytes), .min = MIB,
+     .max = 64 * GIB, .fallback = "256MiB", .help = "bytes of a journal file before the next"},
+    {"group_commit", KEY_TIME, 0, AT(struct conf, journal.group_commit_ns), .max = SECOND,
+     .fallback = "200us", .help = "the longest that a record waits to be written with others"},
+    {"buffer", KEY_SIZE, 0, AT(struct conf, journal.buffer_blocks), .min = 8ull * BLOCK_BYTES,
+     .max = 16 * GIB, .scale = BLOCK_BYTES, .fallback = "64MiB",
+     .help = "what a shard may have decided and not yet durable; behind it ingest waits"},
+    {0},
+};
+
+static const struct key_set journal_set = {.noun = "journal", .keys = journal_keys};
+
+static const struct key memory_keys[] = {
+    {"huge_pages", KEY_CHOICE, 0, AT(struct conf, memory.huge_pages), .fallback = "auto",
+     .words = auto_words,
+     .help = "on: refuse to start without; off: never; auto: where the host has them reserved"},
+    {"mbufs", KEY_NUMBER, 0, AT(struct conf, memory.mbufs), .max = 16777216, .fallback = "0",
+     .help = "packet buffers; 0 to work it out from queues and rings"},
+    {0},
+};
+
+static const struct key_set memory_set = {.noun = "memory", .keys = memory_keys};
+
+static const struct key lcore_keys[] = {
+    {"core", KEY_NUMBER, KEY_REQUIRED, AT(struct conf_lcore, core), .max = 1023,
+     .help = "the CPU's number, as lscpu counts"},
+    {"run", KEY_BOOLS, KEY_REQUIRED, AT(struct conf_lcore, rx), .min = 1, .max = 2,
+     .words = role_words, .help = "the parts that take turns on it"},
+    {0},
+};
+
+static const struct key_set lcore_set = {.noun = "lcore",
+                                         .keys = lcore_keys,
+                                         .id = &lcore_keys[0],
+                                         .bytes = sizeof(struct conf_lcore),
+                                         .place_offset = offsetof(struct conf_lcore, place)};
+
+#define HUNT(member) AT(struct conf_hunt, member)
+
+static const struct key hunt_keys[] = {
+    {"name", KEY_NAME, KEY_HOT | KEY_REQUIRED, HUNT(name), .max = CONF_NAME_MAX,
+     .help = "what events and outcomes call the hunt; users' progress belongs to the name"},
+    {"kind", KEY_CHOICE, KEY_HOT | KEY_REQUIRED, HUNT(kind), .words = kind_words,
+     .help = "trail: reach a treasure step by step; basket: see items that belong together"},
+    {"types", KEY_TYPES, KEY_HOT, HUNT(types), .min = 1, .max = CONF_TYPES_MAX,
+     .absent = "all of them", .help = "the event types that the hunt listens to"},
+    {"catalog", KEY_PATH, KEY_HOT | KEY_REQUIRED, HUNT(catalog),
+     .help = "the file of edges, from<TAB>to<TAB>weight; relative to the configuration file"},
+    {"starts", KEY_DATE, KEY_HOT, HUNT(starts_ms), .unset = 0, .absent = "always",
+     .help = "events count from this client time on"},
+    {"ends", KEY_DATE, KEY_HOT, HUNT(ends_ms), .unset = INT64_MAX, .absent = "never",
+     .help = "and until this one"},
+    {"once", KEY_BOOL, KEY_HOT, HUNT(once), .fallback = "true",
+     .help = "a user wins once; give cooldown instead to let users win again"},
+    {"cooldown", KEY_TIME, KEY_HOT, HUNT(cooldown_ns), .min = SECOND, .max = 365 * DAY,
+     .absent = "users win once", .help = "how long after a win the user can win again"},
+    {"start", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, HUNT(start),
+     COUNT_AT(struct conf_hunt, start_count), .min = 1, .max = CONF_NODES_MAX,
+     .help = "the items at which a trail begins"},
+    {"treasure", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, HUNT(treasure),
+     COUNT_AT(struct conf_hunt, treasure_count), .min = 1, .max = CONF_NODES_MAX,
+     .help = "the items that win"},
+    {"max_depth", KEY_NUMBER, KEY_HOT | KEY_TRAIL, HUNT(max_depth), .min = 1, .max = 16,
+     .fallback = "8", .help = "steps after the start"},
+    {"min_step", KEY_TIME, KEY_HOT | KEY_TRAIL, HUNT(min_step_ns), .max = HOUR, .fallback = "1s",
+     .help = "a step sooner after the last one is refused as too_fast"},
+    {"recent", KEY_NUMBER, KEY_HOT | KEY_BASKET, HUNT(recent), .min = 1, .max = 16, .fallback = "8",
+     .help = "items of a user that are remembered"},
+    {"ttl", KEY_TIME, KEY_HOT | KEY_BASKET, HUNT(ttl_ns), .min = SECOND, .max = 365 * DAY,
+     .fallback = "30m", .help = "and for how long"},
+    {"items", KEY_NUMBER, KEY_HOT | KEY_BASKET, HUNT(basket_items), .min = 1, .max = 16,
+     .fallback = "3", .help = "items in the basket"},
+    {"threshold", KEY_FIXED, KEY_HOT | KEY_BASKET, HUNT(threshold), .min = 1, .max = 1024u << 16,
+     .fallback = "2.5", .help = "the score that the basket's items need together"},
+    {"decay", KEY_FIXED, KEY_HOT | KEY_BASKET, HUNT(decay), .min = 1, .max = 1u << 16,
+     .fallback = "0.5", .help = "what is left of a score after each hop"},
+    {"max_depth", KEY_NUMBER, KEY_HOT | KEY_BASKET, HUNT(max_depth), .min = 1, .max = 4,
+     .fallback = "2", .help = "hops from a remembered item"},
+    {"max_fanout", KEY_NUMBER, KEY_HOT | KEY_TRAIL, HUNT(max_fanout), .min = 1, .max = 1024,
+     .fallback = "32", .help = "the strongest edges of an item that are looked at"},
+    {"max_fanout", KEY_NUMBER, KEY_HOT | KEY_BASKET, HUNT(max_fanout), .min = 1, .max = 1024,
+     .fallback = "8", .help = "the strongest edges of an item that are looked at"},
+    {"budget", KEY_NUMBER, KEY_HOT | KEY_TRAIL, HUNT(budget), .min = 1, .max = 4096,
+     .fallback = "2000", .help = "edges that one event may visit; a walk that needs more stops"},
+    {"budget", KEY_NUMBER, KEY_HOT | KEY_BASKET, HUNT(budget), .min = 1, .max = 4096,
+     .fallback = "256", .help = "edges that one event may visit; a walk that needs more stops"},
+    {0},
+};
+
+const struct key_set table_hunt = {.noun = "hunt",
+                                   .keys = hunt_keys,
+                                   .id = &hunt_keys[0],
+                                   .bytes = sizeof(struct conf_hunt),
+                                   .place_offset = offsetof(struct conf_hunt, place),
+                                   .check = check_hunt};
+
+static const struct key sink_keys[] = {
+    {"name", KEY_NAME, KEY_REQUIRED, AT(struct conf_sink, name), .max = CONF_NAME_MAX,
+     .help = "what messages call the sink; its cursor belongs to the name"},
+    {"type", KEY_CHOICE, KEY_REQUIRED, AT(struct conf_sink, type), .words = sink_words,
+     .help = "where outcomes go"},
+    {"path", KEY_PATH, KEY_REQUIRED, AT(struct conf_sink, path),
+     .help = "the file that gets one JSON object per outcome and line; relative to data_dir"},
+    {"outcomes", KEY_BITS, 0, AT(struct conf_sink, outcomes), .min = 1, .max = OUTCOME_KIND_COUNT,
+     .words = outcome_words, .absent = "all of them", .help = "which outcomes it gets"},
+    {0},
+};
+
+static const struct key_set sink_set = {.noun = "sink",
+                                        .keys = sink_keys,
+                                        .id = &sink_keys[0],
+                                        .bytes = sizeof(struct conf_sink),
+                                        .place_offset = offsetof(struct conf_sink, place)};
+
+/* In this order keys are read: event types before the hunts that name them. */
+static const struct key root_keys[] = {
+    {"version", KEY_NUMBER, KEY_REQUIRED, .min = 1, .max = 1,
+     .help = "the version of this format; write version: 1 first"},
+    {"pop", KEY_NAME, KEY_HOT, AT(struct conf, pop), .max = CONF_NAME_MAX, .fallback = "local",
+     .help = "the point of presence that outcomes name"},
+    {"host", KEY_NAME, 0, AT(struct conf, host), .max = CONF_NAME_MAX, .absent = "the host's name",
+     .help = "the host that outcomes name"},
+    {"data_dir", KEY_PATH, KEY_REQUIRED, AT(struct conf, data_dir),
+     .help = "where journals, cursors and the key live: an absolute path on a local disk"},
+    {"ports", KEY_LIST, KEY_REQUIRED, AT(struct conf, ports), COUNT_AT(struct conf, port_count),
+     .min = 1, .max = CONF_PORTS_MAX, .set = &port_set,
+     .help = "the network ports that Trove takes over"},
+    {"listen", KEY_SECTION, .set = &listen_set, .help = "what to take from them"},
+    {"management", KEY_SECTION, .set = &management_set, .help = "how operators reach the daemon"},
+    {"events", KEY_SECTION, .set = &event_set, .help = "what an event may be"},
+    {"limits", KEY_SECTION, .set = &limit_set, .help = "what there is room for"},
+    {"journal", KEY_SECTION, .set = &journal_set, .help = "the log of everything that happened"},
+    {"memory", KEY_SECTION, .set = &memory_set, .help = "where packets and state are kept"},
+    {"lcores", KEY_LIST, KEY_AUTO, AT(struct conf, lcores), COUNT_AT(struct conf, lcore_count),
+     .auto_offset = offsetof(struct conf, lcores_auto), .min = 1, .max = CONF_LCORES_MAX,
+     .fallback = "auto", .set = &lcore_set,
+     .help = "which part runs on which core; auto plans it from the host's topology"},
+    {"control_core", KEY_NUMBER, KEY_AUTO, AT(struct conf, control_core), .max = 1023,
+     .fallback = "auto", .help = "the core of all that does not poll"},
+    {"partitions", KEY_NUMBER, KEY_POWER, AT(struct conf, partitions), .min = 1, .max = 65536,
+     .fallback = "256",
+     .help = "units of state, spread over the shards; fixed once a data directory exists"},
+    {"ring_slots", KEY_NUMBER, KEY_POWER, AT(struct conf, ring_slots), .min = 64, .max = 1048576,
+     .fallback = "8192", .help = "events on their way from one rx part to one shard part"},
+    {"drain", KEY_TIME, 0, AT(struct conf, drain_ns), .max = 10 * MINUTE, .fallback = "5s",
+     .help = "how long a stop waits for the input to fall silent"},
+    {"hunts", KEY_LIST, KEY_HOT, AT(struct conf, hunts), COUNT_AT(struct conf, hunt_count),
+     .max = CONF_HUNTS_MAX, .set = &table_hunt, .help = "what to look for, and what to award"},
+    {"sinks", KEY_LIST, 0, AT(struct conf, sinks), COUNT_AT(struct conf, sink_count),
+     .max = CONF_SINKS_MAX, .set = &sink_set, .help = "who is told of the outcomes"},
+    {0},
+};
+
+const struct key_set table_root = {
+    .noun = "the configuration", .keys = root_keys, .check = check_root};
+
+unsigned table_kinds(const struct key_set *set, const void *base)
+{
+    if (set != &table_hunt)
+        return 0;
+    return ((const struct conf_hunt *)base)->kind == CONF_TRAIL ? KEY_TRAIL : KEY_BASKET;
+}

@@ -1,0 +1,24 @@
+/* table.h - the table of keys.  See key.h for what a row means.
+ *
+ * Threads: constant.
+ */
+#pragma once
+
+#include "conf/key.h"
+
+/* The whole configuration, its base a struct conf. */
+extern const struct key_set table_root;
+
+/* One hunt: trail and basket hunts share some rows and have others of their own, told by KEY_TRAIL
+ * and KEY_BASKET. */
+extern const struct key_set table_hunt;
+
+/* table_applies says whether a row is one of this kind of element: kinds is KEY_TRAIL, KEY_BASKET,
+ * or 0 where there are no kinds. */
+static inline bool table_applies(const struct key *key, unsigned kinds)
+{
+    return !(key->flags & KEY_KINDS) || (key->flags & kinds);
+}
+
+/* table_kinds returns which kind of element this is. */
+unsigned table_kinds(const struct key_set *set, const void *base);

@@ -1,0 +1,12 @@
+/* admin.h - the management API's handlers: what the control socket answers about the running
+ * daemon.
+ *
+ * Memory:  none of its own.  Threads: the control socket's thread.
+ */
+#pragma once
+
+#include "conf/control.h"
+#include "dataplane/topo.h"
+
+/* admin_routes is the table for control_start; its context is the struct topo. */
+extern const struct control_route admin_routes[];

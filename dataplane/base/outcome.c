@@ -1,0 +1,124 @@
+/* outcome.c - the body of an OUTCOME record: a fixed part, then hunt, user and items as length and
+ * text. */
+#include "dataplane/base/outcome.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+/* On disk, little-endian. */
+struct outcome_disk {
+    uint8_t kind;
+    uint8_t refusal;
+    uint8_t flags;
+    uint8_t item_count;
+    uint16_t depth;
+    uint16_t reserved; /* 0 */
+    uint32_t score;
+    uint32_t edge_count;
+    uint64_t first_seq;
+    uint64_t award_id[2];
+    uint64_t id[2];
+};
+
+static_assert(sizeof(struct outcome_disk) == 56, "on disk");
+static_assert(sizeof(struct outcome_disk) + (2 + OUTCOME_ITEMS_MAX) * (1 + EVENT_NAME_MAX) <=
+                  OUTCOME_BODY_MAX,
+              "the longest outcome fits");
+
+static uint8_t *name_encode(uint8_t *at, const struct outcome_name *name)
+{
+    assert(name->len <= EVENT_NAME_MAX);
+    *at++ = (uint8_t)name->len;
+    if (name->len)
+        memcpy(at, name->text, name->len);
+    return at + name->len;
+}
+
+uint32_t outcome_encode(const struct outcome_view *view, uint8_t body[OUTCOME_BODY_MAX])
+{
+    const struct outcome *o = &view->outcome;
+    assert(o->item_count <= OUTCOME_ITEMS_MAX);
+    struct outcome_disk disk = {
+        .kind = o->kind,
+        .refusal = o->refusal,
+        .flags = o->flags,
+        .item_count = o->item_count,
+        .depth = o->depth,
+        .score = o->score,
+        .edge_count = o->edge_count,
+        .first_seq = o->first_seq,
+        .award_id = {o->award_id[0], o->award_id[1]},
+        .id = {view->id[0], view->id[1]},
+    };
+    memcpy(body, &disk, sizeof disk);
+    uint8_t *at = body + sizeof disk;
+    at = name_encode(at, &view->hunt);
+    at = name_encode(at, &view->user);
+    for (unsigned i = 0; i < o->item_count; i++)
+        at = name_encode(at, &view->item[i]);
+    return (uint32_t)(at - body);
+}
+
+static const uint8_t *name_decode(const uint8_t *at, const uint8_t *end, struct outcome_name *name)
+{
+    if (!at || at == end || *at > EVENT_NAME_MAX || *at > end - at - 1)
+        return NULL;
+    *name = (struct outcome_name){.text = at + 1, .len = *at};
+    return at + 1 + *at;
+}
+
+int outcome_decode(const uint8_t *body, uint32_t len, struct outcome_view *view)
+{
+    struct outcome_disk disk;
+    if (len < sizeof disk)
+        return -EBADMSG;
+    memcpy(&disk, body, sizeof disk);
+    if (disk.kind >= OUTCOME_KIND_COUNT || disk.refusal >= REFUSAL_COUNT ||
+        disk.item_count > OUTCOME_ITEMS_MAX || disk.reserved)
+        return -EBADMSG;
+    *view = (struct outcome_view){
+        .outcome =
+            {
+                .kind = disk.kind,
+                .refusal = disk.refusal,
+                .flags = disk.flags,
+                .item_count = disk.item_count,
+                .hunt = OUTCOME_NO_HUNT,
+                .depth = disk.depth,
+                .score = disk.score,
+                .edge_count = disk.edge_count,
+                .first_seq = disk.first_seq,
+                .award_id = {disk.award_id[0], disk.award_id[1]},
+            },
+        .id = {disk.id[0], disk.id[1]},
+    };
+    const uint8_t *end = body + len;
+    const uint8_t *at = name_decode(body + sizeof disk, end, &view->hunt);
+    at = name_decode(at, end, &view->user);
+    for (unsigned i = 0; i < disk.item_count; i++)
+        at = name_decode(at, end, &view->item[i]);
+    return at == end ? 0 : -EBADMSG;
+}
+
+static const char *const kind_names[] = {
+#define OUTCOME_NAME(name, help) #name,
+    OUTCOME_KIND_LIST(OUTCOME_NAME)
+#undef OUTCOME_NAME
+};
+
+static const char *const refusal_names[] = {
+#define REFUSAL_NAME(name, help) #name,
+    REFUSAL_LIST(REFUSAL_NAME)
+#undef REFUSAL_NAME
+};
+
+const char *outcome_kind_name(unsigned kind)
+{
+    return kind < OUTCOME_KIND_COUNT ? kind_names[kind] : "unknown";
+}
+
+const char *refusal_name(unsigned refusal)
+{
+    return refusal < REFUSAL_COUNT ? refusal_names[refusal] : "unknown";
+}

@@ -1,0 +1,182 @@
+/* segment_reader.c - walks the records of a segment, block by block, trusting no length that it
+ * reads. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "dataplane/base/segment.h"
+
+/* A header and the first records; most of a small block. */
+#define FIRST_READ BLOCK_ALIGN
+
+int segment_reader_init(struct segment_reader *reader, int dir_fd)
+{
+    *reader = (struct segment_reader){
+        .dir_fd = dir_fd,
+        .fd = -1,
+        .buffer = aligned_alloc(BLOCK_ALIGN, BLOCK_BYTES),
+    };
+    return reader->buffer ? 0 : -ENOMEM;
+}
+
+void segment_reader_fini(struct segment_reader *reader)
+{
+    if (reader->fd >= 0)
+        close(reader->fd);
+    free(reader->buffer);
+    *reader = (struct segment_reader){.fd = -1};
+}
+
+/* Returns the bytes read, fewer than len only at the end of the file, or -errno. */
+static ssize_t read_at(int fd, uint8_t *data, size_t len, uint64_t offset)
+{
+    size_t done = 0;
+    while (done < len) {
+        ssize_t n = pread(fd, data + done, len - done, (off_t)(offset + done));
+        if (n == 0)
+            break;
+        if (n > 0)
+            done += (size_t)n;
+        else if (errno != EINTR)
+            return -errno;
+    }
+    return (ssize_t)done;
+}
+
+static bool page_is_blank(const uint8_t *page, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (page[i])
+            return false;
+    return true;
+}
+
+static int read_header(int fd, struct segment_header *header)
+{
+    uint8_t page[SEGMENT_HEADER_BYTES] __attribute__((aligned(8)));
+    ssize_t got = read_at(fd, page, sizeof page, 0);
+    if (got < 0)
+        return (int)got;
+    if (page_is_blank(page, (size_t)got))
+        return -ENODATA;
+    return got == (ssize_t)sizeof page ? segment_header_decode(page, header) : -EBADMSG;
+}
+
+/* The segment that follows the one just read to its end must carry its chain on. */
+static int check_chain(const struct segment_reader *reader, const struct segment_header *header)
+{
+    if (reader->fd < 0 || reader->id.epoch != header->epoch || reader->id.shard != header->shard ||
+        reader->id.number + 1 != header->number)
+        return 0;
+    bool follows = header->prev_hash == reader->place.prev_hash &&
+                   header->first_ordinal == reader->place.next_ordinal;
+    return follows ? 0 : -EILSEQ;
+}
+
+int segment_reader_open(struct segment_reader *reader, struct segment_id id)
+{
+    char name[SEGMENT_NAME_MAX];
+    struct segment_header header;
+    segment_name(id, name);
+    int fd = openat(reader->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -errno;
+    int rc = read_header(fd, &header);
+    if (!rc && (header.epoch != id.epoch || header.shard != id.shard || header.number != id.number))
+        rc = -EBADMSG;
+    if (!rc)
+        rc = check_chain(reader, &header);
+    if (rc) {
+        close(fd);
+        return rc;
+    }
+    if (reader->fd >= 0)
+        close(reader->fd);
+    reader->fd = fd;
+    reader->id = id;
+    reader->place = (struct block_place){
+        .file_id = header.file_id,
+        .offset = SEGMENT_HEADER_BYTES,
+        .prev_hash = header.prev_hash,
+        .next_ordinal = header.first_ordinal,
+    };
+    reader->at = reader->end = 0;
+    reader->ordinal = header.first_ordinal - 1;
+    reader->config_version = header.config_version;
+    reader->partition_count = header.partition_count;
+    reader->key_fingerprint = header.key_fingerprint;
+    return 0;
+}
+
+int segment_reader_return(struct segment_reader *reader, struct segment_id id,
+                          const struct block_place *place)
+{
+    bool same = reader->fd >= 0 && reader->id.epoch == id.epoch && reader->id.shard == id.shard &&
+                reader->id.number == id.number;
+    int rc = same ? 0 : segment_reader_open(reader, id);
+    if (rc)
+        return rc;
+    if (reader->place.file_id != place->file_id)
+        return -EBADMSG;
+    reader->place = *place;
+    reader->at = reader->end = 0;
+    reader->ordinal = place->next_ordinal - 1;
+    return 0;
+}
+
+/* The CRC says that a block is as it was written; this, that what was written are records. */
+static bool records_are_whole(const uint8_t *payload, const struct block_header *header)
+{
+    uint32_t at = 0, count = 0;
+    while (record_next(payload, header->bytes, &at))
+        count++;
+    return at == header->bytes && count == header->record_count;
+}
+
+static enum block_fault load_block(struct segment_reader *reader)
+{
+    uint64_t offset = reader->place.offset;
+    ssize_t got = read_at(reader->fd, reader->buffer, FIRST_READ, offset);
+    if (got < 0)
+        return BLOCK_UNREADABLE;
+    const struct block_header *header = (const void *)reader->buffer;
+    if (got == FIRST_READ && header->magic == BLOCK_MAGIC &&
+        header->bytes > FIRST_READ - sizeof *header &&
+        header->bytes <= BLOCK_BYTES - sizeof *header) {
+        ssize_t more = read_at(reader->fd, reader->buffer + FIRST_READ,
+                               sizeof *header + header->bytes - FIRST_READ, offset + FIRST_READ);
+        if (more < 0)
+            return BLOCK_UNREADABLE;
+        got += more;
+    }
+    struct block_place next = reader->place;
+    enum block_fault fault = block_check(reader->buffer, (size_t)got, &next, &header);
+    if (fault != BLOCK_OK)
+        return fault;
+    if (!records_are_whole(reader->buffer + sizeof *header, header))
+        return BLOCK_TORN;
+    reader->at = 0;
+    reader->end = header->bytes;
+    reader->ordinal = reader->place.next_ordinal - 1;
+    reader->config_version = header->config_version;
+    reader->place = next;
+    return BLOCK_OK;
+}
+
+const struct record *segment_reader_next(struct segment_reader *reader, uint64_t limit,
+                                         enum block_fault *fault)
+{
+    while (reader->at == reader->end) {
+        *fault = reader->fd < 0 || reader->place.offset >= limit ? BLOCK_END : load_block(reader);
+        if (*fault != BLOCK_OK)
+            return NULL;
+    }
+    const struct record *record =
+        record_next(reader->buffer + sizeof(struct block_header), reader->end, &reader->at);
+    assert(record);
+    reader->ordinal++;
+    *fault = BLOCK_OK;
+    return record;
+}

@@ -1,0 +1,242 @@
+/* text.c - JSON strings and UUIDs. */
+#include <string.h>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include "dataplane/base/swar.h"
+#include "dataplane/base/text.h"
+#include "dataplane/base/utf8.h"
+
+/* The two-character escapes.  The slash need not be escaped, but may be. */
+static const struct {
+    char letter;
+    uint8_t code;
+} escapes[] = {
+    {'"', '"'},  {'\\', '\\'}, {'b', '\b'}, {'f', '\f'},
+    {'n', '\n'}, {'r', '\r'},  {'t', '\t'}, {'/', '/'},
+};
+
+#define ESCAPE_COUNT (sizeof escapes / sizeof *escapes)
+
+/* hex4 returns the four digits behind a \u at raw, or -1. */
+static int32_t hex4(const uint8_t *raw, size_t len)
+{
+    if (len < 6 || raw[0] != '\\' || raw[1] != 'u')
+        return -1;
+    int32_t code = 0;
+    for (unsigned i = 2; i < 6; i++) {
+        int digit = text_hex_digit(raw[i]);
+        if (digit < 0)
+            return -1;
+        code = code << 4 | digit;
+    }
+    return code;
+}
+
+/* unescape reads the escape at raw and writes the character that it stands for; *count is its
+ * bytes.  Returns the escape's length, or 0 when it is broken. */
+static size_t unescape(const uint8_t *raw, size_t len, uint8_t out[UTF8_BYTES_MAX], unsigned *count)
+{
+    for (unsigned i = 0; len >= 2 && i < ESCAPE_COUNT; i++) {
+        if (raw[1] == (uint8_t)escapes[i].letter) {
+            out[0] = escapes[i].code;
+            *count = 1;
+            return 2;
+        }
+    }
+    int32_t code = hex4(raw, len);
+    if (code < 0 || (code >= 0xdc00 && code <= 0xdfff))
+        return 0;
+    size_t used = 6;
+    if (code >= 0xd800 && code <= 0xdbff) {
+        int32_t low = hex4(raw + 6, len - 6);
+        if (low < 0xdc00 || low > 0xdfff)
+            return 0;
+        code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+        used = 12;
+    }
+    *count = utf8_encode((uint32_t)code, out);
+    return used;
+}
+
+int text_decode(const uint8_t *raw, size_t len, uint8_t *out, size_t room)
+{
+    size_t used = 0;
+    while (len > 0) {
+        const uint8_t *slash = memchr(raw, '\\', len);
+        size_t plain = slash ? (size_t)(slash - raw) : len;
+        if (plain > room - used)
+            return -1;
+        memcpy(out + used, raw, plain);
+        used += plain;
+        raw += plain;
+        len -= plain;
+        if (!slash)
+            break;
+        uint8_t character[UTF8_BYTES_MAX];
+        unsigned count;
+        size_t escape = unescape(raw, len, character, &count);
+        if (!escape || count > room - used)
+            return -1;
+        memcpy(out + used, character, count);
+        used += count;
+        raw += escape;
+        len -= escape;
+    }
+    return (int)used;
+}
+
+/* encode_control writes the escape of a character that may not stand for itself. */
+static size_t encode_control(uint8_t c, char out[6])
+{
+    static const char hex[16] = "0123456789abcdef";
+    for (unsigned i = 0; i < ESCAPE_COUNT; i++) {
+        if (c == escapes[i].code) {
+            out[0] = '\\';
+            out[1] = escapes[i].letter;
+            return 2;
+        }
+    }
+    memcpy(out, "\\u00", 4);
+    out[4] = hex[c >> 4];
+    out[5] = hex[c & 15];
+    return 6;
+}
+
+/* encode_one writes what the character at bytes becomes, and sets *used to the bytes it took. */
+static size_t encode_one(const uint8_t *bytes, size_t len, char out[6], size_t *used)
+{
+    uint8_t c = bytes[0];
+    unsigned sequence = utf8_sequence(bytes, len);
+    *used = sequence ? sequence : 1;
+    if (!sequence) {
+        memcpy(out, "\xef\xbf\xbd", 3);
+        return 3;
+    }
+    if (c < 0x20 || c == '"' || c == '\\')
+        return encode_control(c, out);
+    memcpy(out, bytes, sequence);
+    return sequence;
+}
+
+int text_json_encode(const uint8_t *bytes, size_t len, char *out, size_t room)
+{
+    if (room < 2)
+        return -1;
+    size_t at = 0;
+    out[at++] = '"';
+    while (len > 0) {
+        char piece[6];
+        size_t used;
+        size_t count = encode_one(bytes, len, piece, &used);
+        if (count + 1 > room - at) /* the closing quote, too */
+            return -1;
+        memcpy(out + at, piece, count);
+        at += count;
+        bytes += used;
+        len -= used;
+    }
+    out[at++] = '"';
+    return (int)at;
+}
+
+static bool is_dash_place(unsigned i)
+{
+    return i == 8 || i == 13 || i == 18 || i == 23;
+}
+
+static int uuid_fault(const uint8_t *text)
+{
+    for (unsigned i = 0; i < TEXT_UUID_LEN; i++)
+        if (is_dash_place(i) ? text[i] != '-' : text_hex_digit(text[i]) < 0)
+            return (int)i;
+    return -1;
+}
+
+#if defined(__AVX2__)
+/* The digits in order, 32 characters; what stands between them must be dashes. */
+static bool uuid_digits(const uint8_t *text, __m256i *digits)
+{
+    const __m128i front = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, -1, -1);
+    const __m128i back = _mm_setr_epi8(-1, 0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m128i dash = _mm_set1_epi8('-');
+    __m128i first = _mm_loadu_si128((const __m128i *)text);
+    __m128i last = _mm_loadu_si128((const __m128i *)(text + 20));
+    int dashes = _mm_movemask_epi8(_mm_cmpeq_epi8(first, dash));
+    bool placed = dashes == (1 << 8 | 1 << 13) && text[18] == '-' && text[23] == '-';
+    int between = text[16] | text[17] << 8;
+    first = _mm_insert_epi16(_mm_shuffle_epi8(first, front), between, 7);
+    last = _mm_insert_epi8(_mm_shuffle_epi8(last, back), text[19], 0);
+    *digits = _mm256_set_m128i(last, first);
+    return placed;
+}
+
+static bool uuid_read(const uint8_t *text, uint64_t id[2])
+{
+    const __m256i nine = _mm256_set1_epi8(9);
+    const __m256i five = _mm256_set1_epi8(5);
+    __m256i digits;
+    bool placed = uuid_digits(text, &digits);
+    __m256i lower = _mm256_or_si256(digits, _mm256_set1_epi8(0x20));
+    __m256i decimal = _mm256_sub_epi8(digits, _mm256_set1_epi8('0'));
+    __m256i letter = _mm256_sub_epi8(lower, _mm256_set1_epi8('a'));
+    __m256i is_decimal = _mm256_cmpeq_epi8(_mm256_min_epu8(decimal, nine), decimal);
+    __m256i is_letter = _mm256_cmpeq_epi8(_mm256_min_epu8(letter, five), letter);
+    __m256i nibbles =
+        _mm256_blendv_epi8(_mm256_add_epi8(letter, _mm256_set1_epi8(10)), decimal, is_decimal);
+    /* Pairs of nibbles become bytes, in 16-bit lanes, then packed eight to each half. */
+    __m256i pairs = _mm256_maddubs_epi16(nibbles, _mm256_set1_epi16(1 << 8 | 16));
+    __m256i packed = _mm256_packus_epi16(pairs, pairs);
+    id[0] = __builtin_bswap64((uint64_t)_mm256_extract_epi64(packed, 0));
+    id[1] = __builtin_bswap64((uint64_t)_mm256_extract_epi64(packed, 2));
+    return placed && _mm256_movemask_epi8(_mm256_or_si256(is_decimal, is_letter)) == -1;
+}
+#else
+static bool uuid_read(const uint8_t *text, uint64_t id[2])
+{
+    uint64_t bad = 0;
+    uint64_t second = swar_load32(text + 9) | (uint64_t)swar_load32(text + 14) << 32;
+    uint64_t third = swar_load32(text + 19) | (uint64_t)swar_load32(text + 24) << 32;
+    id[0] = (uint64_t)swar_hex(swar_load(text), &bad) << 32 | swar_hex(second, &bad);
+    id[1] = (uint64_t)swar_hex(third, &bad) << 32 | swar_hex(swar_load(text + 28), &bad);
+    return !bad && text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-';
+}
+#endif
+
+int text_uuid_parse(const uint8_t *text, uint64_t id[2])
+{
+    return uuid_read(text, id) ? -1 : uuid_fault(text);
+}
+
+void text_uuid_format(const uint64_t id[2], char out[TEXT_UUID_LEN + 1])
+{
+    static const char hex[16] = "0123456789abcdef";
+    unsigned nibble = 0;
+    for (unsigned i = 0; i < TEXT_UUID_LEN; i++) {
+        if (is_dash_place(i)) {
+            out[i] = '-';
+            continue;
+        }
+        out[i] = hex[id[nibble / 16] >> (60 - nibble % 16 * 4) & 15];
+        nibble++;
+    }
+    out[TEXT_UUID_LEN] = 0;
+}
+
+size_t text_utf8_valid(const uint8_t *bytes, size_t len)
+{
+    size_t at = 0;
+    while (at < len) {
+        if (len - at >= 8 && !(swar_load(bytes + at) & SWAR_BYTES(0x80))) {
+            at += 8;
+            continue;
+        }
+        unsigned sequence = utf8_sequence(bytes + at, len - at);
+        if (!sequence)
+            break;
+        at += sequence;
+    }
+    return at;
+}

@@ -1,0 +1,251 @@
+/* rx.c - burst by burst: answers back, frames in, lines of each datagram parsed and staged per
+ * shard, stages pushed. */
+#include "dataplane/rx.h"
+
+#include <string.h>
+
+#include "dataplane/base/clock.h"
+
+#define STAGE_EVENTS 64
+#define STAMP_BYTES  8
+
+struct stage {
+    uint32_t count;
+    struct event events[STAGE_EVENTS];
+};
+
+struct rx_staging {
+    struct packet *released[2 * RX_BURST];
+    uint32_t released_count;
+    struct packet *replies[RX_BURST];
+    uint32_t reply_count;
+    struct stage stages[]; /* [shard] */
+};
+
+static const char *const lost_names[] = {
+#define LOST_NAME(name, help) #name,
+    LOST_LIST(LOST_NAME)
+#undef LOST_NAME
+};
+
+const char *lost_name(unsigned lost)
+{
+    return lost < LOST_COUNT ? lost_names[lost] : "unknown";
+}
+
+size_t rx_footprint(uint32_t shard_count)
+{
+    return arena_round(sizeof(struct rx_staging) + shard_count * sizeof(struct stage), 64) + 64;
+}
+
+void rx_init(struct rx *rx, struct arena *arena, const struct rx_wiring *wiring)
+{
+    assert(wiring->shard_count && wiring->shard_count <= RX_SHARDS_MAX);
+    memset(rx, 0, sizeof *rx);
+    rx->port = wiring->port;
+    rx->net = wiring->net;
+    rx->settings = wiring->settings;
+    rx->key = wiring->key;
+    rx->partition_count = wiring->partition_count;
+    rx->shard_count = wiring->shard_count;
+    rx->open_max = wiring->ring_slots - 1;
+    for (uint32_t s = 0; s < wiring->shard_count; s++) {
+        rx->to_shard[s] = wiring->to_shard[s];
+        rx->answers[s] = wiring->answers[s];
+    }
+    rx->staging = arena_alloc(
+        arena, sizeof(struct rx_staging) + wiring->shard_count * sizeof(struct stage), 64);
+    assert(rx->staging);
+}
+
+void rx_reconfigure(struct rx *rx, const struct rx_settings *settings)
+{
+    rx->settings = *settings;
+}
+
+static void release_flush(struct rx *rx)
+{
+    struct rx_staging *staging = rx->staging;
+    if (staging->released_count)
+        rx->port.release(rx->port.port, staging->released, staging->released_count);
+    staging->released_count = 0;
+}
+
+static void release(struct rx *rx, struct packet *packet)
+{
+    struct rx_staging *staging = rx->staging;
+    staging->released[staging->released_count++] = packet;
+    if (staging->released_count == 2 * RX_BURST)
+        release_flush(rx);
+}
+
+static void event_done(struct rx *rx, uint64_t token)
+{
+    struct packet *packet = (struct packet *)(uintptr_t)token;
+    if (--packet->pending == 0)
+        release(rx, packet);
+}
+
+static unsigned take_answers(struct rx *rx)
+{
+    struct answer answers[RX_BURST];
+    unsigned total = 0;
+    for (uint32_t s = 0; s < rx->shard_count; s++) {
+        uint32_t count = answer_ring_pop_burst(rx->answers[s], answers, RX_BURST);
+        for (uint32_t i = 0; i < count; i++) {
+            if (answers[i].result == RESULT_REFUSED)
+                rx->counters.lost[LOST_state_full]++;
+            event_done(rx, answers[i].token);
+        }
+        rx->open[s] -= count;
+        rx->counters.answered += count;
+        total += count;
+    }
+    return total;
+}
+
+static void push_stage(struct rx *rx, uint32_t shard)
+{
+    struct stage *stage = &rx->staging->stages[shard];
+    uint32_t room = rx->open_max - rx->open[shard];
+    uint32_t count = stage->count < room ? stage->count : room;
+    uint32_t pushed = event_ring_push_burst(rx->to_shard[shard], stage->events, count);
+    rx->open[shard] += pushed;
+    for (uint32_t i = pushed; i < stage->count; i++) {
+        rx->counters.lost[LOST_ring_full]++;
+        event_done(rx, stage->events[i].token);
+    }
+    stage->count = 0;
+}
+
+struct arrival {
+    uint64_t receive_ns;
+    uint64_t wire_ns;
+};
+
+static void stage_event(struct rx *rx, struct packet *packet, const struct arrival *arrival,
+                        const uint8_t *bytes, uint32_t len)
+{
+    struct event parsed;
+    struct event *event = &parsed;
+    uint64_t owner;
+    if (event_parse(&rx->settings.limits, rx->key, bytes, len, event) == REASON_none)
+        owner = event->user_key.hi;
+    else
+        owner = hash64(rx->key, bytes, len);
+    event->receive_ns = arrival->receive_ns;
+    event->wire_ns = arrival->wire_ns;
+    event->token = (uint64_t)(uintptr_t)packet;
+    event->partition = event_partition(owner, rx->partition_count);
+
+    uint32_t shard = event->partition % rx->shard_count;
+    struct stage *stage = &rx->staging->stages[shard];
+    stage->events[stage->count++] = *event;
+    packet->pending++;
+    rx->counters.received++;
+    if (stage->count == STAGE_EVENTS)
+        push_stage(rx, shard);
+}
+
+static bool blank(const uint8_t *line, uint32_t len)
+{
+    for (uint32_t i = 0; i < len; i++)
+        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r')
+            return false;
+    return true;
+}
+
+/* One event, or several separated by newlines; blank lines between them mean nothing. */
+static void stage_datagram(struct rx *rx, struct packet *packet, const struct arrival *arrival,
+                           const uint8_t *payload, uint32_t len)
+{
+    const uint8_t *at = payload, *end = payload + len;
+    bool any = false;
+    while (at < end) {
+        const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
+        const uint8_t *stop = newline ? newline : end;
+        if (!blank(at, (uint32_t)(stop - at))) {
+            stage_event(rx, packet, arrival, at, (uint32_t)(stop - at));
+            any = true;
+        }
+        at = stop + 1;
+    }
+    if (!any)
+        stage_event(rx, packet, arrival, payload, 0);
+}
+
+/* The trailer is real time; latencies are monotonic: the age carries over. */
+static uint64_t wire_time(struct rx *rx, const struct packet *packet, uint32_t frame_len,
+                          uint64_t receive_ns, uint64_t now_ns)
+{
+    if (!rx->settings.trailer || packet->len < frame_len + STAMP_BYTES)
+        return now_ns;
+    uint64_t stamp;
+    memcpy(&stamp, packet->frame + packet->len - STAMP_BYTES, STAMP_BYTES);
+    uint64_t age = receive_ns - __builtin_bswap64(stamp);
+    if (age > 10 * NS_PER_S) {
+        rx->counters.bad_stamps++;
+        return now_ns;
+    }
+    return now_ns - age;
+}
+
+static void handle(struct rx *rx, struct packet *packet, uint64_t receive_ns, uint64_t now_ns)
+{
+    rx->counters.packets++;
+    rx->counters.bytes += packet->len;
+    packet->pending = 0;
+    struct net_verdict verdict = {.action = NET_DROP, .reason = NET_segmented};
+    if (!packet->segmented)
+        verdict = net_input(&rx->net, packet->frame, packet->len, packet->offload);
+    if (verdict.action == NET_DELIVER) {
+        struct arrival arrival = {
+            .receive_ns = receive_ns,
+            .wire_ns = wire_time(rx, packet, verdict.frame_len, receive_ns, now_ns),
+        };
+        rx->counters.delivered++;
+        packet->pending =
+            1; /* until all of it is staged: a full ring must not release it half-way */
+        stage_datagram(rx, packet, &arrival, packet->frame + verdict.payload_off,
+                       verdict.payload_len);
+        event_done(rx, (uint64_t)(uintptr_t)packet);
+    } else if (verdict.action == NET_REPLY) {
+        packet->len = verdict.frame_len;
+        rx->staging->replies[rx->staging->reply_count++] = packet;
+    } else {
+        rx->counters.dropped[verdict.reason]++;
+        release(rx, packet);
+    }
+}
+
+static void send_replies(struct rx *rx)
+{
+    struct rx_staging *staging = rx->staging;
+    if (!staging->reply_count)
+        return;
+    uint32_t sent = rx->port.transmit(rx->port.port, staging->replies, staging->reply_count);
+    rx->counters.replied += sent;
+    for (uint32_t i = sent; i < staging->reply_count; i++) {
+        rx->counters.reply_failed++;
+        release(rx, staging->replies[i]);
+    }
+    staging->reply_count = 0;
+}
+
+unsigned rx_poll(struct rx *rx, bool receive)
+{
+    struct packet *packets[RX_BURST];
+    unsigned work = take_answers(rx);
+    uint32_t count = receive ? rx->port.receive(rx->port.port, packets, RX_BURST) : 0;
+    if (count) {
+        uint64_t receive_ns = clock_realtime_ns(), now_ns = clock_monotonic_ns();
+        for (uint32_t i = 0; i < count; i++)
+            handle(rx, packets[i], receive_ns, now_ns);
+        for (uint32_t s = 0; s < rx->shard_count; s++)
+            if (rx->staging->stages[s].count)
+                push_stage(rx, s);
+        send_replies(rx);
+    }
+    release_flush(rx);
+    return work + count;
+}

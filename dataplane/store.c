@@ -1,0 +1,387 @@
+/* store.c - files of the data directory; whatever is renamed into place is synced first, and its
+ * directory after. */
+#include "dataplane/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dataplane/base/segment.h"
+
+#define FORMAT 1u
+
+static int fault(const struct store *store, char error[512], const char *what)
+{
+    snprintf(error, 512, "data_dir %s: %s", store->path, what);
+    return -1;
+}
+
+static int fault_errno(const struct store *store, char error[512], const char *what)
+{
+    snprintf(error, 512, "data_dir %s: cannot %s: %s", store->path, what, strerror(errno));
+    return -1;
+}
+
+/* ---- small files ---- */
+
+static int write_all(int fd, const void *data, size_t len)
+{
+    const char *at = data;
+    while (len) {
+        ssize_t n = write(fd, at, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int save(int dir_fd, const char *name, const void *data, size_t len)
+{
+    char temporary[96];
+    snprintf(temporary, sizeof temporary, ".%.80s.new", name);
+    int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return -errno;
+    int rc = write_all(fd, data, len);
+    if (!rc && fsync(fd))
+        rc = -errno;
+    close(fd);
+    if (!rc && renameat(dir_fd, temporary, dir_fd, name))
+        rc = -errno;
+    if (!rc && fsync(dir_fd))
+        rc = -errno;
+    return rc;
+}
+
+/* The whole file, NUL-terminated, the caller's to free; at most limit bytes. NULL with errno. */
+static char *load(int dir_fd, const char *name, size_t limit, size_t *len)
+{
+    struct stat st;
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    char *data = NULL;
+    if (fstat(fd, &st))
+        goto out;
+    if (!S_ISREG(st.st_mode) || (size_t)st.st_size > limit) {
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EFBIG;
+        goto out;
+    }
+    data = malloc((size_t)st.st_size + 1);
+    size_t got = 0;
+    while (data && got < (size_t)st.st_size) {
+        ssize_t n = read(fd, data + got, (size_t)st.st_size - got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        got += (size_t)n;
+    }
+    if (data) {
+        data[got] = '\0';
+        *len = got;
+    }
+out:
+    close(fd);
+    return data;
+}
+
+/* ---- opening ---- */
+
+static int make_path(const char *path)
+{
+    char partial[CONF_PATH_MAX];
+    for (const char *at = path + 1;; at++) {
+        if (*at && *at != '/')
+            continue;
+        snprintf(partial, sizeof partial, "%.*s", (int)(at - path), path);
+        if (mkdir(partial, 0750) && errno != EEXIST)
+            return -errno;
+        if (!*at)
+            return 0;
+    }
+}
+
+static int open_dir(int dir_fd, const char *name)
+{
+    if (mkdirat(dir_fd, name, 0750) && errno != EEXIST)
+        return -1;
+    return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int take_lock(struct store *store, char error[512])
+{
+    store->lock_fd = openat(store->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (store->lock_fd < 0)
+        return fault_errno(store, error, "open its lock");
+    char pid[32] = "";
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB)) {
+        if (pread(store->lock_fd, pid, sizeof pid - 1, 0) < 0)
+            pid[0] = '\0';
+        snprintf(error, 512,
+                 "data_dir %s is in use by troved, pid %.*s; stop that one (trovectl stop), or "
+                 "give this one a data_dir of its own",
+                 store->path, (int)strcspn(pid, "\n"), pid);
+        return -1;
+    }
+    int len = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+    if (ftruncate(store->lock_fd, 0) || pwrite(store->lock_fd, pid, (size_t)len, 0) != len)
+        return fault_errno(store, error, "write its lock");
+    return 0;
+}
+
+static int read_key(struct store *store, char error[512])
+{
+    size_t len;
+    char *key = load(store->dir_fd, "key", HASH_SEED_BYTES, &len);
+    if (key && len == HASH_SEED_BYTES) {
+        memcpy(store->seed, key, HASH_SEED_BYTES);
+        free(key);
+        return 0;
+    }
+    if (key || errno != ENOENT) {
+        free(key);
+        return fault(store, error,
+                     "its file `key` is not 32 bytes; without the right one nothing in the "
+                     "journal can be understood: restore it from a backup");
+    }
+    if (getrandom(store->seed, HASH_SEED_BYTES, 0) != HASH_SEED_BYTES)
+        return fault_errno(store, error, "get random bytes");
+    int rc = save(store->dir_fd, "key", store->seed, HASH_SEED_BYTES);
+    if (rc) {
+        errno = -rc;
+        return fault_errno(store, error, "write its key");
+    }
+    return 0;
+}
+
+static int read_meta(struct store *store, uint32_t partition_count, char error[512])
+{
+    size_t len;
+    char text[64];
+    char *meta = load(store->dir_fd, "meta", 4096, &len);
+    if (!meta) {
+        int n = snprintf(text, sizeof text, "format %u\npartitions %u\n", FORMAT, partition_count);
+        int rc = errno == ENOENT ? save(store->dir_fd, "meta", text, (size_t)n) : -errno;
+        if (rc) {
+            errno = -rc;
+            return fault_errno(store, error, "write meta");
+        }
+        store->partition_count = partition_count;
+        return 0;
+    }
+    unsigned format = 0, partitions = 0;
+    int fields = sscanf(meta, "format %u\npartitions %u\n", &format, &partitions); /* NOLINT */
+    free(meta);
+    if (fields != 2)
+        return fault(store, error, "its file `meta` is damaged: restore it from a backup");
+    if (format != FORMAT)
+        return fault(store, error, "was written by a later version of Trove; run that one");
+    if (partitions != partition_count) {
+        snprintf(error, 512,
+                 "data_dir %s has %u partitions and keeps them for life, but the configuration "
+                 "says partitions: %u; set it to %u, or use a new data_dir",
+                 store->path, partitions, partition_count, partitions);
+        return -1;
+    }
+    store->partition_count = partitions;
+    return 0;
+}
+
+static int find_epoch(struct store *store, char error[512])
+{
+    struct segment_id *ids = NULL;
+    unsigned unknown;
+    int count = segment_list(store->journal_fd, &ids, &unknown);
+    if (count < 0) {
+        errno = -count;
+        return fault_errno(store, error, "list its journal");
+    }
+    store->epoch = count ? ids[count - 1].epoch + 1 : 1;
+    free(ids);
+    return 0;
+}
+
+static void find_version(struct store *store)
+{
+    DIR *dir = fdopendir(dup(store->config_fd));
+    if (!dir)
+        return;
+    rewinddir(dir);
+    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+        char *end;
+        unsigned long version = strtoul(entry->d_name, &end, 10);
+        if (end == entry->d_name + 6 && !strcmp(end, ".yaml") && version > store->version)
+            store->version = (uint32_t)version;
+    }
+    closedir(dir);
+}
+
+int store_open(struct store *store, const char *path, uint32_t partition_count, char error[512])
+{
+    *store = (struct store){
+        .dir_fd = -1, .journal_fd = -1, .config_fd = -1, .sinks_fd = -1, .lock_fd = -1};
+    snprintf(store->path, sizeof store->path, "%s", path);
+    int rc = make_path(path);
+    if (rc) {
+        errno = -rc;
+        return fault_errno(store, error, "make it");
+    }
+    store->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->dir_fd < 0)
+        return fault_errno(store, error, "open it");
+    if (take_lock(store, error) || read_meta(store, partition_count, error) ||
+        read_key(store, error))
+        return -1;
+    store->journal_fd = open_dir(store->dir_fd, "journal");
+    store->config_fd = open_dir(store->dir_fd, "config");
+    store->sinks_fd = open_dir(store->dir_fd, "sinks");
+    if (store->journal_fd < 0 || store->config_fd < 0 || store->sinks_fd < 0)
+        return fault_errno(store, error, "make its directories");
+    find_version(store);
+    return find_epoch(store, error);
+}
+
+void store_close(struct store *store)
+{
+    int *fds[] = {&store->journal_fd, &store->config_fd, &store->sinks_fd, &store->lock_fd,
+                  &store->dir_fd};
+    for (unsigned i = 0; i < sizeof fds / sizeof *fds; i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+}
+
+/* ---- configuration versions ---- */
+
+#define CATALOG_LIMIT ((size_t)1 << 30)
+
+static int store_catalog(struct store *store, char path[CONF_PATH_MAX])
+{
+    size_t len;
+    char name[64];
+    static const uint8_t public_seed[HASH_SEED_BYTES];
+    struct hash_key key;
+    char *text = load(AT_FDCWD, path, CATALOG_LIMIT, &len);
+    if (!text)
+        return 0; /* catalog_load will say why */
+    hash_key_init(&key, public_seed);
+    struct hash128 hash = hash128(&key, text, len);
+    snprintf(name, sizeof name, "catalog-%016llx%016llx.tsv", (unsigned long long)hash.hi,
+             (unsigned long long)hash.lo);
+    int rc = 0;
+    if (faccessat(store->config_fd, name, F_OK, 0))
+        rc = save(store->config_fd, name, text, len);
+    free(text);
+    if (!rc && snprintf(path, CONF_PATH_MAX, "%s/config/%s", store->path, name) >= CONF_PATH_MAX)
+        rc = -ENAMETOOLONG;
+    return rc;
+}
+
+int store_catalogs(struct store *store, struct conf *conf)
+{
+    for (uint32_t i = 0; i < conf->hunt_count; i++) {
+        int rc = *conf->hunts[i].catalog ? store_catalog(store, conf->hunts[i].catalog) : 0;
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* One line a hunt: the stored catalog's file name, "-" for none. */
+static char *catalog_list(const struct conf *conf, size_t *len)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, len);
+    if (!out)
+        return NULL;
+    for (uint32_t i = 0; i < conf->hunt_count; i++) {
+        const char *slash = strrchr(conf->hunts[i].catalog, '/');
+        fprintf(out, "%s\n", slash ? slash + 1 : "-");
+    }
+    fclose(out);
+    return text;
+}
+
+static bool same(const struct store *store, const char *name, const char *text, size_t len)
+{
+    size_t stored_len;
+    char *stored = load(store->config_fd, name, CATALOG_LIMIT, &stored_len);
+    bool equal = stored && stored_len == len && !memcmp(stored, text, len);
+    free(stored);
+    return equal;
+}
+
+int store_save(struct store *store, const struct conf *conf)
+{
+    char yaml[32], catalogs[32];
+    size_t list_len;
+    char *list = catalog_list(conf, &list_len);
+    if (!list)
+        return -ENOMEM;
+    snprintf(yaml, sizeof yaml, "%06u.yaml", store->version);
+    snprintf(catalogs, sizeof catalogs, "%06u.catalogs", store->version);
+    int rc = 0;
+    if (!store->version || !same(store, yaml, conf->text, conf->text_len) ||
+        !same(store, catalogs, list, list_len)) {
+        snprintf(yaml, sizeof yaml, "%06u.yaml", store->version + 1);
+        snprintf(catalogs, sizeof catalogs, "%06u.catalogs", store->version + 1);
+        rc = save(store->config_fd, catalogs, list, list_len);
+        if (!rc)
+            rc = save(store->config_fd, yaml, conf->text, conf->text_len);
+        if (!rc)
+            store->version++;
+    }
+    free(list);
+    return rc ? rc : (int)store->version;
+}
+
+static bool point_at_catalogs(const struct store *store, struct conf *conf, char *list)
+{
+    char *rest = list;
+    for (uint32_t i = 0; i < conf->hunt_count; i++) {
+        char *name = strsep(&rest, "\n");
+        if (!name || !*name || strchr(name, '/'))
+            return false;
+        snprintf(conf->hunts[i].catalog, CONF_PATH_MAX, "%.150s/config/%.90s", store->path, name);
+    }
+    return true;
+}
+
+struct conf *store_load(const struct store *store, uint32_t version, struct diag_list *diags)
+{
+    char yaml[32], catalogs[32];
+    size_t text_len = 0, list_len = 0;
+    snprintf(yaml, sizeof yaml, "%06u.yaml", version);
+    snprintf(catalogs, sizeof catalogs, "%06u.catalogs", version);
+    struct diag place = {0};
+    snprintf(place.file, sizeof place.file, "%.200s/config/%s", store->path, yaml);
+    char *text = load(store->config_fd, yaml, 4u << 20, &text_len);
+    char *list = load(store->config_fd, catalogs, 1u << 20, &list_len);
+    struct conf *conf = NULL;
+    if (text && list)
+        conf = conf_load(place.file, text, text_len, diags);
+    else
+        diag_add(diags, &place, "unreadable", "cannot read configuration version %u: %s", version,
+                 strerror(errno));
+    if (conf && !point_at_catalogs(store, conf, list)) {
+        diag_add(diags, &place, "unreadable", "%s does not name a catalog for each hunt", catalogs);
+        conf_free(conf);
+        conf = NULL;
+    }
+    free(text);
+    free(list);
+    return conf;
+}

@@ -1,0 +1,543 @@
+/* topo.c - building the parts, joining them, starting and stopping their threads. */
+#include "dataplane/topo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/eal.h"
+#include "dataplane/recover.h"
+
+static uint32_t power_of_two(uint32_t n)
+{
+    uint32_t p = 4;
+    while (p < n)
+        p *= 2;
+    return p;
+}
+
+static struct state_limits state_limits_of(const struct topo *topo, uint32_t shard)
+{
+    const struct conf *conf = topo->conf;
+    return (struct state_limits){
+        .partition_count = conf->partitions,
+        .shard_count = topo->plan.shard_count,
+        .shard = shard,
+        .dedupe_capacity = conf->events.dedupe_capacity,
+        .users = conf->limits.users,
+        .dedupe_window_ns = conf->events.dedupe_window_ns,
+    };
+}
+
+/* ---- memory: one arena a core ---- */
+
+static uint32_t block_slots(const struct topo *topo)
+{
+    return power_of_two(topo->conf->journal.buffer_blocks + 1);
+}
+
+static size_t core_footprint(const struct topo *topo, const struct plan_core *core)
+{
+    size_t bytes = 4096, rings = topo->conf->ring_slots;
+    uint32_t shards = topo->plan.shard_count;
+    bytes += core->rx_count * (rx_footprint(shards) + arena_round(sizeof(struct rx), 64) + 64 +
+                               shards * (answer_ring_footprint((uint32_t)rings) + 128));
+    if (core->shard < 0)
+        return bytes;
+    struct state_limits limits = state_limits_of(topo, (uint32_t)core->shard);
+    bytes += state_footprint(&limits) + arena_round(sizeof(struct shard), 64) + 64;
+    bytes += topo->plan.rx_count * (event_ring_footprint((uint32_t)rings) + 128);
+    bytes += 2 * (block_ring_footprint(block_slots(topo)) + 128);
+    bytes += topo->conf->journal.buffer_blocks * block_footprint();
+    return bytes;
+}
+
+static int open_arenas(struct topo *topo, char error[512])
+{
+    for (uint32_t c = 0; c < topo->plan.core_count; c++) {
+        struct core *core = &topo->cores[c];
+        core->topo = topo;
+        core->plan = &topo->plan.cores[c];
+        size_t bytes = core_footprint(topo, core->plan);
+        if (arena_open(&core->arena, bytes, core->plan->node, topo->huge)) {
+            snprintf(error, 512,
+                     "core %u needs %zu MiB of memory and cannot have it; lower limits.users, "
+                     "events.dedupe.capacity or journal.buffer",
+                     core->plan->core, bytes >> 20);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- parts and rings ---- */
+
+/* event[rx][shard] lives with the shard, answer[rx][shard] with the rx part: each with who reads
+ * it. */
+struct rings {
+    struct event_ring *event[PLAN_PARTS_MAX][PLAN_PARTS_MAX];
+    struct answer_ring *answer[PLAN_PARTS_MAX][PLAN_PARTS_MAX];
+    struct block_ring *to_journal[PLAN_PARTS_MAX];
+    struct block_ring *from_journal[PLAN_PARTS_MAX];
+};
+
+static void *part(struct arena *arena, size_t bytes)
+{
+    void *at = arena_alloc(arena, bytes, 64);
+    assert(at);
+    return at;
+}
+
+static void make_rings(struct topo *topo, struct rings *rings)
+{
+    uint32_t slots = topo->conf->ring_slots;
+    for (uint32_t c = 0; c < topo->plan.core_count; c++) {
+        struct core *core = &topo->cores[c];
+        int32_t shard = core->plan->shard;
+        for (uint32_t r = 0; shard >= 0 && r < topo->plan.rx_count; r++) {
+            rings->event[r][shard] = part(&core->arena, sizeof(struct event_ring));
+            event_ring_init(rings->event[r][shard], &core->arena, slots);
+        }
+        for (uint32_t i = 0; i < core->plan->rx_count; i++) {
+            uint32_t r = core->plan->rx[i];
+            for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
+                rings->answer[r][s] = part(&core->arena, sizeof(struct answer_ring));
+                answer_ring_init(rings->answer[r][s], &core->arena, slots);
+            }
+        }
+        if (shard < 0)
+            continue;
+        rings->to_journal[shard] = part(&core->arena, sizeof(struct block_ring));
+        rings->from_journal[shard] = part(&core->arena, sizeof(struct block_ring));
+        block_ring_init(rings->to_journal[shard], &core->arena, block_slots(topo));
+        block_ring_init(rings->from_journal[shard], &core->arena, block_slots(topo));
+    }
+}
+
+static int make_journal(struct topo *topo, struct rings *rings, uint32_t shard)
+{
+    struct journal_thread *thread = &topo->journals[shard];
+    thread->topo = topo;
+    thread->journal = aligned_alloc(64, arena_round(sizeof *thread->journal, 64));
+    if (!thread->journal)
+        return -ENOMEM;
+    struct journal_wiring wiring = {
+        .ops = journal_file_posix,
+        .dir_fd = topo->store.journal_fd,
+        .epoch = topo->store.epoch,
+        .shard = shard,
+        .shard_count = topo->plan.shard_count,
+        .partition_count = topo->conf->partitions,
+        .key_fingerprint = topo->key.fingerprint,
+        .segment_bytes = topo->conf->journal.segment_bytes,
+        .from_shard = rings->to_journal[shard],
+        .to_shard = rings->from_journal[shard],
+    };
+    journal_init(thread->journal, &wiring);
+    return 0;
+}
+
+static void make_shard(struct topo *topo, struct rings *rings, struct core *core,
+                       struct state *state)
+{
+    uint32_t index = (uint32_t)core->plan->shard;
+    struct event_ring *sources[PLAN_PARTS_MAX];
+    struct answer_ring *answers[PLAN_PARTS_MAX];
+    for (uint32_t r = 0; r < topo->plan.rx_count; r++) {
+        sources[r] = rings->event[r][index];
+        answers[r] = rings->answer[r][index];
+    }
+    for (uint32_t b = 0; b < topo->conf->journal.buffer_blocks; b++) {
+        struct block_ref ref = {.block = part(&core->arena, sizeof(struct block))};
+        block_init(ref.block, &core->arena);
+        block_ring_push_burst(rings->from_journal[index], &ref, 1);
+    }
+    struct shard_wiring wiring = {
+        .index = index,
+        .source_count = topo->plan.rx_count,
+        .sources = sources,
+        .answers = answers,
+        .to_journal = rings->to_journal[index],
+        .from_journal = rings->from_journal[index],
+        .mark = &topo->journals[index].journal->mark,
+        .next_ordinal = 1,
+        .group_commit_ns = topo->conf->journal.group_commit_ns,
+    };
+    core->shard = part(&core->arena, sizeof *core->shard);
+    shard_init(core->shard, state, topo->published->rules, &wiring);
+    topo->shards[index] = core->shard;
+}
+
+static void net_of(const struct topo *topo, uint32_t p, struct net *net)
+{
+    const struct conf_port *conf = &topo->conf->ports[p];
+    memset(net, 0, sizeof *net);
+    memcpy(net->mac, topo->ports[p].mac, 6);
+    net->udp_port = topo->conf->udp.port;
+    net->max_datagram = topo->conf->udp.max_datagram;
+    net->addr_count = conf->addr_count;
+    for (uint32_t i = 0; i < conf->addr_count; i++) {
+        net->addrs[i].family = conf->addrs[i].family;
+        memcpy(net->addrs[i].bytes, conf->addrs[i].bytes, 16);
+    }
+}
+
+static void make_rx(struct topo *topo, struct rings *rings, struct core *core, uint32_t r)
+{
+    const struct plan_rx *plan = &topo->plan.rx[r];
+    struct rx_wiring wiring = {
+        .port = port_queue_ops(&topo->ports[plan->port], plan->queue),
+        .settings = {.limits = {.event_bytes = topo->conf->limits.event_bytes,
+                                .event_depth = topo->conf->limits.event_depth},
+                     .trailer = topo->conf->ports[plan->port].timestamp == CONF_TIMESTAMP_TRAILER},
+        .key = &topo->key,
+        .partition_count = topo->conf->partitions,
+        .shard_count = topo->plan.shard_count,
+        .ring_slots = topo->conf->ring_slots,
+        .to_shard = rings->event[r],
+        .answers = rings->answer[r],
+    };
+    net_of(topo, plan->port, &wiring.net);
+    struct rx *rx = part(&core->arena, sizeof *rx);
+    rx_init(rx, &core->arena, &wiring);
+    core->rx[core->rx_count++] = topo->rx[r] = rx;
+}
+
+static int make_parts(struct topo *topo, struct state **states, char error[512])
+{
+    struct rings *rings = calloc(1, sizeof *rings);
+    int rc = rings ? 0 : -1;
+    if (!rc)
+        make_rings(topo, rings);
+    for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++)
+        rc = make_journal(topo, rings, s);
+    for (uint32_t c = 0; !rc && c < topo->plan.core_count; c++) {
+        struct core *core = &topo->cores[c];
+        if (core->plan->shard >= 0)
+            make_shard(topo, rings, core, states[core->plan->shard]);
+        for (uint32_t i = 0; i < core->plan->rx_count; i++)
+            make_rx(topo, rings, core, core->plan->rx[i]);
+        arena_seal(&core->arena);
+    }
+    if (rc)
+        snprintf(error, 512, "no memory for the journals");
+    free(rings);
+    return rc;
+}
+
+/* ---- sinks ---- */
+
+static int make_sink(struct topo *topo, uint32_t i, char error[512])
+{
+    struct sink_thread *thread = &topo->sinks[i];
+    char cursor[CONF_PATH_MAX + 96];
+    thread->topo = topo;
+    thread->conf = &topo->conf->sinks[i];
+    thread->file = sink_file_new(thread->conf->path, topo->conf->pop, topo->conf->host);
+    snprintf(cursor, sizeof cursor, "%s/sinks/%s.cursor", topo->store.path, thread->conf->name);
+    struct pump_wiring wiring = {
+        .name = thread->conf->name,
+        .cursor_path = cursor,
+        .journal_dir_fd = topo->store.journal_fd,
+        .epoch = topo->store.epoch,
+        .shard_count = topo->plan.shard_count,
+        .outcomes = thread->conf->outcomes,
+        .ops = &sink_file_ops,
+        .sink = thread->file,
+    };
+    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
+        wiring.marks[s] = &topo->journals[s].journal->mark;
+    int rc = thread->file ? pump_new(&thread->pump, &wiring) : -ENOMEM;
+    if (rc)
+        snprintf(error, 512, "%.120s:%u:%u: error: sink '%s' cannot write %.120s: %s",
+                 topo->conf->file, thread->conf->place.line, thread->conf->place.column,
+                 thread->conf->name, thread->conf->path, strerror(-rc));
+    return rc ? -1 : 0;
+}
+
+/* ---- starting ---- */
+
+static int load_items(struct topo *topo, char error[512])
+{
+    topo->items = items_new(topo->conf->limits.items);
+    int fd = openat(topo->store.dir_fd, "items.txt", O_RDONLY | O_CLOEXEC);
+    FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
+    int rc = topo->items ? 0 : -ENOMEM;
+    if (!rc && in)
+        rc = items_load(topo->items, in);
+    else if (!rc && errno != ENOENT)
+        rc = -errno;
+    if (in)
+        fclose(in);
+    if (rc) {
+        snprintf(error, 512, "data_dir %s: cannot read items.txt: %s", topo->store.path,
+                 strerror(-rc));
+        return -1;
+    }
+    topo->items_saved = items_count(topo->items);
+    return 0;
+}
+
+/* EAL takes the packet buffers' memory before it tells how many queues a port has: counted for the
+ * most a plan could use. */
+static size_t buffer_bytes_max(const struct conf *conf, const struct machine *machine)
+{
+    uint32_t workers = machine->core_count > 1 ? machine->core_count - 1 : 1;
+    size_t bytes = 0;
+    if (!conf->lcores_auto)
+        workers = conf->lcore_count;
+    for (uint32_t p = 0; p < conf->port_count; p++) {
+        uint32_t queues = conf->ports[p].rx_queues ? conf->ports[p].rx_queues : workers;
+        if (queues > workers)
+            queues = workers;
+        if (strncmp(conf->ports[p].device, "net_", 4) == 0 && !conf->ports[p].rx_queues)
+            queues = 1; /* virtual devices have one unless their arguments say more */
+        bytes += (size_t)queues * port_buffer_count(conf, &conf->ports[p], workers) *
+                 port_buffer_bytes(conf);
+    }
+    return bytes;
+}
+
+static int open_ports(struct topo *topo, struct machine *machine, char error[512])
+{
+    struct conf *conf = topo->conf;
+    machine->port_count = conf->port_count;
+    for (uint32_t p = 0; p < conf->port_count; p++) {
+        if (port_find(&conf->ports[p], &topo->ports[p], error))
+            return -1;
+        machine->ports[p].node = topo->ports[p].node;
+        machine->ports[p].queues_max = topo->ports[p].queues_max;
+        if (strncmp(conf->ports[p].device, "net_", 4) == 0 && !conf->ports[p].rx_queues)
+            machine->ports[p].queues_max = 1;
+    }
+    return plan_make(conf, machine, &topo->plan, error);
+}
+
+static int start_ports(struct topo *topo, char error[512])
+{
+    int32_t nodes[CONF_PORTS_MAX][PLAN_PARTS_MAX] = {0};
+    for (uint32_t r = 0; r < topo->plan.rx_count; r++) {
+        const struct plan_rx *rx = &topo->plan.rx[r];
+        nodes[rx->port][rx->queue] = topo->plan.cores[rx->core].node;
+    }
+    for (uint32_t p = 0; p < topo->conf->port_count; p++)
+        if (port_open(&topo->ports[p], topo->conf, &topo->conf->ports[p], topo->plan.queues[p],
+                      topo->plan.shard_count, nodes[p], error))
+            return -1;
+    return 0;
+}
+
+static int make_states(struct topo *topo, struct state **states, char error[512])
+{
+    for (uint32_t c = 0; c < topo->plan.core_count; c++) {
+        struct core *core = &topo->cores[c];
+        if (core->plan->shard < 0)
+            continue;
+        struct state_limits limits = state_limits_of(topo, (uint32_t)core->plan->shard);
+        states[core->plan->shard] = state_init(&core->arena, &limits);
+        assert(states[core->plan->shard]);
+    }
+    struct recovery recovery;
+    if (recover(&topo->store, &topo->key, topo->items, states, topo->plan.shard_count, &recovery,
+                error))
+        return -1;
+    topo->recovered = recovery.events;
+    if (recovery.segments)
+        fprintf(
+            stderr,
+            "recovered: %llu events from %llu segments, %u journals cut at an unfinished block, "
+            "%llu differences\n",
+            (unsigned long long)recovery.events, (unsigned long long)recovery.segments,
+            recovery.torn, (unsigned long long)recovery.differences);
+    return 0;
+}
+
+static int start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), void *arg)
+{
+    pthread_attr_t attr;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(core, &set);
+    pthread_attr_init(&attr);
+    int rc = pthread_attr_setaffinity_np(&attr, sizeof set, &set);
+    if (!rc)
+        rc = pthread_create(thread, &attr, body, arg);
+    pthread_attr_destroy(&attr);
+    return rc;
+}
+
+static int start_threads(struct topo *topo, char error[512])
+{
+    uint32_t control = topo->plan.control_core;
+    int rc = 0;
+    for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++) {
+        struct journal_thread *journal = &topo->journals[s];
+        rc = start_thread(&journal->thread, control, journal_run, journal);
+        journal->started = !rc;
+    }
+    for (uint32_t i = 0; !rc && i < topo->conf->sink_count; i++) {
+        rc = start_thread(&topo->sinks[i].thread, control, sink_run, &topo->sinks[i]);
+        topo->sinks[i].started = !rc;
+    }
+    for (uint32_t c = 0; !rc && c < topo->plan.core_count; c++) {
+        struct core *core = &topo->cores[c];
+        rc = start_thread(&core->thread, core->plan->core, core_run, core);
+        core->started = !rc;
+    }
+    if (rc)
+        snprintf(error, 512, "cannot start a thread: %s", strerror(rc));
+    return rc ? -1 : 0;
+}
+
+int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, char error[512])
+{
+    struct machine machine;
+    struct state *states[PLAN_PARTS_MAX] = {0};
+    memset(topo, 0, sizeof *topo);
+    pthread_mutex_init(&topo->apply_lock, NULL);
+    topo->conf = conf;
+    topo->start_ns = clock_monotonic_ns();
+    topo->store.dir_fd = topo->store.journal_fd = topo->store.config_fd = topo->store.sinks_fd =
+        topo->store.lock_fd = -1;
+    machine_probe(&machine);
+    if (store_open(&topo->store, conf->data_dir, conf->partitions, error) ||
+        load_items(topo, error))
+        return -1;
+    hash_key_init(&topo->key, topo->store.seed);
+    if (topo_first(topo, diags, error))
+        return -1;
+    uint32_t control =
+        conf->control_core >= 0 ? (uint32_t)conf->control_core : machine.cores[0].core;
+    if (eal_start(conf, control, buffer_bytes_max(conf, &machine), &topo->huge, error) ||
+        open_ports(topo, &machine, error) || open_arenas(topo, error) ||
+        make_states(topo, states, error) || start_ports(topo, error) ||
+        make_parts(topo, states, error))
+        return -1;
+    for (uint32_t i = 0; i < conf->sink_count; i++)
+        if (make_sink(topo, i, error))
+            return -1;
+    return start_threads(topo, error);
+}
+
+/* ---- stopping ---- */
+
+static void phase_set(struct topo *topo, enum phase phase)
+{
+    atomic_store_explicit(&topo->phase, phase, memory_order_release);
+}
+
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+static uint64_t packets(const struct topo *topo)
+{
+    uint64_t sum = 0;
+    for (uint32_t r = 0; r < topo->plan.rx_count; r++)
+        sum += __atomic_load_n(&topo->rx[r]->counters.packets, __ATOMIC_RELAXED);
+    return sum;
+}
+
+static void wait_for_silence(const struct topo *topo, uint64_t deadline)
+{
+    uint64_t seen = packets(topo), since = clock_monotonic_ns(), now = since;
+    while (now < deadline && now - since < 200 * NS_PER_MS) {
+        pause_ms(5);
+        now = clock_monotonic_ns();
+        if (packets(topo) != seen) {
+            seen = packets(topo);
+            since = now;
+        }
+    }
+}
+
+/* Every core has seen PHASE_QUIET, and nothing is at a shard any more. */
+static bool settled(const struct topo *topo)
+{
+    struct account account;
+    for (uint32_t c = 0; c < topo->plan.core_count; c++)
+        if (atomic_load_explicit(&topo->cores[c].phase, memory_order_acquire) < PHASE_QUIET)
+            return false;
+    topo_account(topo, &account);
+    uint64_t open = account.in_flight;
+    for (uint32_t r = 0; r < topo->plan.rx_count; r++)
+        for (uint32_t s = 0; s < topo->plan.shard_count; s++)
+            open += __atomic_load_n(&topo->rx[r]->open[s], __ATOMIC_RELAXED);
+    return open == 0;
+}
+
+static bool cores_ended(const struct topo *topo)
+{
+    for (uint32_t c = 0; c < topo->plan.core_count; c++)
+        if (topo->cores[c].started &&
+            atomic_load_explicit(&topo->cores[c].phase, memory_order_acquire) < PHASE_SYNC)
+            return false;
+    return true;
+}
+
+static void wait_until(bool (*done)(const struct topo *), const struct topo *topo,
+                       uint64_t deadline)
+{
+    while (!done(topo) && clock_monotonic_ns() < deadline)
+        pause_ms(2);
+}
+
+static bool sinks_ended(const struct topo *topo)
+{
+    bool ended = true;
+    for (uint32_t i = 0; i < topo->conf->sink_count; i++)
+        ended &= !topo->sinks[i].started || atomic_load(&topo->sinks[i].ended);
+    return ended;
+}
+
+void topo_stop(struct topo *topo)
+{
+    uint64_t wait_ns = topo->conf->drain_ns + NS_PER_S;
+    wait_for_silence(topo, clock_monotonic_ns() + topo->conf->drain_ns);
+    phase_set(topo, PHASE_QUIET);
+    wait_until(settled, topo, clock_monotonic_ns() + wait_ns);
+    phase_set(topo, PHASE_FLUSH);
+    wait_until(cores_ended, topo, clock_monotonic_ns() + wait_ns);
+    phase_set(topo, PHASE_SYNC);
+    if (!cores_ended(topo))
+        phase_set(topo, PHASE_END); /* a journal that has stopped gives no block back */
+    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
+        if (topo->journals[s].started)
+            pthread_join(topo->journals[s].thread, NULL);
+    wait_until(sinks_ended, topo, clock_monotonic_ns() + wait_ns);
+    phase_set(topo, PHASE_END);
+    for (uint32_t i = 0; i < topo->conf->sink_count; i++)
+        if (topo->sinks[i].started)
+            pthread_join(topo->sinks[i].thread, NULL);
+    for (uint32_t c = 0; c < topo->plan.core_count; c++)
+        if (topo->cores[c].started)
+            pthread_join(topo->cores[c].thread, NULL);
+}
+
+void topo_fini(struct topo *topo)
+{
+    if (!topo->conf)
+        return;
+    for (uint32_t i = 0; i < topo->conf->sink_count; i++) {
+        if (topo->sinks[i].pump)
+            pump_free(topo->sinks[i].pump);
+        if (topo->sinks[i].file)
+            sink_file_free(topo->sinks[i].file);
+    }
+    for (uint32_t p = 0; p < topo->conf->port_count; p++)
+        port_close(&topo->ports[p]);
+    for (uint32_t s = 0; s < PLAN_PARTS_MAX; s++)
+        free(topo->journals[s].journal);
+    for (uint32_t c = 0; c < topo->plan.core_count; c++)
+        arena_close(&topo->cores[c].arena);
+    topo_drop(topo);
+    store_close(&topo->store);
+    conf_free(topo->conf);
+    pthread_mutex_destroy(&topo->apply_lock);
+    topo->conf = NULL;
+}

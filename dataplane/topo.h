@@ -1,0 +1,164 @@
+/* topo.h - the topology: which parts there are, which ring joins them, which core polls them; and
+ * how all of it starts and stops.
+ *
+ * One struct topo is the daemon. Each worker core polls its rx parts and its shard in turn; each
+ * shard has a journal thread, each sink a pump thread, both on the control core; the control
+ * socket's thread calls topo_apply and reads counters.
+ *
+ * Memory:  per core one arena, filled in topo_start and sealed; snapshots of the configuration by
+ * malloc, retired after a grace period. Threads: topo_start, topo_stop and topo_fini by the main
+ * thread; topo_apply by the control thread; topo_account and the fields that are read-only after
+ * topo_start by any.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "conf/conf.h"
+#include "dataplane/base/text.h"
+#include "dataplane/journal.h"
+#include "dataplane/plan.h"
+#include "dataplane/port.h"
+#include "dataplane/rx.h"
+#include "dataplane/store.h"
+#include "graph/shard.h"
+#include "sinks/sink.h"
+
+/* A configuration version as the cores see it: published whole, never changed. */
+struct snapshot {
+    uint32_t version;
+    struct conf *conf;
+    struct rules *rules;
+    char digest[17]; /* of the text */
+    char applied[TEXT_TIME_LEN + 1];
+    char *config_json; /* body of the CONFIG record */
+    uint32_t config_json_len;
+    struct snapshot *retired_next;
+};
+
+struct topo;
+
+struct core {
+    struct topo *topo;
+    const struct plan_core *plan;
+    pthread_t thread;
+    bool started;
+    struct arena arena;
+    uint32_t rx_count;
+    struct rx *rx[CONF_PORTS_MAX];
+    struct shard *shard; /* NULL: none */
+
+    /* Written by the core, read by the control thread. */
+    _Atomic uint32_t version __attribute__((aligned(64))); /* of the configuration it works under */
+    _Atomic int phase;                                     /* the last one it has completed */
+    _Atomic uint64_t busy_ns, idle_ns;
+};
+
+struct sink_thread {
+    struct topo *topo;
+    pthread_t thread;
+    bool started;
+    struct pump *pump;
+    struct sink_file *file;
+    const struct conf_sink *conf;
+    _Atomic int error; /* errno of the last poll that failed, 0 when it went well */
+    _Atomic bool ended;
+};
+
+struct journal_thread {
+    struct topo *topo;
+    pthread_t thread;
+    bool started;
+    struct journal *journal;
+};
+
+enum phase {
+    PHASE_RUN,   /* everything */
+    PHASE_QUIET, /* rx parts receive no more, but take back answers */
+    PHASE_FLUSH, /* shards hand over what they have */
+    PHASE_SYNC,  /* journals and pumps finish; cores have ended */
+    PHASE_END,   /* pumps end, whether they have caught up or not */
+};
+
+struct topo {
+    /* Read-only after topo_start. */
+    struct conf *conf; /* the one it started with: keys that need a restart count from here */
+    struct store store;
+    struct hash_key key;
+    struct plan plan;
+    bool huge;
+    struct port ports[CONF_PORTS_MAX];
+    struct core cores[PLAN_PARTS_MAX];
+    struct rx *rx[PLAN_PARTS_MAX];
+    struct shard *shards[PLAN_PARTS_MAX];
+    struct journal_thread journals[PLAN_PARTS_MAX];
+    struct sink_thread sinks[CONF_SINKS_MAX];
+    uint64_t start_ns;  /* CLOCK_MONOTONIC */
+    uint64_t recovered; /* events replayed at start */
+
+    /* Written by the control side. */
+    pthread_mutex_t apply_lock;
+    struct items *items;
+    uint32_t items_saved;
+    struct snapshot *published; /* by RCU */
+    struct snapshot *retired;   /* until every core has left it */
+    _Atomic int phase;
+    _Atomic bool stop_wanted;
+    _Atomic uint64_t events_per_s;
+};
+
+/* topo_start builds everything from conf (which it then owns) and starts the threads. Returns 0, or
+ * -1 with one line in error, or with the faults of the configuration in *diags; topo_fini cleans up
+ * in either case. */
+int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, char error[512]);
+
+/* topo_stop waits until the input has been silent for 200 ms, for at most conf->drain_ns, then lets
+ * every event that was received reach the journal, and every outcome its sink (for at most
+ * conf->drain_ns more), and ends the threads. */
+void topo_stop(struct topo *topo);
+void topo_fini(struct topo *topo);
+
+/* The threads' bodies. */
+void *core_run(void *core);
+void *journal_run(void *journal_thread);
+void *sink_run(void *sink_thread);
+
+struct apply_result {
+    uint32_t version;
+    uint32_t version_before;
+    double ms;
+    unsigned changes;
+    unsigned cores;
+    bool pending; /* published, but some core has not taken it up within the time */
+};
+
+/* topo_apply checks a configuration, keeps it as the next version and publishes it. Returns 0;
+ * -EBUSY another apply is at it; -ESTALE if_version (0: any) is not the running one; -EINVAL with
+ * the faults in *diags; another negative errno: the data directory cannot keep it. Whatever fails,
+ * the running configuration stays. */
+int topo_apply(struct topo *topo, const char *file, const char *text, size_t len,
+               uint32_t if_version, struct apply_result *result, struct diag_list *diags);
+
+/* topo_first makes the first snapshot, from topo->conf; 0, or -1 as topo_start. topo_retire frees
+ * snapshots that every core has left. */
+int topo_first(struct topo *topo, struct diag_list *diags, char error[512]);
+void topo_retire(struct topo *topo);
+/* topo_drop frees every snapshot and the item dictionary, once no core runs any more. */
+void topo_drop(struct topo *topo);
+
+/* topo_snapshot returns the running snapshot. Thread: the control thread, the only one that
+ * publishes. */
+const struct snapshot *topo_snapshot(const struct topo *topo);
+
+/* received = accepted + duplicate + rejected + refused + lost + in_flight, in_flight being at a
+ * shard right now. */
+struct account {
+    uint64_t received, accepted, duplicate, rejected, refused, lost;
+    uint64_t in_flight;
+    uint64_t lost_by[LOST_COUNT];
+};
+
+void topo_account(const struct topo *topo, struct account *account);
+/* topo_account_print writes the one line that is to be balanced. */
+void topo_account_print(const struct account *account, FILE *out);

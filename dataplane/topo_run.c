@@ -1,0 +1,140 @@
+/* topo_run.c - the loops of the daemon's threads: cores, journals, pumps. */
+#include <errno.h>
+#include <rte_lcore.h>
+#include <sys/prctl.h>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/rcu.h"
+#include "dataplane/topo.h"
+
+#define SHARD_BUDGET  (2 * SHARD_BURST)
+#define SLEEP_MIN_NS  (20 * NS_PER_US)
+#define PUMP_BUDGET   4096
+#define PUMP_SLEEP_NS NS_PER_MS
+#define PUMP_RETRY_NS (200 * NS_PER_MS)
+
+static void sleep_ns(uint64_t ns)
+{
+    struct timespec ts = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+    nanosleep(&ts, NULL);
+}
+
+/* ---- cores ---- */
+
+static void settings_of(const struct conf *conf, uint32_t port, struct rx_settings *settings)
+{
+    *settings = (struct rx_settings){
+        .limits = {.event_bytes = conf->limits.event_bytes,
+                   .event_depth = conf->limits.event_depth},
+        .trailer = conf->ports[port].timestamp == CONF_TIMESTAMP_TRAILER,
+    };
+}
+
+/* A core takes up a new snapshot between polls; until its shard could note it in the journal, it
+ * keeps the old one. */
+static void take_up(struct core *core, const struct snapshot **held)
+{
+    const struct snapshot *next = rcu_dereference(core->topo->published);
+    RING_ACQUIRE(&core->topo->published);
+    if (next == *held)
+        return;
+    if (core->shard && shard_reconfigure(core->shard, next->rules, next->config_json,
+                                         next->config_json_len) == -EAGAIN)
+        return;
+    for (uint32_t i = 0; i < core->rx_count; i++) {
+        struct rx_settings settings;
+        settings_of(next->conf, 0, &settings);
+        settings.trailer = core->rx[i]->settings.trailer; /* a port's keys need a restart */
+        rx_reconfigure(core->rx[i], &settings);
+    }
+    *held = next;
+    atomic_store_explicit(&core->version, next->version, memory_order_release);
+}
+
+static unsigned core_poll(struct core *core, int phase, uint64_t now_ns)
+{
+    unsigned work = 0;
+    for (uint32_t i = 0; i < core->rx_count; i++)
+        work += rx_poll(core->rx[i], phase == PHASE_RUN);
+    if (core->shard)
+        work += shard_poll(core->shard, now_ns, SHARD_BUDGET);
+    return work;
+}
+
+static void account_time(struct core *core, uint64_t spent_ns, bool busy)
+{
+    _Atomic uint64_t *sum = busy ? &core->busy_ns : &core->idle_ns;
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + spent_ns,
+                          memory_order_relaxed);
+}
+
+void *core_run(void *arg)
+{
+    struct core *core = arg;
+    const struct snapshot *held = NULL;
+    uint64_t before = clock_monotonic_ns();
+    (void)rte_thread_register();
+    rcu_core_start();
+    for (;;) {
+        int phase = atomic_load_explicit(&core->topo->phase, memory_order_acquire);
+        take_up(core, &held);
+        if (held == rcu_dereference(core->topo->published))
+            rcu_core_idle();
+        unsigned work = core_poll(core, phase, before);
+        uint64_t now = clock_monotonic_ns();
+        account_time(core, now - before, work != 0);
+        before = now;
+        bool flushed = phase >= PHASE_FLUSH && (!core->shard || shard_flush(core->shard));
+        if ((flushed && !work) || phase == PHASE_END)
+            break;
+        atomic_store_explicit(&core->phase, phase, memory_order_release);
+    }
+    rcu_core_stop();
+    atomic_store_explicit(&core->phase, PHASE_SYNC, memory_order_release);
+    rte_thread_unregister();
+    return NULL;
+}
+
+/* ---- journals ---- */
+
+/* The shard may not wake anybody: the thread looks by itself, soon after there was something, less
+ * often when there was not. */
+void *journal_run(void *arg)
+{
+    struct journal_thread *thread = arg;
+    uint64_t sleep_max = thread->topo->conf->journal.group_commit_ns, pause = SLEEP_MIN_NS;
+    prctl(PR_SET_TIMERSLACK, 1000ul);
+    for (;;) {
+        bool ending =
+            atomic_load_explicit(&thread->topo->phase, memory_order_acquire) >= PHASE_SYNC;
+        int blocks = journal_poll(thread->journal);
+        if (blocks > 0) {
+            pause = SLEEP_MIN_NS;
+            continue;
+        }
+        if (ending)
+            break;
+        sleep_ns(pause);
+        pause = pause * 2 < sleep_max ? pause * 2 : sleep_max;
+    }
+    journal_fini(thread->journal);
+    return NULL;
+}
+
+/* ---- pumps ---- */
+
+void *sink_run(void *arg)
+{
+    struct sink_thread *thread = arg;
+    for (;;) {
+        int phase = atomic_load_explicit(&thread->topo->phase, memory_order_acquire);
+        int count = pump_poll(thread->pump, PUMP_BUDGET);
+        atomic_store(&thread->error, count < 0 ? -count : 0);
+        if (phase >= PHASE_END || (phase >= PHASE_SYNC && count == 0))
+            break;
+        if (count <= 0)
+            sleep_ns(count < 0 ? PUMP_RETRY_NS : PUMP_SLEEP_NS);
+    }
+    atomic_store(&thread->ended, true);
+    return NULL;
+}

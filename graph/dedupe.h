@@ -1,0 +1,86 @@
+/* dedupe.h - the ids that a partition has seen within the window: exact, in 16 bytes a slot.
+ *
+ * A cuckoo table of 64-byte lines with four slots each; an id is in one of two lines, so a lookup
+ * touches two lines, known beforehand, and never more.  A slot keeps 82 bits of the id's key, the
+ * time bucket it came in (1/32 of the window wide) and its sequence relative to that bucket's
+ * first. Which line a slot is in says log2(lines) - 1 more bits and the partition the rest: with at
+ * least DEDUPE_LINES_MIN lines over all partitions, identity is compared on 97 bits or more.
+ *
+ * A slot is free again when its bucket is older than the window: ids stay at least the window and
+ * at most 1/32 longer.  Nothing sweeps for that; but as bucket numbers are 13 bits and come round
+ * again, each new bucket wipes a small part of the table, so that no slot gets old enough to look
+ * young.
+ *
+ * Room is counted, not met by chance: there is room while fewer than `limit` ids are within the
+ * window, and the table is large enough to place them all.
+ *
+ * Memory:  lines from the arena at init.  Threads: the shard that owns the partition.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/base/arena.h"
+#include "dataplane/base/hash.h"
+
+#define DEDUPE_BUCKETS    64 /* ring of time buckets, of which 33 hold live ids */
+#define DEDUPE_PATH_MAX   8
+#define DEDUPE_LINES_MIN  65536u
+#define DEDUPE_LINE_SLOTS 4
+
+struct dedupe_slot {
+    uint64_t key;
+    uint64_t rest; /* 18 bits of key, 33 of sequence, 13 of time bucket (0: empty) */
+};
+
+struct dedupe_line {
+    struct dedupe_slot slots[DEDUPE_LINE_SLOTS];
+} __attribute__((aligned(64)));
+
+struct dedupe {
+    struct dedupe_line *lines;
+    uint32_t line_count;
+    uint32_t limit;
+    uint32_t used;     /* ids in live buckets, as of the last insert */
+    uint32_t hand;     /* the line to wipe next */
+    uint32_t stride;   /* lines to wipe for a new bucket */
+    uint64_t number;   /* of the current bucket: grows by at most 33 however long nothing came */
+    uint64_t end_ns;   /* of the current bucket */
+    uint64_t width_ns; /* of a bucket */
+    uint64_t base[DEDUPE_BUCKETS];  /* first sequence of a bucket */
+    uint32_t count[DEDUPE_BUCKETS]; /* ids in a bucket */
+};
+
+/* Where an id will go: the slots from its own to a free one, each of whose ids moves on to the
+ * next. */
+struct dedupe_path {
+    uint32_t count; /* slots, at least 1 */
+    struct {
+        uint32_t line;
+        uint32_t slot;
+    } at[DEDUPE_PATH_MAX];
+};
+
+/* dedupe_line_count returns how many lines hold limit ids, and at least `least`. */
+uint32_t dedupe_line_count(uint32_t limit, uint32_t least);
+void dedupe_init(struct dedupe *dedupe, struct arena *arena, uint32_t limit, uint32_t line_count,
+                 uint64_t window_ns);
+
+void dedupe_prefetch(const struct dedupe *dedupe, struct hash128 key);
+
+/* dedupe_find returns whether key came within the window before now_ns, and then the sequence that
+ * it came with (0 when that is not known: 2^33 records later in the same time bucket). */
+bool dedupe_find(const struct dedupe *dedupe, struct hash128 key, uint64_t now_ns,
+                 uint64_t *first_seq);
+
+/* dedupe_plan finds a place for a key that dedupe_find did not find.  Returns false when there is
+ * no room.  Changes nothing; the plan holds until the next dedupe_insert. */
+bool dedupe_plan(const struct dedupe *dedupe, struct hash128 key, uint64_t now_ns,
+                 struct dedupe_path *path);
+void dedupe_insert(struct dedupe *dedupe, struct hash128 key, uint64_t now_ns, uint64_t seq,
+                   const struct dedupe_path *path);
+
+/* dedupe_hash returns a hash of the ids within the window before now_ns, whatever their places. */
+uint64_t dedupe_hash(const struct dedupe *dedupe, uint64_t now_ns);

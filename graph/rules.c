@@ -1,0 +1,212 @@
+/* rules.c - compiling a configuration's types, hunts and catalogs. */
+#include "graph/rules.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/base/event.h"
+#include "dataplane/base/outcome.h"
+
+static_assert(CONF_HUNTS_MAX <= 64 && CONF_TYPES_MAX <= 64, "bit masks of 64");
+static_assert(RULES_TYPE_SLOTS >= 2 * CONF_TYPES_MAX, "probing ends at an empty slot");
+
+/* One rules_build. */
+struct build {
+    const struct conf *conf;
+    struct rules *rules;
+    struct items *items;
+    struct diag_list *diags;
+    const char *catalog_file[CONF_HUNTS_MAX]; /* of rules->catalogs */
+    bool failed;
+};
+
+static void fault(struct build *build, struct conf_place place, const char *code, const char *what,
+                  const char *name, const char *rest)
+{
+    struct diag at = {.line = place.line, .column = place.column, .length = 1};
+    snprintf(at.file, sizeof at.file, "%s", build->conf->file);
+    diag_add(build->diags, &at, code, "%s '%s' %s", what, name, rest);
+    build->failed = true;
+}
+
+static struct rules_type *type_slot(struct rules *rules, uint64_t key)
+{
+    uint64_t at = key % RULES_TYPE_SLOTS;
+    while (rules->types[at].key && rules->types[at].key != key)
+        at = (at + 1) % RULES_TYPE_SLOTS;
+    return &rules->types[at];
+}
+
+static void build_type(struct build *build, uint32_t index)
+{
+    const struct conf_type *from = &build->conf->events.types[index];
+    uint64_t key = hash64(&build->rules->key, from->name, strlen(from->name));
+    struct rules_type *type = type_slot(build->rules, key);
+    if (type->key || !key) {
+        fault(build, from->place, "conflict", "type", from->name, "is given twice");
+        return;
+    }
+    *type = (struct rules_type){
+        .key = key,
+        .require = (uint8_t)((from->require_item ? EVENT_HAS_ITEM : 0) |
+                             (from->require_tile ? EVENT_HAS_TILE : 0)),
+        .forbid = (uint8_t)((from->forbid_item ? EVENT_HAS_ITEM : 0) |
+                            (from->forbid_tile ? EVENT_HAS_TILE : 0)),
+        .strict = from->strict,
+    };
+    for (uint32_t i = 0; i < build->conf->hunt_count; i++)
+        if (build->conf->hunts[i].types >> index & 1)
+            type->hunts |= 1ull << i;
+}
+
+/* catalog_of loads a hunt's catalog, each file once. */
+static const struct catalog *catalog_of(struct build *build, const struct conf_hunt *hunt)
+{
+    struct rules *rules = build->rules;
+    for (uint32_t i = 0; i < rules->catalog_count; i++)
+        if (!strcmp(build->catalog_file[i], hunt->catalog))
+            return rules->catalogs[i];
+    struct catalog *catalog = catalog_load(hunt->catalog, build->items, &rules->key, build->diags);
+    /* One that failed is kept too, so that its faults are told once. */
+    build->failed |= !catalog;
+    build->catalog_file[rules->catalog_count] = hunt->catalog;
+    rules->catalogs[rules->catalog_count++] = catalog;
+    return catalog;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x == y ? 0 : x < y ? -1 : 1;
+}
+
+/* node_ids turns names into sorted ids, each once.  Returns NULL when there are none, or no
+ * memory. */
+static uint32_t *node_ids(struct build *build, const struct conf_hunt *from,
+                          const struct catalog *catalog, const char *what,
+                          char (*names)[CONF_NAME_MAX + 1], uint32_t name_count, uint32_t *count)
+{
+    *count = 0;
+    if (!name_count)
+        return NULL;
+    uint32_t *ids = calloc(name_count, sizeof *ids);
+    if (!ids) {
+        fault(build, from->place, "unreadable", "hunt", from->name, "does not fit in memory");
+        return NULL;
+    }
+    for (uint32_t i = 0; i < name_count; i++) {
+        uint64_t key = hash64(&build->rules->key, names[i], strlen(names[i]));
+        uint32_t id = catalog_find(catalog, key);
+        if (id == ITEM_NONE)
+            fault(build, from->place, "bad_value", what, names[i],
+                  "is not in the hunt's catalog; name an item that the catalog lists");
+        else
+            ids[(*count)++] = id;
+    }
+    qsort(ids, *count, sizeof *ids, by_id);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < *count; i++)
+        if (!kept || ids[kept - 1] != ids[i])
+            ids[kept++] = ids[i];
+    *count = kept;
+    return ids;
+}
+
+static void build_hunt(struct build *build, uint32_t index)
+{
+    const struct conf_hunt *from = &build->conf->hunts[index];
+    struct rules_hunt *hunt = &build->rules->hunts[index];
+    assert(from->kind == CONF_TRAIL ? from->max_depth < OUTCOME_ITEMS_MAX
+                                    : from->max_depth <= 4 && from->recent <= 16 &&
+                                          from->basket_items <= 16 && from->decay <= 1u << 16);
+    assert(from->budget <= 4096);
+    *hunt = (struct rules_hunt){
+        .key = hash64(&build->rules->key, from->name, strlen(from->name)),
+        .kind = from->kind,
+        .once = from->once,
+        .cooldown_ns = from->cooldown_ns,
+        .starts_ms = from->starts_ms,
+        .ends_ms = from->ends_ms,
+        .max_depth = from->max_depth,
+        .max_fanout = from->max_fanout,
+        .budget = from->budget,
+        .min_step_ns = from->min_step_ns,
+        .recent = from->recent,
+        .basket_items = from->basket_items,
+        .threshold = from->threshold,
+        .decay = from->decay,
+        .ttl_ns = from->ttl_ns,
+    };
+    memcpy(hunt->name, from->name, sizeof hunt->name);
+    if (rules_find_hunt(build->rules, hunt->key) >= 0) {
+        fault(build, from->place, "conflict", "hunt", from->name, "is given twice");
+        return;
+    }
+    build->rules->hunt_count = index + 1;
+    hunt->catalog = catalog_of(build, from);
+    if (!hunt->catalog || from->kind != CONF_TRAIL)
+        return;
+    hunt->start = node_ids(build, from, hunt->catalog, "start", from->start, from->start_count,
+                           &hunt->start_count);
+    hunt->treasure = node_ids(build, from, hunt->catalog, "treasure", from->treasure,
+                              from->treasure_count, &hunt->treasure_count);
+}
+
+struct rules *rules_build(const struct conf *conf, uint32_t version, const struct hash_key *key,
+                          struct items *items, struct diag_list *diags)
+{
+    struct rules *rules = calloc(1, sizeof *rules);
+    struct build build = {.conf = conf, .rules = rules, .items = items, .diags = diags};
+    if (!rules) {
+        fault(&build, (struct conf_place){0}, "unreadable", "version", "",
+              "does not fit in memory");
+        return NULL;
+    }
+    rules->version = version;
+    rules->limits = (struct event_limits){.event_bytes = conf->limits.event_bytes,
+                                          .event_depth = conf->limits.event_depth};
+    rules->dedupe_window_ns = conf->events.dedupe_window_ns;
+    rules->skew_tolerance_ns = conf->events.skew_tolerance_ns;
+    rules->skew_reject_ns = conf->events.skew_reject_ns;
+    rules->lateness_ns = conf->events.lateness_ns;
+    rules->user_ttl_ns = conf->limits.user_ttl_ns;
+    rules->key = *key;
+    rules->items = items;
+    for (uint32_t i = 0; i < conf->hunt_count; i++)
+        build_hunt(&build, i);
+    for (uint32_t i = 0; i < conf->events.type_count; i++)
+        build_type(&build, i);
+    if (build.failed) {
+        rules_free(rules);
+        return NULL;
+    }
+    return rules;
+}
+
+void rules_free(struct rules *rules)
+{
+    if (!rules)
+        return;
+    for (uint32_t i = 0; i < CONF_HUNTS_MAX; i++) {
+        free(rules->hunts[i].start);
+        free(rules->hunts[i].treasure);
+    }
+    for (uint32_t i = 0; i < rules->catalog_count; i++)
+        catalog_free(rules->catalogs[i]);
+    free(rules);
+}
+
+const struct rules_type *rules_find_type(const struct rules *rules, uint64_t type_key)
+{
+    const struct rules_type *type = type_slot((struct rules *)(uintptr_t)rules, type_key);
+    return type->key ? type : NULL;
+}
+
+int rules_find_hunt(const struct rules *rules, uint64_t hunt_key)
+{
+    for (uint32_t i = 0; i < rules->hunt_count; i++)
+        if (rules->hunts[i].key == hunt_key)
+            return (int)i;
+    return -1;
+}

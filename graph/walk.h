@@ -1,0 +1,53 @@
+/* walk.h - spreading activation over a catalog: what some items together point at.
+ *
+ * Integers only, 16.16 fixed point, so that every host finds the same.  Sources have energy 1.0 at
+ * hop 0.  Nodes are expanded best first (energy descending, then item id ascending), each at most
+ * once: an edge passes on energy * decay * strength, which adds to its target's score, and the
+ * target is expanded in turn when it is less than max_depth hops away and got at least WALK_FLOOR.
+ * What flows into an item is its score; to be a source is none.
+ *
+ * Memory:  scratch of a fixed size, reused by every walk of a shard without being cleared: slots
+ * carry the walk's generation.
+ * Threads: one walk at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "graph/rules.h"
+
+#define WALK_ONE         (1u << 16)
+#define WALK_FLOOR       (WALK_ONE / 256)
+#define WALK_BUDGET_MAX  4096u
+#define WALK_SOURCES_MAX 16u
+#define WALK_SLOTS_MAX   8192u
+#define WALK_BEST_MAX    16u
+
+struct walk_slot {
+    uint32_t generation;
+    uint32_t item;
+    uint32_t score;
+    uint32_t energy; /* the highest that it was queued with; UINT32_MAX once expanded */
+};
+
+struct walk {
+    uint32_t generation;
+    uint32_t slot_bits; /* this walk uses 2^slot_bits slots: small walks stay in a small place */
+    uint32_t seen_count;
+    uint32_t queue_count;
+    uint16_t seen[WALK_BUDGET_MAX + WALK_SOURCES_MAX];  /* slots in use */
+    uint64_t queue[WALK_BUDGET_MAX + WALK_SOURCES_MAX]; /* a binary heap */
+    struct walk_slot slots[WALK_SLOTS_MAX];
+};
+
+struct walk_result {
+    uint32_t edge_count;          /* visited, at most the hunt's budget */
+    bool stopped;                 /* the budget was used up before the walk was done */
+    uint32_t best_count;          /* items with a score, at most the hunt's basket_items */
+    uint32_t sum;                 /* of their scores */
+    uint32_t best[WALK_BEST_MAX]; /* by score descending, then item id ascending */
+};
+
+void walk_run(struct walk *walk, const struct rules_hunt *hunt, const uint32_t *sources,
+              uint32_t source_count, struct walk_result *result);

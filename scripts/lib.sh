@@ -1,0 +1,47 @@
+# lib.sh - what the scripts share. Sourced, not run.
+set -eu
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { printf 'ok  %-12s %s\n' "$1" "$2"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+need_root() {
+    [ "$(id -u)" = 0 ] || die "$(basename "$0") needs root: it makes a network namespace and a port. Run: sudo $0"
+}
+
+# What the builds, the tests and the try need, by Debian's names.
+packages_build="gcc meson ninja-build pkg-config libdpdk-dev libck-dev liburcu-dev libxxhash-dev libfyaml-dev
+    libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev"
+packages_run="iproute2 ethtool python3 zstd util-linux"
+packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev python3-pytest curl man-db strace"
+
+# install_missing PACKAGE... installs those that are not there, and nothing when all are.
+install_missing() {
+    local missing="" package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    need_root
+    echo "installing:$missing" >&2
+    # shellcheck disable=SC2086
+    if ! { DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing ||
+        { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing; }; } \
+        >"${TMPDIR:-/tmp}/trove-apt.log" 2>&1; then
+        tail -20 "${TMPDIR:-/tmp}/trove-apt.log" >&2
+        die "could not install:$missing (the log: ${TMPDIR:-/tmp}/trove-apt.log)"
+    fi
+}
+
+# build DIR [meson option...] configures DIR once and builds it; silent unless it fails.
+build() {
+    local dir=$1 log
+    shift
+    log=$(mktemp)
+    if ! { { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$top" "$@"; } && ninja -C "$dir"; } >"$log" 2>&1; then
+        tail -60 "$log" >&2
+        rm -f "$log"
+        die "the build in $dir failed"
+    fi
+    rm -f "$log"
+}

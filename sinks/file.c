@@ -1,0 +1,167 @@
+/* file.c - the file sink: lines in a file that is as long as the cursor says, and no longer. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sinks/line.h"
+#include "sinks/sink.h"
+
+#define BUFFER_BYTES (256u << 10)
+
+struct sink_file {
+    char path[CONF_PATH_MAX];
+    struct line_origin origin;
+    int fd;           /* -1: closed */
+    uint64_t written; /* length of the file */
+    size_t used;      /* of the buffer, behind it */
+    char buffer[BUFFER_BYTES];
+};
+
+struct sink_file *sink_file_new(const char *path, const char *pop, const char *host)
+{
+    struct sink_file *file = calloc(1, sizeof *file);
+    if (!file)
+        return NULL;
+    file->fd = -1;
+    int len = snprintf(file->path, sizeof file->path, "%s", path);
+    if (len <= 0 || (size_t)len >= sizeof file->path ||
+        line_origin_init(&file->origin, pop, host) != 0) {
+        free(file);
+        return NULL;
+    }
+    return file;
+}
+
+void sink_file_free(struct sink_file *file)
+{
+    if (file && file->fd >= 0)
+        close(file->fd);
+    free(file);
+}
+
+/* Creates the directories that lead to path, where there are none. */
+static int make_directories(const char *path)
+{
+    char copy[CONF_PATH_MAX];
+    snprintf(copy, sizeof copy, "%s", path);
+    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(copy, 0750) != 0 && errno != EEXIST)
+            return -errno;
+        *slash = '/';
+    }
+    return 0;
+}
+
+static int sync_directory(const char *path)
+{
+    char copy[CONF_PATH_MAX];
+    snprintf(copy, sizeof copy, "%s", path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int rc = fsync(fd) ? -errno : 0;
+    close(fd);
+    return rc;
+}
+
+/* Cuts what no commit has confirmed. */
+static int cut(struct sink_file *file, uint64_t resume)
+{
+    struct stat st;
+    if (fstat(file->fd, &st) != 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EINVAL;
+    file->written = (uint64_t)st.st_size;
+    if (file->written <= resume)
+        return 0;
+    if (ftruncate(file->fd, (off_t)resume) != 0)
+        return -errno;
+    file->written = resume;
+    return 0;
+}
+
+static int file_open(void *sink, uint64_t resume)
+{
+    struct sink_file *file = sink;
+    assert(file->fd < 0);
+    file->used = 0;
+    int rc = make_directories(file->path);
+    if (rc)
+        return rc;
+    /* O_NONBLOCK: a pipe put in the file's place must not stop the thread; a file ignores it. */
+    file->fd =
+        open(file->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    if (file->fd < 0)
+        return -errno;
+    rc = cut(file, resume);
+    if (!rc)
+        rc = sync_directory(file->path);
+    if (rc) {
+        close(file->fd);
+        file->fd = -1;
+    }
+    return rc;
+}
+
+static int flush(struct sink_file *file)
+{
+    size_t done = 0;
+    while (done < file->used) {
+        ssize_t n = write(file->fd, file->buffer + done, file->used - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        done += (size_t)n;
+        file->written += (size_t)n;
+    }
+    file->used = 0;
+    return 0;
+}
+
+static int file_deliver(void *sink, const struct sink_item *item)
+{
+    struct sink_file *file = sink;
+    if (BUFFER_BYTES - file->used < LINE_BYTES_MAX) {
+        int rc = flush(file);
+        if (rc)
+            return rc;
+    }
+    file->used += line_encode(item, &file->origin, file->buffer + file->used);
+    return 0;
+}
+
+static int file_commit(void *sink, uint64_t *resume)
+{
+    struct sink_file *file = sink;
+    int rc = flush(file);
+    if (!rc && fdatasync(file->fd) != 0)
+        rc = -errno;
+    if (!rc)
+        *resume = file->written;
+    return rc;
+}
+
+static void file_close(void *sink)
+{
+    struct sink_file *file = sink;
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+}
+
+const struct sink_ops sink_file_ops = {
+    .type = "file",
+    .open = file_open,
+    .deliver = file_deliver,
+    .commit = file_commit,
+    .close = file_close,
+};

@@ -1,0 +1,419 @@
+/* pump.c - reads the journals epoch by epoch, delivers outcomes, commits, saves the cursor: in that
+ * order. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/base/clock.h"
+#include "sinks/cursor.h"
+#include "sinks/sink.h"
+#include "sinks/tail.h"
+
+/* How often the cursor is saved when the records read are of no interest to the sink. */
+#define IDLE_SAVE_NS (100 * NS_PER_MS)
+
+struct pump {
+    struct pump_wiring wiring;
+    struct cursor cursor;
+    struct sink_cursor now;   /* delivered, perhaps not yet committed */
+    struct sink_cursor saved; /* in the cursor file */
+    struct segment_id *ids;   /* of all epochs, as found at start */
+    size_t id_count;
+    struct tail *tails; /* as many as the widest epoch has journals; of epoch now.epoch */
+    uint32_t tail_count;
+    uint32_t turn; /* the tail to start with */
+    uint32_t uncommitted;
+    bool moved; /* now is ahead of saved */
+    bool sink_is_open;
+    bool failed; /* begin again from saved */
+    uint64_t saved_ns;
+    uint64_t counted[SINK_EPOCH_JOURNALS_MAX]; /* ordinals up to which records are counted: what is
+                                                  read again is not counted again */
+    struct pump_counters counters;
+};
+
+static void add(uint64_t *counter, uint64_t n)
+{
+    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+const struct pump_counters *pump_counters(const struct pump *pump)
+{
+    return &pump->counters;
+}
+
+static int save(struct pump *pump, struct sink_cursor *value)
+{
+    int rc = cursor_save(&pump->cursor, value);
+    if (rc)
+        return rc;
+    pump->saved = *value;
+    pump->saved_ns = clock_monotonic_ns();
+    return 0;
+}
+
+/* Points the tails at the journals of now's epoch, where now says. */
+static void start_tails(struct pump *pump)
+{
+    struct sink_cursor *now = &pump->now;
+    bool running = now->epoch == pump->wiring.epoch;
+    for (uint32_t shard = 0; shard < now->shard_count; shard++) {
+        struct tail *tail = &pump->tails[shard];
+        tail->epoch = now->epoch;
+        tail->shard = shard;
+        tail->mark = running ? pump->wiring.marks[shard] : NULL;
+        tail->oldest = tail->newest = 0;
+        for (size_t i = 0; i < pump->id_count; i++) {
+            if (pump->ids[i].epoch != now->epoch || pump->ids[i].shard != shard)
+                continue;
+            tail->newest = pump->ids[i].number;
+            if (!tail->oldest)
+                tail->oldest = tail->newest;
+        }
+        tail_start(tail, now->at[shard].number, now->at[shard].offset, now->at[shard].ordinal);
+        pump->counted[shard] = now->at[shard].ordinal;
+    }
+}
+
+/* The cursor that stands in front of an epoch's journals. */
+static struct sink_cursor before_epoch(const struct pump *pump, uint32_t epoch)
+{
+    struct sink_cursor cursor = {.resume = pump->now.resume, .epoch = epoch};
+    if (epoch == pump->wiring.epoch) {
+        cursor.shard_count = pump->wiring.shard_count;
+        return cursor;
+    }
+    for (size_t i = 0; i < pump->id_count; i++)
+        if (pump->ids[i].epoch == epoch && pump->ids[i].shard >= cursor.shard_count)
+            cursor.shard_count = pump->ids[i].shard + 1;
+    return cursor;
+}
+
+static uint32_t epoch_after(const struct pump *pump, uint32_t epoch)
+{
+    for (size_t i = 0; i < pump->id_count; i++)
+        if (pump->ids[i].epoch > epoch && pump->ids[i].epoch < pump->wiring.epoch)
+            return pump->ids[i].epoch;
+    return pump->wiring.epoch;
+}
+
+static int enter_epoch(struct pump *pump, uint32_t epoch)
+{
+    struct sink_cursor cursor = before_epoch(pump, epoch);
+    int rc = save(pump, &cursor);
+    if (rc)
+        return rc;
+    pump->now = cursor;
+    pump->moved = false;
+    start_tails(pump);
+    return 0;
+}
+
+/* A new sink starts with the oldest record there is, which need not be the first there was. */
+static int enter_oldest(struct pump *pump)
+{
+    bool past = pump->id_count && pump->ids[0].epoch < pump->wiring.epoch;
+    struct sink_cursor *now = &pump->now;
+    *now = before_epoch(pump, past ? pump->ids[0].epoch : pump->wiring.epoch);
+    int rc = pump->wiring.ops->commit(pump->wiring.sink, &now->resume);
+    if (rc)
+        return rc;
+    start_tails(pump);
+    for (uint32_t shard = 0; shard < now->shard_count; shard++) {
+        struct tail *tail = &pump->tails[shard];
+        if (tail->oldest <= 1)
+            continue;
+        tail->ordinal = UINT64_MAX;
+        rc = tail_open(tail);
+        if (rc < 0)
+            return rc;
+        now->at[shard].number = tail->oldest;
+        now->at[shard].ordinal = rc ? tail->reader.ordinal : 0;
+    }
+    start_tails(pump);
+    return save(pump, now);
+}
+
+static int open_sink(struct pump *pump, uint64_t resume)
+{
+    int rc = pump->wiring.ops->open(pump->wiring.sink, resume);
+    pump->sink_is_open = rc == 0;
+    return rc;
+}
+
+static int check_tails(struct pump *pump)
+{
+    for (uint32_t shard = 0; shard < pump->now.shard_count; shard++) {
+        int rc = tail_open(&pump->tails[shard]);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int begin(struct pump *pump)
+{
+    if (!pump->saved.version) {
+        int rc = open_sink(pump, SINK_RESUME_NONE);
+        return rc ? rc : enter_oldest(pump);
+    }
+    /* A cursor of an epoch to come belongs to other journals. */
+    if (pump->saved.epoch > pump->wiring.epoch)
+        return -ESTALE;
+    pump->now = pump->saved;
+    start_tails(pump);
+    int rc = check_tails(pump);
+    return rc ? rc : open_sink(pump, pump->saved.resume);
+}
+
+static int make_tails(struct pump *pump)
+{
+    uint32_t count = pump->wiring.shard_count;
+    for (size_t i = 0; i < pump->id_count; i++)
+        if (pump->ids[i].shard >= count)
+            count = pump->ids[i].shard + 1;
+    if (pump->saved.shard_count > count)
+        count = pump->saved.shard_count;
+    if (count > SINK_EPOCH_JOURNALS_MAX)
+        return -E2BIG;
+    pump->tails = calloc(count, sizeof *pump->tails);
+    if (!pump->tails)
+        return -ENOMEM;
+    for (; pump->tail_count < count; pump->tail_count++) {
+        int rc = tail_init(&pump->tails[pump->tail_count], pump->wiring.journal_dir_fd);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int pump_new(struct pump **out, const struct pump_wiring *wiring)
+{
+    struct pump *pump = calloc(1, sizeof *pump);
+    if (!pump)
+        return -ENOMEM;
+    pump->wiring = *wiring;
+    pump->cursor.fd = -1;
+    unsigned unknown;
+    int rc = segment_list(wiring->journal_dir_fd, &pump->ids, &unknown);
+    if (rc < 0)
+        goto fail;
+    pump->id_count = (size_t)rc;
+    rc = cursor_open(&pump->cursor, wiring->cursor_path, &pump->saved);
+    if (!rc)
+        rc = make_tails(pump);
+    if (!rc)
+        rc = begin(pump);
+    if (rc)
+        goto fail;
+    *out = pump;
+    return 0;
+fail:
+    pump_free(pump);
+    return rc;
+}
+
+/* Goes back to what is saved, with the sink opened anew at what it had confirmed by then. */
+static int begin_again(struct pump *pump)
+{
+    if (pump->sink_is_open)
+        pump->wiring.ops->close(pump->wiring.sink);
+    pump->sink_is_open = false;
+    int rc = open_sink(pump, pump->saved.resume);
+    if (rc)
+        return rc;
+    pump->now = pump->saved;
+    pump->uncommitted = 0;
+    pump->moved = false;
+    for (uint32_t shard = 0; shard < pump->now.shard_count; shard++)
+        tail_rewind(&pump->tails[shard], pump->now.at[shard].number, pump->now.at[shard].offset,
+                    pump->now.at[shard].ordinal);
+    pump->failed = false;
+    return 0;
+}
+
+static int deliver(struct pump *pump, const struct sink_item *item)
+{
+    if (!(pump->wiring.outcomes & 1u << item->view.outcome.kind))
+        return 0;
+    int rc = pump->wiring.ops->deliver(pump->wiring.sink, item);
+    if (rc)
+        pump->failed = true;
+    else
+        pump->uncommitted++;
+    return rc;
+}
+
+static int take_outcome(struct pump *pump, const struct tail *tail, const struct record *record)
+{
+    struct sink_item item = {.outcome = record, .epoch = tail->epoch, .shard = tail->shard};
+    int rc = outcome_decode(record_body(record), record->body_len, &item.view);
+    if (rc)
+        return rc;
+    if (item.view.outcome.kind != OUTCOME_duplicate) {
+        item.event = tail->event;
+        if (!item.event || item.event->kind != RECORD_EVENT ||
+            item.event->partition != record->partition)
+            return -EBADMSG;
+    }
+    return deliver(pump, &item);
+}
+
+static int take_dead(struct pump *pump, const struct tail *tail, const struct record *record)
+{
+    const struct sink_item item = {
+        .event = record,
+        .outcome = record,
+        .view = {.outcome = {.kind = OUTCOME_rejected, .hunt = OUTCOME_NO_HUNT}},
+        .epoch = tail->epoch,
+        .shard = tail->shard,
+    };
+    return deliver(pump, &item);
+}
+
+static void count(struct pump *pump, const struct tail *tail, const struct record *record)
+{
+    uint64_t ordinal = tail->reader.ordinal;
+    if (ordinal <= pump->counted[tail->shard])
+        return;
+    pump->counted[tail->shard] = ordinal;
+    bool outcome = record->kind == RECORD_OUTCOME;
+    bool dead = record->kind == RECORD_DEAD;
+    /* The first byte of an outcome is its kind. */
+    bool duplicate = outcome && record_body(record)[0] == OUTCOME_duplicate;
+    add(&pump->counters.outcomes, outcome || dead);
+    add(&pump->counters.events, record->kind == RECORD_EVENT || dead || duplicate);
+}
+
+/* Reads one journal; *outcomes counts.  Returns 0 or -errno. */
+static int read_tail(struct pump *pump, struct tail *tail, unsigned budget, unsigned *outcomes)
+{
+    int rc = 0;
+    while (*outcomes < budget) {
+        const struct record *record;
+        rc = tail_next(tail, &record);
+        if (rc <= 0)
+            break;
+        rc = 0;
+        if (record->kind == RECORD_OUTCOME)
+            rc = take_outcome(pump, tail, record);
+        else if (record->kind == RECORD_DEAD)
+            rc = take_dead(pump, tail, record);
+        if (rc)
+            break;
+        *outcomes += record->kind == RECORD_OUTCOME || record->kind == RECORD_DEAD;
+        count(pump, tail, record);
+        tail_accept(tail);
+        pump->moved = true;
+    }
+    uint32_t shard = tail->shard;
+    pump->now.at[shard].number = tail->number;
+    pump->now.at[shard].offset = tail->offset;
+    pump->now.at[shard].ordinal = tail->ordinal;
+    return rc;
+}
+
+static int read_tails(struct pump *pump, unsigned budget, unsigned *outcomes)
+{
+    uint32_t count = pump->now.shard_count;
+    int rc = 0;
+    for (uint32_t i = 0; i < count && !rc; i++)
+        rc = read_tail(pump, &pump->tails[(pump->turn + i) % count], budget, outcomes);
+    pump->turn++;
+    return rc;
+}
+
+static int commit(struct pump *pump)
+{
+    if (pump->uncommitted) {
+        int rc = pump->wiring.ops->commit(pump->wiring.sink, &pump->now.resume);
+        if (rc)
+            return rc;
+        add(&pump->counters.delivered, pump->uncommitted);
+        add(&pump->counters.commits, 1);
+        pump->uncommitted = 0;
+    } else if (!pump->moved || clock_monotonic_ns() - pump->saved_ns < IDLE_SAVE_NS) {
+        return 0;
+    }
+    int rc = save(pump, &pump->now);
+    if (rc)
+        return rc;
+    for (uint32_t shard = 0; shard < pump->now.shard_count; shard++)
+        tail_save(&pump->tails[shard]);
+    pump->moved = false;
+    return 0;
+}
+
+static void count_lag(struct pump *pump)
+{
+    uint64_t lag = 0;
+    for (uint32_t shard = 0; shard < pump->wiring.shard_count; shard++) {
+        uint64_t durable =
+            atomic_load_explicit(&pump->wiring.marks[shard]->ordinal, memory_order_acquire);
+        bool here = pump->now.epoch == pump->wiring.epoch;
+        lag += durable - (here ? pump->now.at[shard].ordinal : 0);
+    }
+    __atomic_store_n(&pump->counters.lag_records, lag, __ATOMIC_RELAXED);
+}
+
+/* True when the epoch is over and was read to its end. */
+static bool epoch_is_done(const struct pump *pump)
+{
+    if (pump->now.epoch == pump->wiring.epoch)
+        return false;
+    for (uint32_t shard = 0; shard < pump->now.shard_count; shard++)
+        if (!pump->tails[shard].done)
+            return false;
+    return true;
+}
+
+static int poll_epochs(struct pump *pump, unsigned budget, unsigned *outcomes)
+{
+    for (;;) {
+        int read = read_tails(pump, budget, outcomes);
+        if (pump->failed)
+            return read;
+        /* In front of damage, what is good is committed. */
+        int rc = commit(pump);
+        if (rc || read) {
+            pump->failed = true;
+            return rc ? rc : read;
+        }
+        if (*outcomes >= budget || !epoch_is_done(pump))
+            return 0;
+        rc = enter_epoch(pump, epoch_after(pump, pump->now.epoch));
+        if (rc)
+            return rc;
+    }
+}
+
+int pump_poll(struct pump *pump, unsigned budget)
+{
+    unsigned outcomes = 0;
+    int rc = pump->failed ? begin_again(pump) : 0;
+    if (!rc)
+        rc = poll_epochs(pump, budget, &outcomes);
+    count_lag(pump);
+    if (rc) {
+        add(&pump->counters.errors, 1);
+        return rc;
+    }
+    return (int)outcomes;
+}
+
+void pump_free(struct pump *pump)
+{
+    if (!pump)
+        return;
+    if (pump->moved && !pump->failed && !pump->uncommitted)
+        (void)save(pump, &pump->now);
+    if (pump->sink_is_open)
+        pump->wiring.ops->close(pump->wiring.sink);
+    for (uint32_t i = 0; i < pump->tail_count; i++)
+        tail_fini(&pump->tails[i]);
+    cursor_close(&pump->cursor);
+    free(pump->tails);
+    free(pump->ids);
+    free(pump);
+}

@@ -1,0 +1,48 @@
+"""A start that cannot succeed ends in one clear line that says how to mend it."""
+import socket
+
+import pytest
+
+from conftest import CONFIG
+
+CASES = [
+    ("device: net_tap0,iface=trove0", "device: net_af_packet0,iface=nosuch0", "no network interface nosuch0"),
+    ("device: net_tap0,iface=trove0", "device: net_af_packet0", "needs iface="),
+    ("device: net_tap0,iface=trove0", "device: net_teleport0", "neither a PCI address"),
+    ("device: net_tap0,iface=trove0", "device: 0000:ff:1f.7", "no PCI device"),
+    ("huge_pages: off", "huge_pages: on", "huge pages needed"),
+    ("{dir}/data", "/proc/trove", "data_dir /proc/trove: cannot make it"),
+    ("limits:", "lcores: [{{core: 4095, run: [rx, shard]}}]\nlimits:", "core 4095 is not one that troved may use"),
+    ("{dir}/out.ndjson", "/proc/no/out.ndjson", "sink 'file' cannot write"),
+]
+
+
+@pytest.mark.parametrize("old, new, message", CASES, ids=[case[2] for case in CASES])
+def test_says_what_and_how(make, old, new, message):
+    trove = make(config=CONFIG.replace(old, new))
+    trove.start(expect_ready=False)
+    assert trove.process.wait(timeout=30) == 1
+    trove.process = None
+    lines = [line for line in trove.log.read_text().splitlines() if "error" in line]
+    assert len(lines) == 1, trove.log.read_text()
+    assert message in lines[0]
+
+
+def test_two_daemons_do_not_share_a_data_directory(make, trove):
+    second = make()
+    second.log = second.dir / "second.log"
+    second.start(expect_ready=False)
+    assert second.process.wait(timeout=30) == 1
+    second.process = None
+    assert f"in use by troved, pid {trove.process.pid}" in second.log.read_text()
+    assert trove.status()["state"] == "running"
+
+
+def test_a_socket_somebody_answers_on_is_left_to_them(make, tmp_path):
+    other = socket.socket(socket.AF_UNIX)
+    other.bind(str(tmp_path / "ctl.sock"))
+    other.listen()
+    trove = make().start(expect_ready=False)
+    assert trove.process.wait(timeout=30) == 1
+    trove.process = None
+    assert "answers there already" in trove.log.read_text()

@@ -1,0 +1,61 @@
+"""trovectl as an operator types it: layouts, exit codes, and errors that name the next command."""
+import json
+import subprocess
+
+from conftest import BUILD, encode, udp
+
+
+def trovectl(*args, status=0):
+    run = subprocess.run([BUILD / "dataplane/trovectl", *args], capture_output=True, text=True, timeout=30, check=False)
+    assert run.returncode == status, f"{args}: exit {run.returncode}\n{run.stdout}{run.stderr}"
+    return run
+
+
+def test_status_shows_a_balanced_account(trove):
+    udp().send(encode())
+    trove.settled(1)
+    text = trove.ctl("status").stdout
+    assert "received 1 = accepted 1 + duplicate 0 + rejected 0 + refused 0 + lost 0" in text
+    assert "balanced" in text
+
+
+def test_latency_has_every_stage(trove):
+    udp().send(encode())
+    trove.settled(1)
+    stages = {stage["stage"]: stage for stage in json.loads(trove.ctl("latency", "--json").stdout)["stages"]}
+    assert set(stages) == {"decision", "durable", "ring_wait", "sync"}
+    assert stages["decision"]["count"] == stages["durable"]["count"] == 1
+    assert "p99" in trove.ctl("latency", "--stage", "durable").stdout
+    trove.ctl("latency", "--stage", "nonsense", status=1)
+
+
+def test_the_hgrm_file_counts_every_event(trove):
+    sock = udp()
+    for _ in range(100):
+        sock.send(encode())
+    trove.settled(100)
+    trove.ctl("latency", "--stage", "decision", "--hgrm", str(trove.dir / "d.hgrm"))
+    rows = [line.split() for line in (trove.dir / "d.hgrm").read_text().splitlines() if line.strip() and line.strip()[0].isdigit()]
+    assert int(rows[-1][2]) == 100
+
+
+def test_nobody_there_is_exit_3():
+    run = trovectl("--socket", "/nonexistent/ctl.sock", "status", status=3)
+    assert "troved" in run.stderr
+
+
+def test_wrong_usage_is_exit_2():
+    for args in ([], ["frobnicate"], ["conf"], ["conf", "apply"], ["latency", "--stage"]):
+        trovectl(*args, status=2)
+
+
+def test_conf_check_offline(make):
+    trove = make()
+    assert trovectl("conf", "check", str(trove.config)).stdout.startswith("ok")
+    bad = trove.dir / "bad.yaml"
+    bad.write_text(trove.config.read_text().replace("capacity: 500_000", "capactiy: 4x"))
+    run = trovectl("conf", "check", str(bad), status=1)
+    assert "did you mean 'capacity'" in run.stderr
+    assert "^" in run.stderr
+    run = subprocess.run([BUILD / "dataplane/troved", "--check", str(bad)], capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and "did you mean" in run.stderr
