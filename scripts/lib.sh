@@ -33,12 +33,22 @@ install_missing() {
     fi
 }
 
-# build DIR [meson option...] configures DIR once and builds it; silent unless it fails.
+configure() {
+    local dir=$1
+    shift
+    if [ -f "$dir/build.ninja" ]; then
+        meson configure "$dir" "$@"
+    else
+        meson setup "$dir" "$top" "$@"
+    fi
+}
+
+# build DIR [meson option...] configures DIR and builds it; silent unless it fails.
 build() {
     local dir=$1 log
     shift
     log=$(mktemp)
-    if ! { { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$top" "$@"; } && ninja -C "$dir"; } >"$log" 2>&1; then
+    if ! { configure "$dir" "$@" && ninja -C "$dir"; } >"$log" 2>&1; then
         tail -60 "$log" >&2
         rm -f "$log"
         die "the build in $dir failed"
