@@ -34,8 +34,7 @@ enum slot {
 };
 
 /* The optional slots in their order are the bits of enum event_flag. */
-static_assert(EVENT_HAS_ITEM == 1 << (SLOT_ITEM - SLOT_ITEM) &&
-                  EVENT_HAS_TILE == 1 << (SLOT_TILE - SLOT_ITEM) &&
+static_assert(EVENT_HAS_ITEM == 1 && EVENT_HAS_TILE == 1 << (SLOT_TILE - SLOT_ITEM) &&
                   EVENT_HAS_HUNT == 1 << (SLOT_HUNT - SLOT_ITEM) &&
                   EVENT_HAS_DATA == 1 << (SLOT_DATA - SLOT_ITEM) &&
                   EVENT_HAS_OTHER == 1 << (SLOT_OTHER - SLOT_ITEM),
@@ -44,9 +43,10 @@ static_assert(EVENT_HAS_ITEM == 1 << (SLOT_ITEM - SLOT_ITEM) &&
 #define SLOT_BIT(slot) (1u << (slot))
 #define SLOTS_REQUIRED 4 /* the first four */
 
-static_assert(EVENT_USER_MAX <= DECODED_BYTES && EVENT_TYPE_MAX <= DECODED_BYTES &&
-                  EVENT_NAME_MAX <= DECODED_BYTES && EVENT_TIME_MAX <= DECODED_BYTES,
-              "room for every string that is decoded");
+static_assert(EVENT_USER_MAX <= DECODED_BYTES, "room for a decoded user");
+static_assert(EVENT_NAME_MAX <= DECODED_BYTES, "room for a decoded item, tile or hunt");
+static_assert(EVENT_TYPE_MAX <= DECODED_BYTES, "room for a decoded type");
+static_assert(EVENT_TIME_MAX <= DECODED_BYTES, "room for a decoded time");
 
 /* An own key's value: bytes[off, end), quotes included. */
 struct value {

@@ -26,7 +26,7 @@
 struct json {
     const uint8_t *bytes;
     uint64_t stops;   /* bit i: bytes[block_end - 64 + i] is a quote, a backslash, a control
-                         character,   not ASCII, or at or behind stop_end */
+                         character, over 0x7f, or at or behind stop_end */
     size_t block_end; /* a multiple of 64; 0 before the first string */
     size_t stop_end;  /* at most len */
     size_t len;
@@ -36,7 +36,9 @@ struct json {
     bool escaped; /* some string so far holds a backslash */
 };
 
-/* json_init starts at the front of len bytes, len below JSON_FAULT; depth_max in [1, 64]. */
+/* json_init starts at the front of len bytes; depth_max in [1, JSON_DEPTH_MAX].  Who knows of a
+ * byte in front of the end that is in no string may lower stop_end to it before the first string.
+ */
 static inline void json_init(struct json *j, const uint8_t *bytes, size_t len, uint32_t depth_max)
 {
     assert(depth_max >= 1 && depth_max <= JSON_DEPTH_MAX);
