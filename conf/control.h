@@ -29,13 +29,13 @@ struct control_request {
 struct control_response {
     unsigned status; /* HTTP status; 200 at first */
     json_t *body;    /* owned by the server once set */
-    char etag[64];   /* sent when not empty */
+    char etag[64];   /* an entity tag with its quotes, "v41"; sent when not empty */
 };
 
 struct control_route {
-    const char *method;
-    const char *path;
-    bool change; /* changes something: root and the socket owner's group may */
+    const char *method; /* GET answers HEAD too */
+    const char *path;   /* ending in '/': a prefix route; the first row that matches serves */
+    bool change;        /* changes something: see control_may_change */
     void (*handle)(void *context, const struct control_request *request,
                    struct control_response *response);
 };
@@ -44,10 +44,17 @@ struct control;
 
 /* control_start serves routes (terminated by a row without method) on a Unix socket, mode 0660; a
  * stale socket file that nobody listens on is replaced.  Returns 0, -EADDRINUSE (somebody answers
- * there), or another negative errno. */
+ * there, or is just starting there), -ENAMETOOLONG, -EEXIST (the path is something else than a
+ * socket), or another negative errno.  control_stop waits for a running handler, and removes the
+ * socket file if it is still this server's. */
 int control_start(struct control **control, const char *socket_path,
                   const struct control_route *routes, void *context);
 void control_stop(struct control *control);
+
+/* control_may_change says whether a peer may use a change route: root, the daemon's own uid, and
+ * who is in the socket file's group, be it the peer's gid or one of its supplementary groups. */
+bool control_may_change(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count,
+                        uid_t daemon_uid, gid_t socket_gid);
 
 /* control_query and control_header return a parameter or header of the request, NULL when absent.
  */
@@ -61,8 +68,9 @@ void control_problem(struct control_response *response, unsigned status, const c
                      const char *next, const char *detail, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* The client's side, over libcurl.  Returns the HTTP status (body in *answer, the caller's to
- * decref; NULL when it was not JSON), or a negative errno: -ECONNREFUSED and -ENOENT when no daemon
- * answers on the socket, -ETIMEDOUT after 10 s. */
+/* The client's side, over libcurl.  if_match is an entity tag with its quotes, or NULL.  Returns
+ * the HTTP status (body in *answer, the caller's to decref; NULL when it was not JSON), or a
+ * negative errno: -ECONNREFUSED and -ENOENT when no daemon answers on the socket, -EACCES when it
+ * may not be used, -ETIMEDOUT after 10 s, -EIO when the answer was cut short. */
 int control_call(const char *socket_path, const char *method, const char *path_and_query,
                  const char *body, size_t body_len, const char *if_match, json_t **answer);

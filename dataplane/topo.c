@@ -253,9 +253,9 @@ static int make_sink(struct topo *topo, uint32_t i, char error[512])
         wiring.marks[s] = &topo->journals[s].journal->mark;
     int rc = thread->file ? pump_new(&thread->pump, &wiring) : -ENOMEM;
     if (rc)
-        snprintf(error, 512, "%s:%u:%u: error: sink '%s' cannot write %s: %s", topo->conf->file,
-                 thread->conf->place.line, thread->conf->place.column, thread->conf->name,
-                 thread->conf->path, strerror(-rc));
+        snprintf(error, 512, "%.120s:%u:%u: error: sink '%s' cannot write %.120s: %s",
+                 topo->conf->file, thread->conf->place.line, thread->conf->place.column,
+                 thread->conf->name, thread->conf->path, strerror(-rc));
     return rc ? -1 : 0;
 }
 

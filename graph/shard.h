@@ -2,7 +2,11 @@
  * journal blocks, answers.
  *
  * shard_poll takes an event only when a journal block has room for all it may lead to, so a journal
- * that does not keep up shows as full rings, and the rx parts refuse; nothing is half done.
+ * that does not keep up shows as full rings, and the rx parts refuse; nothing is half done.  A
+ * burst that was popped when the blocks ran out waits in the shard, undecided.
+ *
+ * A block goes to the journal when it is full, when its first record is group_commit_ns old, or at
+ * once when the rings are empty and all that went before is durable, so that the journal is idle.
  *
  * Memory:  blocks and state from the shard's arena, on its node.
  * Threads: one core polls; counters and histograms are read by the control thread.
@@ -48,8 +52,11 @@ struct shard {
     uint64_t next_ordinal;
     uint64_t group_commit_ns;
     uint64_t opened_ns;  /* of the first record in the open block, CLOCK_MONOTONIC */
-    uint32_t blocks_out; /* at the journal thread */
+    uint64_t receive_ns; /* latest of any record: what a CONFIG record is dated with */
     uint32_t turn;       /* the source to start with */
+    uint32_t waiting_at, waiting_count; /* [at, count) of waiting are not decided yet */
+    uint32_t waiting_source;
+    struct event waiting[SHARD_BURST];
 
     /* Written by the shard core, read by the control thread. */
     struct shard_counters counters __attribute__((aligned(64)));
@@ -76,11 +83,12 @@ void shard_init(struct shard *shard, struct state *state, const struct rules *ru
 unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget);
 
 /* shard_reconfigure takes over new rules between polls: appends a CONFIG record (config_json, len
- * bytes) in a block of its own version.  Returns 0, or -EAGAIN when no block is free: ask again
- * after the next poll.  Thread: the shard's core. */
+ * bytes) in a block of its own version, dated with the latest event.  Returns 0; -EAGAIN when no
+ * block is free: ask again after the next poll; -EMSGSIZE when the text does not fit in a block.
+ * Thread: the shard's core. */
 int shard_reconfigure(struct shard *shard, const struct rules *rules, const char *config_json,
                       uint32_t len);
 
-/* shard_flush hands over the open block whatever its age; true when nothing is left to hand over
- * and no block is out. */
+/* shard_flush hands over the open block whatever its age; true when no event waits in the shard and
+ * all that it has recorded is durable. */
 bool shard_flush(struct shard *shard);

@@ -124,7 +124,7 @@ static void the_epoch_follows_the_highest_segment(void **state)
 
 static const char yaml[] = "version: 1\n"
                            "data_dir: /tmp/unused\n"
-                           "ports: [{name: p0, device: net_null0}]\n"
+                           "ports: [{name: p0, device: net_null0, address: 192.0.2.1/24}]\n"
                            "events: {types: {view: {require: [item]}}}\n"
                            "hunts:\n"
                            "  - {name: h, kind: basket, catalog: %s/c.tsv}\n";

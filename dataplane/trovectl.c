@@ -1,0 +1,240 @@
+/* trovectl.c - the verb table, the arguments, the usage. */
+#include "dataplane/trovectl.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Values of long options, and bits in a verb's mask. */
+enum option_bit {
+    OPTION_JSON = 1 << 0,
+    OPTION_SOCKET = 1 << 1,
+    OPTION_HELP = 1 << 2,
+    OPTION_STAGE = 1 << 3,
+    OPTION_HGRM = 1 << 4,
+    OPTION_IF_VERSION = 1 << 5,
+    OPTION_NO_WAIT = 1 << 6,
+    OPTION_VERSION = 1 << 7,
+};
+
+#define OPTIONS_COMMON (OPTION_JSON | OPTION_SOCKET | OPTION_HELP)
+
+static const struct option long_options[] = {
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"socket", required_argument, NULL, OPTION_SOCKET},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"stage", required_argument, NULL, OPTION_STAGE},
+    {"hgrm", required_argument, NULL, OPTION_HGRM},
+    {"if-version", required_argument, NULL, OPTION_IF_VERSION},
+    {"no-wait", no_argument, NULL, OPTION_NO_WAIT},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {0},
+};
+
+struct verb {
+    const char *name; /* one word, or two */
+    const char *usage;
+    const char *help;
+    unsigned options;
+    bool takes_file;
+    int (*run)(struct trovectl *ctl);
+};
+
+static int run_help(struct trovectl *ctl);
+static int run_version(struct trovectl *ctl);
+
+static const struct verb verbs[] = {
+    {"status", "", "how troved is, and every event accounted for", 0, false, trovectl_status},
+    {"latency", "[--stage STAGE] [--hgrm FILE]",
+     "latency percentiles: decision, durable, ring_wait, sync", OPTION_STAGE | OPTION_HGRM, false,
+     trovectl_latency},
+    {"conf check", "FILE", "check a configuration and its catalogs, offline", 0, true,
+     trovectl_conf_check},
+    {"conf diff", "FILE", "what FILE would change in the running configuration", 0, true,
+     trovectl_conf_diff},
+    {"conf apply", "FILE [--if-version N]", "make FILE the running configuration",
+     OPTION_IF_VERSION, true, trovectl_conf_apply},
+    {"conf show", "", "the running configuration", 0, false, trovectl_conf_show},
+    {"conf schema", "", "the JSON Schema of the configuration", 0, false, trovectl_conf_schema},
+    {"conf manual", "", "every key of the configuration", 0, false, trovectl_conf_manual},
+    {"stop", "[--no-wait]", "drain, make everything durable, stop", OPTION_NO_WAIT, false,
+     trovectl_stop},
+    {"version", "", "the version of this program", 0, false, run_version},
+    {"help", "", "this", 0, false, run_help},
+};
+
+#define VERB_COUNT (sizeof verbs / sizeof *verbs)
+
+static const char exit_codes[] =
+    "exit: 0 ok, 1 failed or bad, 2 usage, 3 troved not reachable, 4 version conflict\n";
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "usage: trovectl VERB [ARGUMENTS] [--json] [--socket PATH]\n\n");
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        char head[64];
+        snprintf(head, sizeof head, "%s %s", verbs[i].name, verbs[i].usage);
+        fprintf(out, "  %-38s %s\n", head, verbs[i].help);
+    }
+    fprintf(out,
+            "\n--json prints an answer for programs; --socket, or TROVE_CTL, names the control "
+            "socket\n(%s).  %s",
+            TROVECTL_SOCKET, exit_codes);
+}
+
+static int run_help(struct trovectl *ctl)
+{
+    if (!ctl->json) {
+        print_usage(ctl->out);
+        return TROVECTL_OK;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "verb", verbs[i].name, "usage",
+                                              verbs[i].usage, "help", verbs[i].help));
+    json_t *help = json_pack("{s:o}", "verbs", list);
+    trovectl_print_json(help, ctl->out);
+    json_decref(help);
+    return TROVECTL_OK;
+}
+
+static int run_version(struct trovectl *ctl)
+{
+    if (ctl->json)
+        fprintf(ctl->out, "{\n  \"version\": \"%s\"\n}\n", TROVE_VERSION);
+    else
+        fprintf(ctl->out, "trovectl %s\n", TROVE_VERSION);
+    return TROVECTL_OK;
+}
+
+/* verb_find matches one or two words; *words says how many. */
+static const struct verb *verb_find(char **args, int count, int *words)
+{
+    char two[64];
+    for (size_t i = 0; i < VERB_COUNT && count > 0; i++) {
+        *words = 1;
+        if (!strcmp(verbs[i].name, args[0]))
+            return &verbs[i];
+        *words = 2;
+        if (count > 1 && snprintf(two, sizeof two, "%s %s", args[0], args[1]) < (int)sizeof two &&
+            !strcmp(verbs[i].name, two))
+            return &verbs[i];
+    }
+    return NULL;
+}
+
+static const char *option_name(unsigned bit)
+{
+    for (const struct option *o = long_options; o->name; o++)
+        if ((unsigned)o->val == bit)
+            return o->name;
+    return "?";
+}
+
+static void option_take(struct trovectl *ctl, int option, char *value)
+{
+    switch (option) {
+    case OPTION_JSON:
+        ctl->json = true;
+        break;
+    case OPTION_SOCKET:
+        ctl->socket = value;
+        break;
+    case OPTION_STAGE:
+        ctl->stage = value;
+        break;
+    case OPTION_HGRM:
+        ctl->hgrm = value;
+        break;
+    case OPTION_IF_VERSION:
+        ctl->if_version = value;
+        break;
+    case OPTION_NO_WAIT:
+        ctl->no_wait = true;
+        break;
+    default:
+        break;
+    }
+}
+
+/* options_read leaves the words behind the options, from *first on. */
+static int options_read(struct trovectl *ctl, int argc, char **argv, unsigned *seen, int *first)
+{
+    int option;
+    optind = 0;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+        if (option == ':')
+            return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "%s needs a value",
+                                 argv[optind - 1]);
+        if (option == '?')
+            return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "no option %s",
+                                 argv[optind - 1]);
+        if (option == 'h')
+            option = OPTION_HELP;
+        *seen |= (unsigned)option;
+        option_take(ctl, option, optarg);
+    }
+    *first = optind;
+    return TROVECTL_OK;
+}
+
+/* verb_check holds options and words against what the verb takes. */
+static int verb_check(struct trovectl *ctl, const struct verb *verb, unsigned seen, char **rest,
+                      int count)
+{
+    unsigned strange = seen & ~(verb->options | OPTIONS_COMMON);
+    if (strange)
+        return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "%s takes no --%s",
+                             verb->name, option_name(strange & -strange));
+    if (count < verb->takes_file)
+        return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "%s needs a FILE",
+                             verb->name);
+    if (count > verb->takes_file)
+        return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help",
+                             "%s has no use for '%s'", verb->name, rest[verb->takes_file]);
+    if (ctl->if_version && (!*ctl->if_version || strlen(ctl->if_version) > 10 ||
+                            ctl->if_version[strspn(ctl->if_version, "0123456789")]))
+        return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl status",
+                             "--if-version is a number such as 41, not '%s'", ctl->if_version);
+    if (ctl->hgrm && !ctl->stage)
+        return trovectl_fail(ctl, TROVECTL_USAGE, "usage",
+                             "trovectl latency --stage durable --hgrm FILE",
+                             "--hgrm needs a --stage: the file holds one");
+    return TROVECTL_OK;
+}
+
+int trovectl_run(int argc, char **argv, FILE *out, FILE *err)
+{
+    const char *from_env = getenv("TROVE_CTL");
+    struct trovectl ctl = {
+        .out = out, .err = err, .socket = from_env && *from_env ? from_env : TROVECTL_SOCKET};
+    unsigned seen = 0;
+    int first = 1, words = 0;
+    int code = options_read(&ctl, argc, argv, &seen, &first);
+    if (code)
+        return code;
+    if (seen & OPTION_HELP)
+        return run_help(&ctl);
+    if (seen & OPTION_VERSION)
+        return run_version(&ctl);
+    if (first == argc) {
+        print_usage(err);
+        return TROVECTL_USAGE;
+    }
+    char **rest = argv + first;
+    const struct verb *verb = verb_find(rest, argc - first, &words);
+    if (!verb)
+        return trovectl_fail(&ctl, TROVECTL_USAGE, "usage", "trovectl help", "no verb '%s%s%s'",
+                             rest[0], !strcmp(rest[0], "conf") && rest[1] ? " " : "",
+                             !strcmp(rest[0], "conf") && rest[1] ? rest[1] : "");
+    code = verb_check(&ctl, verb, seen, rest + words, argc - first - words);
+    if (code)
+        return code;
+    ctl.file = rest[words];
+    code = verb->run(&ctl);
+    if (fflush(out) || ferror(out))
+        return trovectl_fail(&ctl, TROVECTL_FAILED, "output", "df",
+                             "the result could not be written");
+    return code;
+}

@@ -1,0 +1,101 @@
+/* trovectl.h - the command line client: a table of verbs, each a call of the management API and a
+ * rendering of its answer.
+ *
+ * Renderings take the answer's JSON and a FILE, and trust nothing in it to be there: a field that
+ * is missing reads as 0 or "-", so that client and daemon of different versions get along.
+ *
+ * Memory:  answers belong to the verb that made the call.  Threads: one.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "dataplane/figure.h"
+
+#define TROVECTL_SOCKET "/run/trove/ctl.sock"
+
+/* What a shell sees. */
+enum trovectl_exit {
+    TROVECTL_OK,
+    TROVECTL_FAILED,      /* the operation failed, or the answer is "bad" */
+    TROVECTL_USAGE,       /* wrong arguments */
+    TROVECTL_UNREACHABLE, /* no daemon answers */
+    TROVECTL_CONFLICT,    /* the running version is not the one that was named */
+};
+
+struct trovectl {
+    FILE *out; /* results */
+    FILE *err; /* notes and errors */
+    const char *socket;
+    const char *file;       /* the argument, where the verb has one */
+    const char *stage;      /* --stage */
+    const char *hgrm;       /* --hgrm */
+    const char *if_version; /* --if-version, digits only */
+    bool json;
+    bool no_wait;
+};
+
+/* trovectl_run does what the arguments say.  Returns an enum trovectl_exit. */
+int trovectl_run(int argc, char **argv, FILE *out, FILE *err);
+
+/* The verbs.  Each returns an enum trovectl_exit. */
+int trovectl_status(struct trovectl *ctl);
+int trovectl_latency(struct trovectl *ctl);
+int trovectl_conf_check(struct trovectl *ctl);
+int trovectl_conf_diff(struct trovectl *ctl);
+int trovectl_conf_apply(struct trovectl *ctl);
+int trovectl_conf_show(struct trovectl *ctl);
+int trovectl_conf_schema(struct trovectl *ctl);
+int trovectl_conf_manual(struct trovectl *ctl);
+int trovectl_stop(struct trovectl *ctl);
+
+/* One call of the API. */
+struct trovectl_request {
+    const char *method;
+    const char *path; /* and query */
+    const char *body;
+    size_t body_len;
+    const char *if_match; /* an entity tag with its quotes */
+};
+
+/* trovectl_call returns TROVECTL_OK with the answer's object in *answer, the caller's to decref; or
+ * says what went wrong, as trovectl_fail does, and returns the exit code for it. */
+int trovectl_call(struct trovectl *ctl, const struct trovectl_request *request, json_t **answer);
+
+/* trovectl_query appends a percent-encoded parameter to a path (RFC 3986); what does not fit is
+ * cut.
+ */
+void trovectl_query(char *path, size_t room, const char *name, const char *value);
+
+/* trovectl_fail prints an error and the command to go on with, and with --json a problem object on
+ * standard output as well.  Returns exit_code. */
+int trovectl_fail(struct trovectl *ctl, int exit_code, const char *code, const char *next,
+                  const char *detail, ...) __attribute__((format(printf, 5, 6)));
+
+/* trovectl_print_json writes an answer for programs: indented, keys in the daemon's order. */
+void trovectl_print_json(const json_t *answer, FILE *out);
+
+/* trovectl_print_problem renders an RFC 9457 object, configuration faults (its "errors") first. */
+void trovectl_print_problem(const json_t *problem, FILE *err);
+
+/* trovectl_is_well returns false when a journal has failed or the account does not balance: then
+ * `status` exits with 1. */
+bool trovectl_is_well(const json_t *status);
+void trovectl_print_status(const json_t *status, FILE *out);
+void trovectl_print_stage(const json_t *stage, FILE *out);
+/* trovectl_print_hgrm writes a stage's buckets as HdrHistogram's percentile distribution, in
+ * microseconds; returns false when there is nothing recorded. */
+bool trovectl_print_hgrm(const json_t *stage, FILE *out);
+void trovectl_print_diff(const json_t *diff, const char *file, FILE *out);
+void trovectl_print_applied(const json_t *applied, FILE *out);
+
+/* trovectl_stage_title names a stage of the latency measurements as people say it. */
+const char *trovectl_stage_title(const char *stage);
+
+/* field_* return a member of an object: 0, "-" or NULL when it is not there or of another type. */
+uint64_t field_count(const json_t *object, const char *key);
+double field_real(const json_t *object, const char *key);
+const char *field_text(const json_t *object, const char *key);

@@ -1,0 +1,247 @@
+/* trovectl_status.c - how the daemon is, on one screen. */
+#include <string.h>
+
+#include "dataplane/trovectl.h"
+
+static bool all_sinks_ok(const json_t *status)
+{
+    const json_t *sink;
+    size_t i;
+    json_array_foreach(json_object_get(status, "sinks"), i, sink)
+    {
+        if (strcmp(field_text(sink, "state"), "ok") != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool is_balanced(const json_t *status)
+{
+    return json_is_true(json_object_get(json_object_get(status, "account"), "balanced"));
+}
+
+bool trovectl_is_well(const json_t *status)
+{
+    return is_balanced(status) && strcmp(field_text(status, "state"), "journal_failed") != 0;
+}
+
+static struct figure health(const json_t *status)
+{
+    struct figure f;
+    const char *state = field_text(status, "state");
+    size_t warnings = json_array_size(json_object_get(status, "warnings"));
+    if (!strcmp(state, "journal_failed"))
+        state = "JOURNAL FAILED";
+    else if (!strcmp(state, "running"))
+        state = is_balanced(status) && all_sinks_ok(status) ? "healthy" : "degraded";
+    snprintf(f.text, sizeof f.text, "%.14s", state);
+    if (warnings)
+        snprintf(f.text, sizeof f.text, "%.14s, %u warning%s", state, (unsigned)warnings,
+                 warnings == 1 ? "" : "s");
+    return f;
+}
+
+static void print_head(const json_t *status, FILE *out)
+{
+    const json_t *config = json_object_get(status, "config");
+    uint64_t hunts = field_count(config, "hunts");
+    fprintf(out, "troved %s  pop %s  host %s  pid %llu  up %s  %s\n", field_text(status, "version"),
+            field_text(status, "pop"), field_text(status, "host"),
+            (unsigned long long)field_count(status, "pid"),
+            figure_uptime(field_real(status, "uptime_s")).text, health(status).text);
+    fprintf(out, "config    v%llu  digest %.6s  applied %s  %s hunt%s  %s\n",
+            (unsigned long long)field_count(config, "version"), field_text(config, "digest"),
+            figure_time(field_text(config, "applied")).text, figure_count(hunts).text,
+            hunts == 1 ? "" : "s", field_text(config, "file"));
+    if (field_count(status, "recovered"))
+        fprintf(out, "recovered %s events at start\n",
+                figure_count(field_count(status, "recovered")).text);
+    fprintf(out, "ingest    %s ev/s\n", figure_count(field_count(status, "events_per_s")).text);
+}
+
+static void print_account(const json_t *account, FILE *out)
+{
+    static const char *const parts[] = {"accepted", "duplicate", "rejected", "refused", "lost"};
+    fprintf(out, "account   received %s", figure_count(field_count(account, "received")).text);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        fprintf(out, " %c %s %s", i ? '+' : '=', parts[i],
+                figure_count(field_count(account, parts[i])).text);
+    uint64_t in_flight = field_count(account, "in_flight");
+    if (in_flight)
+        fprintf(out, " + in flight %s", figure_count(in_flight).text);
+    fprintf(out, "   %s\n",
+            json_is_true(json_object_get(account, "balanced")) ? "balanced" : "NOT BALANCED");
+}
+
+/* print_counts lists the counters that have counted; returns false when none has. */
+static bool print_counts(const char *head, const json_t *counters, FILE *out)
+{
+    const char *name;
+    json_t *value;
+    bool any = false;
+    json_object_foreach((json_t *)counters, name, value)
+    {
+        uint64_t count = field_count(counters, name);
+        if (!count)
+            continue;
+        if (any)
+            fprintf(out, "  %s %s", name, figure_count(count).text);
+        else
+            fprintf(out, "%-9s %s %s", head, name, figure_count(count).text);
+        any = true;
+    }
+    if (any)
+        fputc('\n', out);
+    return any;
+}
+
+static void print_packets(const json_t *packets, FILE *out)
+{
+    uint64_t failed = field_count(packets, "reply_failed"),
+             stamps = field_count(packets, "bad_stamps");
+    fprintf(out, "packets   received %s  delivered %s  replied %s",
+            figure_count(field_count(packets, "received")).text,
+            figure_count(field_count(packets, "delivered")).text,
+            figure_count(field_count(packets, "replied")).text);
+    if (failed)
+        fprintf(out, "  not sent %s", figure_count(failed).text);
+    if (stamps)
+        fprintf(out, "  bad time stamps %s", figure_count(stamps).text);
+    fputc('\n', out);
+    print_counts("dropped", json_object_get(packets, "dropped"), out);
+}
+
+static void print_latency(const json_t *latency, FILE *out)
+{
+    static const char *const stages[] = {"decision", "durable", "ring_wait", "sync"};
+    const char *head = "latency";
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
+        const json_t *stage = json_object_get(latency, stages[i]);
+        if (!field_count(stage, "count"))
+            continue;
+        fprintf(out, "%-9s %-17s p50 %s  p99 %s  p99.9 %s  max %s\n", head,
+                trovectl_stage_title(stages[i]), figure_us(field_real(stage, "p50_us")).text,
+                figure_us(field_real(stage, "p99_us")).text,
+                figure_us(field_real(stage, "p999_us")).text,
+                figure_us(field_real(stage, "max_us")).text);
+        head = "";
+    }
+    if (*head)
+        fprintf(out, "latency   nothing measured yet\n");
+}
+
+static void print_journals(const json_t *journals, FILE *out)
+{
+    const json_t *journal;
+    size_t i;
+    json_array_foreach(journals, i, journal)
+    {
+        const char *error = json_string_value(json_object_get(journal, "error"));
+        fprintf(out,
+                "%-9s shard %llu  seg %06llu at %s  durable to record %s  %s in %s syncs  %s%s\n",
+                i ? "" : "journal", (unsigned long long)field_count(journal, "shard"),
+                (unsigned long long)field_count(journal, "segment"),
+                figure_bytes(field_count(journal, "offset")).text,
+                figure_count(field_count(journal, "durable_ordinal")).text,
+                figure_bytes(field_count(journal, "bytes")).text,
+                figure_count(field_count(journal, "syncs")).text, error ? "FAILED " : "ok",
+                error ? error : "");
+    }
+}
+
+static void print_hunts(const json_t *hunts, FILE *out)
+{
+    const json_t *hunt;
+    size_t i;
+    json_array_foreach(hunts, i, hunt)
+    {
+        fprintf(out, "%-9s %s %s (%s)\n", i ? "" : "awards", field_text(hunt, "name"),
+                figure_count(field_count(hunt, "awards")).text, field_text(hunt, "kind"));
+    }
+}
+
+static void print_use(const char *what, uint64_t used, uint64_t capacity, FILE *out)
+{
+    fprintf(out, "  %s %s of %s (%.1f%%)", what, figure_count(used).text,
+            figure_count(capacity).text, capacity ? 100.0 * (double)used / (double)capacity : 0.0);
+}
+
+static void print_usage(const json_t *usage, FILE *out)
+{
+    fputs("state   ", out);
+    print_use("ids", field_count(usage, "dedupe_used"), field_count(usage, "dedupe_capacity"), out);
+    print_use("users", field_count(usage, "users_used"), field_count(usage, "users_capacity"), out);
+    fputc('\n', out);
+}
+
+static void print_sinks(const json_t *sinks, FILE *out)
+{
+    const json_t *sink;
+    size_t i;
+    json_array_foreach(sinks, i, sink)
+    {
+        const char *error = json_string_value(json_object_get(sink, "error"));
+        const char *state = field_text(sink, "state");
+        fprintf(out, "%s%s %s delivered %s lag %s%s%s", i ? " | " : "sinks     ",
+                field_text(sink, "name"), strcmp(state, "error") ? state : "ERROR",
+                figure_count(field_count(sink, "delivered")).text,
+                figure_count(field_count(sink, "lag_records")).text, error ? ": " : "",
+                error ? error : "");
+    }
+    if (json_array_size(sinks))
+        fputc('\n', out);
+}
+
+static void print_lcores(const json_t *lcores, FILE *out)
+{
+    const json_t *lcore;
+    size_t i;
+    json_array_foreach(lcores, i, lcore)
+    {
+        fprintf(out, "%s%llu %s %.0f%%", i ? " | " : "lcores    ",
+                (unsigned long long)field_count(lcore, "core"), field_text(lcore, "roles"),
+                100.0 * field_real(lcore, "busy"));
+    }
+    if (json_array_size(lcores))
+        fputc('\n', out);
+}
+
+void trovectl_print_status(const json_t *status, FILE *out)
+{
+    const json_t *warning;
+    size_t i;
+    print_head(status, out);
+    print_account(json_object_get(status, "account"), out);
+    print_counts("rejected", json_object_get(status, "rejected"), out);
+    print_counts("lost", json_object_get(status, "lost"), out);
+    print_packets(json_object_get(status, "packets"), out);
+    print_latency(json_object_get(status, "latency"), out);
+    print_journals(json_object_get(status, "journal"), out);
+    print_counts("outcomes", json_object_get(status, "outcomes"), out);
+    print_counts("refusals", json_object_get(status, "refusals"), out);
+    print_hunts(json_object_get(status, "hunts"), out);
+    print_usage(json_object_get(status, "usage"), out);
+    print_sinks(json_object_get(status, "sinks"), out);
+    print_lcores(json_object_get(status, "lcores"), out);
+    json_array_foreach(json_object_get(status, "warnings"), i, warning)
+    {
+        const char *text = json_string_value(warning);
+        fprintf(out, "warn      %s\n", text ? text : "-");
+    }
+}
+
+int trovectl_status(struct trovectl *ctl)
+{
+    struct trovectl_request request = {.method = "GET", .path = "/v1/status"};
+    json_t *answer = NULL;
+    int code = trovectl_call(ctl, &request, &answer);
+    if (code)
+        return code;
+    bool well = trovectl_is_well(answer);
+    if (ctl->json)
+        trovectl_print_json(answer, ctl->out);
+    else
+        trovectl_print_status(answer, ctl->out);
+    json_decref(answer);
+    return well ? TROVECTL_OK : TROVECTL_FAILED;
+}

@@ -1,0 +1,383 @@
+/* shard.c - bursts of events through the state into journal blocks, and answers back. */
+#include "graph/shard.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/base/segment.h"
+#include "dataplane/base/text.h"
+
+#define PREFETCH_BYTES 256 /* of an event's text: most are shorter */
+
+/* The most that one event can lead to fits in an empty block. */
+static_assert(sizeof(struct block_header) + 2 * sizeof(struct record) + EVENT_BYTES_MAX + 8 +
+                      STATE_OUTCOMES_MAX * (sizeof(struct record) + OUTCOME_BODY_MAX + 8) <=
+                  BLOCK_BYTES,
+              "an event and its outcomes fit in a block");
+
+static void count(uint64_t *counter, uint64_t n)
+{
+    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+void shard_init(struct shard *shard, struct state *state, const struct rules *rules,
+                const struct shard_wiring *wiring)
+{
+    assert(wiring->source_count <= SHARD_SOURCES_MAX);
+    memset(shard, 0, sizeof *shard);
+    shard->state = state;
+    shard->rules = rules;
+    shard->index = wiring->index;
+    shard->source_count = wiring->source_count;
+    for (uint32_t i = 0; i < wiring->source_count; i++) {
+        shard->sources[i] = wiring->sources[i];
+        shard->answers[i] = wiring->answers[i];
+    }
+    shard->to_journal = wiring->to_journal;
+    shard->from_journal = wiring->from_journal;
+    shard->mark = wiring->mark;
+    shard->next_ordinal = wiring->next_ordinal;
+    shard->group_commit_ns = wiring->group_commit_ns;
+}
+
+/* ---- blocks ---- */
+
+static bool take_block(struct shard *shard)
+{
+    struct block_ref ref;
+    if (!block_ring_pop_burst(shard->from_journal, &ref, 1))
+        return false;
+    block_start(ref.block, shard->next_ordinal, shard->rules->version);
+    shard->open = ref.block;
+    return true;
+}
+
+static bool hand_over(struct shard *shard)
+{
+    struct block_ref ref = {.block = shard->open};
+    if (!block_ring_push_burst(shard->to_journal, &ref, 1))
+        return false;
+    shard->open = NULL;
+    return true;
+}
+
+/* make_room returns whether the open block takes need more bytes, handing over a full one. */
+static bool make_room(struct shard *shard, uint32_t need)
+{
+    if (!shard->open && !take_block(shard))
+        return false;
+    if (block_room(shard->open) >= need && shard->open->event_count < BLOCK_EVENTS_MAX)
+        return true;
+    return hand_over(shard) && take_block(shard);
+}
+
+static uint64_t durable_ordinal(const struct shard *shard)
+{
+    return atomic_load_explicit(&shard->mark->ordinal, memory_order_acquire);
+}
+
+/* ---- records ---- */
+
+static uint8_t *append(struct shard *shard, const struct record *record)
+{
+    count(&shard->counters.records, 1);
+    count(&shard->counters.record_bytes, record_bytes(record->body_len));
+    shard->next_ordinal++;
+    return block_append(shard->open, record);
+}
+
+static void append_event(struct shard *shard, const struct event *event,
+                         const struct verdict *verdict)
+{
+    bool dead = verdict->result == RESULT_REJECTED;
+    struct record record = {
+        .body_len = event->len,
+        .kind = dead ? RECORD_DEAD : RECORD_EVENT,
+        .reason = verdict->reason,
+        .partition = event->partition,
+        .seq = verdict->seq,
+        .receive_ns = verdict->receive_ns,
+        .flags = verdict->flags,
+        .reason_offset = event->reason != REASON_none ? event->reason_offset : 0,
+    };
+    uint8_t *body = append(shard, &record);
+    if (event->len)
+        memcpy(body, event->bytes, event->len);
+}
+
+static struct outcome_name user_of(const struct event *event, uint8_t decoded[EVENT_USER_MAX])
+{
+    const uint8_t *raw = event->bytes + event->user.off;
+    if (!(event->flags & EVENT_ESCAPED))
+        return (struct outcome_name){.text = raw, .len = event->user.len};
+    int len = text_decode(raw, event->user.len, decoded, EVENT_USER_MAX);
+    assert(len >= 0);
+    return (struct outcome_name){.text = decoded, .len = (uint32_t)len};
+}
+
+/* fill_view puts names to an outcome's hunt, user and items. */
+static void fill_view(const struct rules *rules, const struct event *event,
+                      const struct outcome *outcome, uint8_t decoded[EVENT_USER_MAX],
+                      struct outcome_view *view)
+{
+    view->outcome = *outcome;
+    view->id[0] = event->id[0];
+    view->id[1] = event->id[1];
+    view->hunt = (struct outcome_name){0};
+    view->user = (struct outcome_name){0};
+    if (outcome->hunt != OUTCOME_NO_HUNT) {
+        const char *name = rules->hunts[outcome->hunt].name;
+        view->hunt =
+            (struct outcome_name){.text = (const uint8_t *)name, .len = (uint32_t)strlen(name)};
+    }
+    if (outcome->kind == OUTCOME_award || outcome->kind == OUTCOME_duplicate)
+        view->user = user_of(event, decoded);
+    for (uint32_t i = 0; i < outcome->item_count; i++)
+        view->item[i].text =
+            (const uint8_t *)items_name(rules->items, outcome->item[i], &view->item[i].len);
+}
+
+static void append_outcome(struct shard *shard, const struct event *event, uint64_t seq,
+                           uint64_t receive_ns, const struct outcome *outcome)
+{
+    uint8_t body[OUTCOME_BODY_MAX], decoded[EVENT_USER_MAX];
+    struct outcome_view view;
+    fill_view(shard->rules, event, outcome, decoded, &view);
+    struct record record = {
+        .body_len = outcome_encode(&view, body),
+        .kind = RECORD_OUTCOME,
+        .partition = event->partition,
+        .seq = seq,
+        .receive_ns = receive_ns,
+    };
+    memcpy(append(shard, &record), body, record.body_len);
+}
+
+static void count_outcome(struct shard_counters *counters, const struct outcome *outcome)
+{
+    count(&counters->outcomes[outcome->kind], 1);
+    if (outcome->kind == OUTCOME_refusal)
+        count(&counters->refusals[outcome->refusal], 1);
+    if (outcome->kind == OUTCOME_award)
+        count(&counters->awards[outcome->hunt], 1);
+    if (outcome->flags & OUTCOME_STOPPED)
+        count(&counters->stopped, 1);
+}
+
+/* ---- events ---- */
+
+static void count_verdict(struct shard_counters *counters, const struct verdict *verdict)
+{
+    switch ((enum result)verdict->result) {
+    case RESULT_ACCEPTED:
+        count(&counters->accepted, 1);
+        break;
+    case RESULT_DUPLICATE:
+        count(&counters->duplicate, 1);
+        break;
+    case RESULT_REFUSED:
+        count(&counters->refused, 1);
+        break;
+    case RESULT_REJECTED:
+        count(&counters->rejected[verdict->reason], 1);
+        count(&counters->outcomes[OUTCOME_rejected], 1);
+        break;
+    case RESULT_COUNT:
+        assert(!"a result");
+    }
+    if (verdict->flags & RECORD_LATE)
+        count(&counters->late, 1);
+    if (verdict->flags & RECORD_CLAMPED)
+        count(&counters->clamped, 1);
+}
+
+/* record_story journals an event and what it led to, all in the open block. */
+static void record_story(struct shard *shard, const struct event *event,
+                         const struct verdict *verdict, const struct outcome *outcomes,
+                         uint64_t now_ns)
+{
+    if (!shard->open->record_count)
+        shard->opened_ns = now_ns;
+    shard->open->wire_ns[shard->open->event_count++] = event->wire_ns;
+    if (verdict->receive_ns > shard->receive_ns)
+        shard->receive_ns = verdict->receive_ns;
+    uint64_t seq = verdict->seq;
+    if (verdict->result != RESULT_DUPLICATE) {
+        append_event(shard, event, verdict);
+        seq++;
+    }
+    for (uint32_t i = 0; i < verdict->outcome_count; i++) {
+        append_outcome(shard, event, seq + i, verdict->receive_ns, &outcomes[i]);
+        count_outcome(&shard->counters, &outcomes[i]);
+    }
+}
+
+static struct answer decide(struct shard *shard, const struct event *event, uint64_t now_ns)
+{
+    struct outcome outcomes[STATE_OUTCOMES_MAX];
+    struct verdict verdict = state_apply(shard->state, shard->rules, event, outcomes);
+    struct answer answer = {
+        .token = event->token,
+        .seq = verdict.result == RESULT_DUPLICATE ? outcomes[0].first_seq : verdict.seq,
+        .partition = event->partition,
+        .result = verdict.result,
+        .reason = verdict.reason,
+        .reason_offset = event->reason != REASON_none ? event->reason_offset : 0,
+    };
+    count_verdict(&shard->counters, &verdict);
+    if (verdict.result != RESULT_REFUSED) {
+        record_story(shard, event, &verdict, outcomes, now_ns);
+        answer.ordinal = shard->next_ordinal - 1;
+    }
+    return answer;
+}
+
+static uint64_t since(uint64_t now_ns, uint64_t then_ns)
+{
+    return now_ns > then_ns ? now_ns - then_ns : 0;
+}
+
+/* decide_waiting decides what waits, as long as there is room to record it.  Returns how many. */
+static uint32_t decide_waiting(struct shard *shard, uint64_t now_ns)
+{
+    struct answer answers[SHARD_BURST];
+    uint32_t first = shard->waiting_at, at = first;
+    uint32_t hunts = shard->rules->hunt_count ? shard->rules->hunt_count : 1;
+    uint32_t outcome_bytes = hunts * record_bytes(OUTCOME_BODY_MAX);
+    for (; at < shard->waiting_count; at++) {
+        const struct event *event = &shard->waiting[at];
+        if (!make_room(shard, record_bytes(event->len) + outcome_bytes))
+            break;
+        answers[at - first] = decide(shard, event, now_ns);
+    }
+    uint64_t decided_ns = clock_monotonic_ns();
+    for (uint32_t i = first; i < at; i++)
+        if (answers[i - first].result == RESULT_ACCEPTED)
+            histogram_record(&shard->decision, since(decided_ns, shard->waiting[i].wire_ns));
+    uint32_t pushed =
+        answer_ring_push_burst(shard->answers[shard->waiting_source], answers, at - first);
+    assert(pushed == at - first);
+    shard->waiting_at = at;
+    return pushed;
+}
+
+static void prefetch(const struct shard *shard)
+{
+    for (uint32_t i = 0; i < shard->waiting_count; i++) {
+        const struct event *event = &shard->waiting[i];
+        state_prefetch_table(shard->state, shard->rules, event);
+        for (uint32_t at = 0; at < event->len && at < PREFETCH_BYTES; at += 64)
+            __builtin_prefetch(event->bytes + at);
+    }
+    for (uint32_t i = 0; i < shard->waiting_count; i++)
+        state_prefetch_line(shard->state, shard->rules, &shard->waiting[i]);
+}
+
+/* take_burst pops from the next source that has events, as many as its answers have room for.
+ * Returns how many. */
+static uint32_t take_burst(struct shard *shard, uint64_t now_ns, uint32_t most)
+{
+    for (uint32_t i = 0; i < shard->source_count; i++) {
+        uint32_t source = shard->turn;
+        shard->turn = source + 1 < shard->source_count ? source + 1 : 0;
+        uint32_t room = answer_ring_room(shard->answers[source]);
+        uint32_t popped =
+            event_ring_pop_burst(shard->sources[source], shard->waiting, room < most ? room : most);
+        if (!popped)
+            continue;
+        shard->waiting_source = source;
+        shard->waiting_at = 0;
+        shard->waiting_count = popped;
+        for (uint32_t j = 0; j < popped; j++)
+            histogram_record(&shard->ring_wait, since(now_ns, shard->waiting[j].wire_ns));
+        prefetch(shard);
+        return popped;
+    }
+    return 0;
+}
+
+static bool any_event(const struct shard *shard)
+{
+    for (uint32_t i = 0; i < shard->source_count; i++)
+        if (event_ring_count(shard->sources[i]))
+            return true;
+    return shard->waiting_at < shard->waiting_count;
+}
+
+/* due returns whether the open block goes to the journal before it is full.  Only when the journal
+ * has nothing else of ours: while it is busy with one group, the next one gathers, so that a slow
+ * sync meets full blocks, not many that are nearly empty. */
+static bool due(const struct shard *shard, uint64_t now_ns, bool rings_empty)
+{
+    if (!shard->open || !shard->open->record_count ||
+        durable_ordinal(shard) + 1 != shard->open->first_ordinal)
+        return false;
+    return rings_empty || since(now_ns, shard->opened_ns) >= shard->group_commit_ns;
+}
+
+unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget)
+{
+    unsigned taken = 0;
+    bool rings_empty = false, stuck = false;
+    while (taken < budget && !rings_empty && !stuck) {
+        uint32_t most = budget - taken < SHARD_BURST ? budget - taken : SHARD_BURST;
+        if (!shard->open && !take_block(shard))
+            stuck = true;
+        else if (shard->waiting_at == shard->waiting_count && !take_burst(shard, now_ns, most))
+            rings_empty = true;
+        else
+            taken += decide_waiting(shard, now_ns);
+        stuck |= shard->waiting_at < shard->waiting_count;
+    }
+    if (stuck && any_event(shard))
+        count(&shard->counters.journal_waits, 1);
+    if (due(shard, now_ns, rings_empty) && hand_over(shard))
+        return taken + 1;
+    return taken;
+}
+
+/* ---- configuration and end ---- */
+
+/* move_awards keeps the counts of hunts that stay. */
+static void move_awards(struct shard *shard, const struct rules *rules)
+{
+    uint64_t awards[CONF_HUNTS_MAX] = {0};
+    for (uint32_t i = 0; i < rules->hunt_count; i++) {
+        int old = rules_find_hunt(shard->rules, rules->hunts[i].key);
+        if (old >= 0)
+            awards[i] = shard->counters.awards[old];
+    }
+    for (uint32_t i = 0; i < CONF_HUNTS_MAX; i++)
+        __atomic_store_n(&shard->counters.awards[i], awards[i], __ATOMIC_RELAXED);
+}
+
+int shard_reconfigure(struct shard *shard, const struct rules *rules, const char *config_json,
+                      uint32_t len)
+{
+    if (len > BLOCK_BYTES - sizeof(struct block_header) - record_bytes(0) - 8)
+        return -EMSGSIZE;
+    if (shard->open && shard->open->record_count && !hand_over(shard))
+        return -EAGAIN;
+    if (!shard->open && !take_block(shard))
+        return -EAGAIN;
+    move_awards(shard, rules);
+    shard->rules = rules;
+    block_start(shard->open, shard->next_ordinal, rules->version);
+    struct record record = {
+        .body_len = len,
+        .kind = RECORD_CONFIG,
+        .partition = RECORD_NO_PARTITION,
+        .receive_ns = shard->receive_ns,
+    };
+    memcpy(append(shard, &record), config_json, len);
+    return 0;
+}
+
+bool shard_flush(struct shard *shard)
+{
+    if (shard->open && shard->open->record_count && !hand_over(shard))
+        return false;
+    return shard->waiting_at == shard->waiting_count &&
+           durable_ordinal(shard) + 1 == shard->next_ordinal;
+}
