@@ -48,8 +48,7 @@ static int file_write(void *disk, int handle, const void *data, uint32_t bytes, 
     (void)disk;
     uint32_t done = 0;
     while (done < bytes) {
-        struct iovec rest = {.iov_base = (uint8_t *)(uintptr_t)data + done,
-                             .iov_len = bytes - done};
+        struct iovec rest = {.iov_base = (uint8_t *)data + done, .iov_len = bytes - done};
         ssize_t n = pwritev2(handle, &rest, 1, (off_t)(offset + done), 0);
         if (n < 0) {
             if (errno == EINTR)
