@@ -240,7 +240,7 @@ int blast_options_parse(struct blast_options *options, int argc, char **argv, ch
     const char *target = NULL;
     init(options);
     for (int i = 1; i < argc; i++) {
-        const char *text = NULL;
+        const char *text = "";
         if (argv[i][0] != '-') {
             if (target) {
                 snprintf(fault, room, "two targets: %s and %s", target, argv[i]);

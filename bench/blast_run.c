@@ -7,7 +7,6 @@
 #define SLEEP_LEAST_NS 200000 /* shorter waits are spun */
 #define WAKE_EARLY_NS  100000
 #define SLEEP_MOST_NS  (20 * NS_PER_MS)
-#define HELD           0.99
 
 static uint64_t since_start(const struct blast_run *run)
 {
@@ -117,7 +116,7 @@ static void sum_up(struct blast_run *run)
         run->asked_per_s = planned / span_s;
     if (sent_s > 0)
         run->sent_per_s = (planned - (double)tally->unsent) / (sent_s > span_s ? sent_s : span_s);
-    run->held_rate = !tally->unsent && run->sent_per_s >= HELD * run->asked_per_s;
+    run->held_rate = !tally->unsent && run->sent_per_s >= BLAST_RUN_HELD * run->asked_per_s;
 }
 
 void blast_run(struct blast_run *run)
