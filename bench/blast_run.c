@@ -62,6 +62,10 @@ static void send(struct blast_run *run, uint32_t count)
 static void wait(struct blast_run *run, uint64_t now_ns, uint64_t until_ns)
 {
     uint64_t ns = until_ns - now_ns;
+    if (run->nap_ns) {
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = (long)run->nap_ns}, NULL);
+        return;
+    }
     if (run->link->spins || ns < SLEEP_LEAST_NS) {
 #ifdef __x86_64__
         __builtin_ia32_pause();

@@ -23,6 +23,7 @@ struct blast_run {
     struct blast_link *link;
     const volatile sig_atomic_t *stop;
     uint64_t end_ns;   /* the plan's, UINT64_MAX when a count ends it */
+    uint64_t nap_ns;   /* how long to be asleep between looks at the plan; 0: not at all */
     uint64_t grace_ns; /* how long after end_ns a late sender may go on */
 
     /* What blast_run found. */

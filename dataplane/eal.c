@@ -202,5 +202,8 @@ int eal_start(const struct conf *conf, uint32_t control_core, size_t mbuf_bytes,
 
 void eal_stop(void)
 {
+    char directory[256];
+    snprintf(directory, sizeof directory, "%s", rte_eal_get_runtime_dir());
     rte_eal_cleanup();
+    (void)rmdir(directory); /* EAL makes one for each process, and leaves it */
 }
