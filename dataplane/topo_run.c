@@ -107,7 +107,7 @@ void *journal_run(void *arg)
     /* It works in short spells and everybody waits for it: pumps and the control socket let it
      * pass. Without the right to, it is merely later. */
     (void)pthread_setschedparam(pthread_self(), SCHED_FIFO,
-                                &(struct sched_param){.sched_priority = 1});
+                                &(struct sched_param){.sched_priority = 2});
     prctl(PR_SET_TIMERSLACK, 1000ul);
     for (;;) {
         bool ending =
