@@ -1,5 +1,5 @@
 /* fixture.c - configurations, hosts and events for the tests of graph. */
-#include "fixture.h"
+#include "tests/unit/graph/fixture.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* test_basket.c - recent items and the baskets they win, through state_apply. */
-#include "fixture.h"
+#include "tests/unit/graph/fixture.h"
 
 static struct fixture *f;
 static struct host host;

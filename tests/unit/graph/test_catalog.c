@@ -1,5 +1,5 @@
 /* test_catalog.c - edges in order of strength, and faults with their lines. */
-#include "fixture.h"
+#include "tests/unit/graph/fixture.h"
 
 static struct catalog *load(struct fixture *f, const char *text)
 {

@@ -1,6 +1,6 @@
 /* test_dedupe.c - against a model that remembers everything: exact within the window, at capacity,
  * across expiry. */
-#include "fixture.h"
+#include "tests/unit/graph/fixture.h"
 
 #include "graph/dedupe.h"
 #include "graph/mix.h"

@@ -1,5 +1,5 @@
 /* test_items.c - ids are dense, stable, and the same after saving and loading. */
-#include "fixture.h"
+#include "tests/unit/graph/fixture.h"
 
 #include <errno.h>
 #include <stdio.h>

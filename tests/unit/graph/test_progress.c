@@ -1,6 +1,6 @@
 /* test_progress.c - against a model: alive until it expires, room while fewer than the limit live.
  */
-#include "fixture.h"
+#include "tests/unit/graph/fixture.h"
 
 #include "graph/mix.h"
 #include "graph/progress.h"

@@ -1,5 +1,5 @@
 /* test_rules.c - what a configuration compiles to, and what is wrong with one. */
-#include "fixture.h"
+#include "tests/unit/graph/fixture.h"
 
 static void types_and_hunts_are_found_by_hash(void **state)
 {

@@ -1,6 +1,6 @@
 /* test_shard.c - one answer for each event, each event's story whole in one block, and blocks
  * handed over when they must be. */
-#include "fixture.h"
+#include "tests/unit/graph/fixture.h"
 
 #include <errno.h>
 #include <stdatomic.h>

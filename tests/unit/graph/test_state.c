@@ -1,6 +1,6 @@
 /* test_state.c - the order of the rules, sequence numbers, duplicates, room, and that history alone
  * makes the state. */
-#include "fixture.h"
+#include "tests/unit/graph/fixture.h"
 
 #include "dataplane/base/record.h"
 #include "graph/mix.h"

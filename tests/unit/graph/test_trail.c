@@ -1,5 +1,5 @@
 /* test_trail.c - steps, refusals and awards of trails, through state_apply. */
-#include "fixture.h"
+#include "tests/unit/graph/fixture.h"
 
 static struct fixture *f;
 static struct host host;

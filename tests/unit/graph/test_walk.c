@@ -1,5 +1,5 @@
 /* test_walk.c - walks computed by hand, and random ones against the obvious way to do it. */
-#include "fixture.h"
+#include "tests/unit/graph/fixture.h"
 
 #include "graph/mix.h"
 #include "graph/walk.h"
