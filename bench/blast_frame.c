@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "bench/blast_frame.h"
+#include "dataplane/base/inet_csum.h"
 
 #define ETHER_BYTES 14
 #define IP_BYTES    20
 #define UDP_BYTES   8
+#define UDP         17 /* protocol number */
 #define IP_AT       ETHER_BYTES
 #define UDP_AT      (IP_AT + IP_BYTES)
 
@@ -27,31 +29,6 @@ static void put16(uint8_t *out, uint32_t value)
     out[1] = (uint8_t)value;
 }
 
-/* One's complement sums are the same in either byte order, once folded and stored as they were
- * loaded (RFC 1071): words are added as the host reads them. */
-static uint64_t sum_bytes(uint64_t sum, const uint8_t *bytes, uint32_t len)
-{
-    for (; len >= 4; len -= 4, bytes += 4) {
-        uint32_t word;
-        memcpy(&word, bytes, sizeof word);
-        sum += word;
-    }
-    uint8_t rest[4] = {0};
-    memcpy(rest, bytes, len);
-    uint32_t word;
-    memcpy(&word, rest, sizeof word);
-    return sum + word;
-}
-
-static uint16_t fold(uint64_t sum)
-{
-    sum = (sum >> 32) + (uint32_t)sum;
-    sum = (sum >> 32) + (uint32_t)sum;
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    return (uint16_t)~sum;
-}
-
 void blast_frame_init(struct blast_frame *frame, const struct blast_endpoint *source,
                       const struct blast_endpoint *target)
 {
@@ -63,13 +40,13 @@ void blast_frame_init(struct blast_frame *frame, const struct blast_endpoint *so
     head[IP_AT] = 0x45;
     put16(head + IP_AT + 6, 0x4000); /* don't fragment: so that the id may stay 0 (RFC 6864) */
     head[IP_AT + 8] = 64;
-    head[IP_AT + 9] = 17;
+    head[IP_AT + 9] = UDP;
     memcpy(head + IP_AT + 12, source->addr, 4);
     memcpy(head + IP_AT + 16, target->addr, 4);
     put16(head + UDP_AT, source->port);
     put16(head + UDP_AT + 2, target->port);
-    frame->ip_sum = sum_bytes(0, head + IP_AT, IP_BYTES);
-    frame->udp_sum = sum_bytes(sum_bytes(htobe16(17), head + IP_AT + 12, 8), head + UDP_AT, 4);
+    frame->ip_sum = inet_csum_add(0, head + IP_AT, IP_BYTES);
+    frame->udp_sum = inet_csum_add(inet_csum_pseudo4(head + IP_AT + 12, UDP, 0), head + UDP_AT, 4);
 }
 
 uint32_t blast_frame_finish(const struct blast_frame *frame, uint8_t *out, uint32_t payload_bytes,
@@ -80,12 +57,11 @@ uint32_t blast_frame_finish(const struct blast_frame *frame, uint8_t *out, uint3
     memcpy(out, frame->head, BLAST_FRAME_HEAD);
     memcpy(out + IP_AT + 2, &ip_bytes, 2);
     memcpy(out + UDP_AT + 4, &udp_bytes, 2);
-    uint16_t check = fold(frame->ip_sum + ip_bytes);
+    uint16_t check = inet_csum_fold(frame->ip_sum + ip_bytes);
     memcpy(out + IP_AT + 10, &check, 2);
     /* The UDP length counts twice: in the pseudo header and in the header. */
-    check = fold(sum_bytes(frame->udp_sum + 2u * udp_bytes, out + BLAST_FRAME_HEAD, payload_bytes));
-    if (!check)
-        check = 0xffff; /* 0 means no checksum */
+    check = inet_csum_udp(inet_csum_add(frame->udp_sum + udp_bytes + udp_bytes,
+                                        out + BLAST_FRAME_HEAD, payload_bytes));
     memcpy(out + UDP_AT + 6, &check, 2);
 
     uint32_t len = BLAST_FRAME_HEAD + payload_bytes;

@@ -88,7 +88,8 @@ static uint32_t port_send(struct blast_link *link, uint32_t count)
     }
     uint32_t sent = push(port, count);
     port->held -= sent;
-    memmove(port->mbufs, port->mbufs + sent, port->held * sizeof port->mbufs[0]);
+    for (uint32_t i = 0; i < port->held; i++)
+        port->mbufs[i] = port->mbufs[sent + i];
     return sent;
 }
 
@@ -159,14 +160,14 @@ static void port_flush(struct blast_link *link)
 
 static uint64_t free_huge_pages(void)
 {
-    uint64_t count = 0;
+    char text[24] = "";
     FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
-    if (file) {
-        if (fscanf(file, "%lu", &count) != 1)
-            count = 0;
-        fclose(file);
-    }
-    return count;
+    if (!file)
+        return 0;
+    if (!fgets(text, sizeof text, file))
+        text[0] = '\0';
+    fclose(file);
+    return strtoull(text, NULL, 10);
 }
 
 /* The core asked for, else the last one we may use. */

@@ -114,6 +114,9 @@ static const struct option {
      .help = "replay: real time for the stream's time (1; 0.1 is ten times "
              "as fast)"},
     {"--core", "N", COUNT, AT(core), RANGE(0, 1023), .help = "run on this core"},
+    {"--nap", "T", DURATION, AT(nap_ns), RANGE(0, 10000000),
+     .help = "real-time priority, asleep for T between looks at the plan: others can use its core, "
+             "for up to T of lag (0s: spin)"},
     {"--vdev", "DEVICE", TEXT, AT(vdev),
      .help = "dpdk: the port, such as net_virtio_user0,path=/run/x.sock"},
     {"--source-ip", "ADDR", SET(source_addr), .help = "dpdk: our own address"},
@@ -240,7 +243,7 @@ int blast_options_parse(struct blast_options *options, int argc, char **argv, ch
     const char *target = NULL;
     init(options);
     for (int i = 1; i < argc; i++) {
-        const char *text = NULL;
+        const char *text = "";
         if (argv[i][0] != '-') {
             if (target) {
                 snprintf(fault, room, "two targets: %s and %s", target, argv[i]);

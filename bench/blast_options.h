@@ -23,7 +23,8 @@ struct blast_options {
     uint64_t duration_ns; /* 0: no limit */
     const char *replay;
     double pace;
-    uint64_t core; /* or BLAST_CORE_ANY */
+    uint64_t core;   /* or BLAST_CORE_ANY */
+    uint64_t nap_ns; /* asleep between looks at the plan; 0: spin */
 
     /* dpdk:// */
     const char *vdev;

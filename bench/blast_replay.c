@@ -88,6 +88,7 @@ static const char *parse_line(struct blast_replay *replay, const uint8_t *line, 
 static int parse(struct blast_replay *replay, const char *file, uint64_t datagram_bytes,
                  char *fault, size_t room)
 {
+    assert(replay->file);
     uint64_t count = 1;
     const uint8_t *end = replay->file + replay->file_bytes;
     for (const uint8_t *at = replay->file; (at = memchr(at, '\n', (size_t)(end - at))); at++)

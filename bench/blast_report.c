@@ -76,7 +76,7 @@ void blast_report_line(FILE *out, const struct blast_run *run)
     put_rate(out, run->sent_per_s);
     fprintf(out, "; lag p50 %.1f us p99 %.1f us max %.1f us%s\n", lag_us(run, 50), lag_us(run, 99),
             (double)run->lag.max / 1e3, run->interrupted ? "; interrupted" : "");
-    if (!run->held_rate) {
+    if (run->sent_per_s < BLAST_RUN_HELD * run->asked_per_s) {
         fputs("trove-blast: warning: asked ", out);
         put_rate(out, run->asked_per_s);
         fputs(", sent ", out);
@@ -86,7 +86,9 @@ void blast_report_line(FILE *out, const struct blast_run *run)
         fputc('\n', out);
     }
     if (tally->unsent)
-        fprintf(out, "trove-blast: warning: %" PRIu64 " planned events were not sent\n",
+        fprintf(out,
+                "trove-blast: warning: %" PRIu64
+                " planned events were not sent: no latency counts them\n",
                 tally->unsent);
     if (run->link->unreachable)
         fprintf(out,

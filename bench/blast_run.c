@@ -7,7 +7,6 @@
 #define SLEEP_LEAST_NS 200000 /* shorter waits are spun */
 #define WAKE_EARLY_NS  100000
 #define SLEEP_MOST_NS  (20 * NS_PER_MS)
-#define HELD           0.99
 
 static uint64_t since_start(const struct blast_run *run)
 {
@@ -63,6 +62,10 @@ static void send(struct blast_run *run, uint32_t count)
 static void wait(struct blast_run *run, uint64_t now_ns, uint64_t until_ns)
 {
     uint64_t ns = until_ns - now_ns;
+    if (run->nap_ns) {
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = (long)run->nap_ns}, NULL);
+        return;
+    }
     if (run->link->spins || ns < SLEEP_LEAST_NS) {
 #ifdef __x86_64__
         __builtin_ia32_pause();
@@ -117,7 +120,7 @@ static void sum_up(struct blast_run *run)
         run->asked_per_s = planned / span_s;
     if (sent_s > 0)
         run->sent_per_s = (planned - (double)tally->unsent) / (sent_s > span_s ? sent_s : span_s);
-    run->held_rate = !tally->unsent && run->sent_per_s >= HELD * run->asked_per_s;
+    run->held_rate = !tally->unsent && run->sent_per_s >= BLAST_RUN_HELD * run->asked_per_s;
 }
 
 void blast_run(struct blast_run *run)

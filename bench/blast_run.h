@@ -16,11 +16,14 @@
 #include "bench/blast_source.h"
 #include "dataplane/base/histogram.h"
 
+#define BLAST_RUN_HELD 0.99 /* of the rate asked for: that much is holding it */
+
 struct blast_run {
     struct blast_source *source;
     struct blast_link *link;
     const volatile sig_atomic_t *stop;
     uint64_t end_ns;   /* the plan's, UINT64_MAX when a count ends it */
+    uint64_t nap_ns;   /* how long to be asleep between looks at the plan; 0: not at all */
     uint64_t grace_ns; /* how long after end_ns a late sender may go on */
 
     /* What blast_run found. */
@@ -28,7 +31,7 @@ struct blast_run {
     uint64_t elapsed_ns; /* from the start until the last datagram left */
     double asked_per_s;  /* 0 when there was no rate to hold */
     double sent_per_s;
-    bool held_rate;
+    bool held_rate;       /* nothing unsent, and the rate was reached */
     struct histogram lag; /* ns from planned to sent, per datagram */
 
     uint64_t start_ns;

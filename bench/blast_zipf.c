@@ -1,4 +1,5 @@
 /* blast_zipf.c - the alias table: every column is filled up to the mean by one other rank. */
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -31,9 +32,10 @@ static void fill(struct blast_zipf *zipf, double *weights, uint32_t *stack)
 
 int blast_zipf_init(struct blast_zipf *zipf, uint32_t count, double exponent)
 {
+    assert(count > 0 && count <= 1u << 24);
     int rc = -ENOMEM;
     double sum = 0;
-    double *weights = malloc(count * sizeof *weights);
+    double *weights = calloc(count, sizeof *weights);
     uint32_t *stack = malloc(count * sizeof *stack);
     *zipf = (struct blast_zipf){.count = count, .columns = malloc(count * sizeof *zipf->columns)};
     if (!weights || !stack || !zipf->columns)

@@ -201,13 +201,15 @@ void conf_free(struct conf *conf);
 
 /* conf_diff calls each(arg, sign, path, from, to, hot) for every value that differs: sign '~'
  * changed, '+' added, '-' removed; path like hunts.spring-26.min_step; values as one would write
- * them in YAML.  Returns the number of differences. */
+ * them in YAML, "" on the side that has none.  Elements of lists are matched by name; one that was
+ * added or removed is a single difference, told as {key: value, ...}.  Returns the number of
+ * differences. */
 unsigned conf_diff(const struct conf *from, const struct conf *to,
                    void (*each)(void *arg, char sign, const char *path, const char *from,
                                 const char *to, bool hot),
                    void *arg);
 
-/* conf_print_schema and conf_print_manual write the JSON Schema, and the key tables of
- * trove.yaml(5), from the table of keys. */
+/* conf_print_schema and conf_print_manual write the JSON Schema, and trove.yaml(5) as a whole page
+ * of roff, from the table of keys. */
 void conf_print_schema(FILE *out);
 void conf_print_manual(FILE *out);

@@ -243,13 +243,12 @@ static void exchange_run(struct exchange *x, const struct control *control,
 static bool headers_add(const struct exchange *x, struct MHD_Response *response)
 {
     const char *type = x->response.status >= 400 ? "application/problem+json" : "application/json";
-    char etag[sizeof x->response.etag + 2];
-    snprintf(etag, sizeof etag, "\"%s\"", x->response.etag);
     return MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) &&
            MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") &&
            (!x->allow[0] || x->route ||
             MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, x->allow)) &&
-           (!x->response.etag[0] || MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, etag));
+           (!x->response.etag[0] ||
+            MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, x->response.etag));
 }
 
 static enum MHD_Result exchange_answer(struct exchange *x, struct MHD_Connection *connection)
@@ -412,9 +411,10 @@ int control_start(struct control **out, const char *socket_path, const struct co
     *control =
         (struct control){.routes = routes, .context = context, .address = {.sun_family = AF_UNIX}};
     int fd = -ENAMETOOLONG;
-    if (strlen(socket_path) >= sizeof control->address.sun_path)
+    size_t len = strlen(socket_path);
+    if (len >= sizeof control->address.sun_path)
         goto fail;
-    strcpy(control->address.sun_path, socket_path);
+    memcpy(control->address.sun_path, socket_path, len + 1);
     fd = socket_claim(control);
     if (fd < 0)
         goto fail;

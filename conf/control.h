@@ -29,7 +29,7 @@ struct control_request {
 struct control_response {
     unsigned status; /* HTTP status; 200 at first */
     json_t *body;    /* owned by the server once set */
-    char etag[64];   /* an entity tag without its quotes, such as v41; sent when not empty */
+    char etag[64];   /* an entity tag with its quotes, "v41"; sent when not empty */
 };
 
 struct control_route {
@@ -68,7 +68,7 @@ void control_problem(struct control_response *response, unsigned status, const c
                      const char *next, const char *detail, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* The client's side, over libcurl.  if_match is an entity tag without its quotes, or NULL.  Returns
+/* The client's side, over libcurl.  if_match is an entity tag with its quotes, or NULL.  Returns
  * the HTTP status (body in *answer, the caller's to decref; NULL when it was not JSON), or a
  * negative errno: -ECONNREFUSED and -ENOENT when no daemon answers on the socket, -EACCES when it
  * may not be used, -ETIMEDOUT after 10 s, -EIO when the answer was cut short. */

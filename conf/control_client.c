@@ -72,7 +72,7 @@ static struct curl_slist *headers_make(const char *if_match, bool has_body)
         headers = more;
     }
     if (headers && if_match) {
-        snprintf(line, sizeof line, "If-Match: \"%s\"", if_match);
+        snprintf(line, sizeof line, "If-Match: %s", if_match);
         struct curl_slist *more = curl_slist_append(headers, line);
         if (!more)
             goto fail;
@@ -95,7 +95,7 @@ static void request_set(CURL *curl, const char *socket_path, const char *url, co
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, CALL_TIMEOUT_MS);
-    if (body || strcmp(method, "GET")) {
+    if (body || strcmp(method, "GET") != 0) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(body ? body_len : 0));
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body ? body : "");
     }

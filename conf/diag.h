@@ -16,8 +16,8 @@
 struct diag {
     char file[256];
     unsigned line;   /* from 1; 0 when the fault has no place */
-    unsigned column; /* from 1 */
-    unsigned length; /* bytes to underline, at least 1 */
+    unsigned column; /* from 1, in characters */
+    unsigned length; /* characters to underline, at least 1 */
     char code[32];   /* unknown_key, wrong_type, out_of_range, missing_key, bad_unit, bad_value,
                         conflict, unreadable, syntax */
     char text[DIAG_TEXT_MAX]; /* what is wrong and how to mend it, one line, no full stop */

@@ -8,7 +8,8 @@
 #include "dataplane/base/event.h"
 #include "dataplane/base/outcome.h"
 
-#define AT(type, member)       .offset = offsetof(type, member), .width = sizeof(((type *)NULL)->member)
+#define AT(type, member) .offset = offsetof(type, member), .width = sizeof(((type *)0)->member)
+
 #define COUNT_AT(type, member) .count_offset = offsetof(type, member)
 
 #define SECOND 1000000000ull

@@ -115,19 +115,49 @@ static struct yaml_node *make(struct builder *b, struct fy_event *event, enum ya
     return node;
 }
 
+/* libfyaml 0.7.12 loses the end of a text with two doubled quotes in a row and leaks memory over
+ * it, so what stands between single quotes is read here.  Over several lines it is refused. */
+static int unquote(struct builder *b, struct fy_event *event, struct yaml_node *node)
+{
+    const struct fy_mark *end = fy_event_end_mark(event);
+    const char *raw = b->yaml->text + node->at;
+    size_t raw_len = end && end->input_pos > node->at ? end->input_pos - node->at : 0;
+    char *copy = take(b->yaml, raw_len + 1);
+    size_t len = 0;
+    if (!copy)
+        return -ENOMEM;
+    if (memchr(raw, '\n', raw_len) || memchr(raw, '\r', raw_len)) {
+        complain(b, node, "syntax", "a text in single quotes must end on the line it begins on");
+        node->broken = true;
+    }
+    for (size_t at = 0; at < raw_len; at++) {
+        copy[len++] = raw[at];
+        at += raw[at] == '\'';
+    }
+    node->text = copy;
+    node->len = (uint32_t)len;
+    return 0;
+}
+
 static int set_text(struct builder *b, struct fy_event *event, struct yaml_node *node)
 {
     size_t len = 0;
+    enum fy_scalar_style style = fy_scalar_token_get_style(event->scalar.value);
+    node->quoted = style > FYSS_PLAIN;
+    if (style == FYSS_SINGLE_QUOTED)
+        return unquote(b, event, node);
     const char *text = fy_token_get_text(event->scalar.value, &len);
-    if (!text)
+    if (!text) {
+        complain(b, node, "syntax", "this value cannot be read; write it in double quotes");
+        node->broken = true;
         return 0;
+    }
     char *copy = take(b->yaml, len + 1);
     if (!copy)
         return -ENOMEM;
     memcpy(copy, text, len);
     node->text = copy;
     node->len = (uint32_t)len;
-    node->quoted = fy_scalar_token_get_style(event->scalar.value) > FYSS_PLAIN;
     return 0;
 }
 
@@ -285,17 +315,24 @@ static void report_syntax(struct builder *b, struct fy_diag *diag)
     }
 }
 
-/* libfyaml ends a value in silence at a byte that is not UTF-8, so that is checked before. */
+/* libfyaml ends a value in silence at a byte that is not UTF-8, and turns a line of brackets into
+ * tokens, hundreds of bytes each, before it hands out the first: so both are checked
+ * before. */
 static int check_bytes(struct builder *b)
 {
     const struct yaml *yaml = b->yaml;
-    size_t bad = text_utf8_valid((const uint8_t *)yaml->text, yaml->len);
     const char *text = "not UTF-8 here; save the file as UTF-8";
+    size_t bad = text_utf8_valid((const uint8_t *)yaml->text, yaml->len);
+    uint32_t bracket_count = 0;
     for (size_t at = 0; at < bad; at++) {
         uint8_t byte = (uint8_t)yaml->text[at];
+        bracket_count += byte == '[' || byte == '{';
         if ((byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7f) {
             bad = at;
             text = "a control character stands here; remove it";
+        } else if (bracket_count > YAML_NODES_MAX) {
+            bad = at;
+            text = "more than 50000 brackets; a configuration needs far fewer";
         }
     }
     if (bad == yaml->len)

@@ -1,43 +1,72 @@
 /* check.c - conf_load and rules_build with a dictionary and key of their own. */
 #include "dataplane/check.h"
 
+#include <errno.h>
+
 #include "conf/conf.h"
+#include "dataplane/figure.h"
 #include "graph/rules.h"
 
-static void print_good(const struct conf *conf, const struct rules *rules, FILE *out)
+static void fill_report(const struct conf *conf, const struct rules *rules,
+                        struct check_report *report)
 {
-    uint64_t items = 0, edges = 0;
+    *report = (struct check_report){
+        .types = conf->events.type_count,
+        .hunts = conf->hunt_count,
+        .catalogs = rules->catalog_count,
+        .sinks = conf->sink_count,
+    };
     for (uint32_t i = 0; i < rules->catalog_count; i++) {
-        items += catalog_item_count(rules->catalogs[i]);
-        edges += catalog_edge_count(rules->catalogs[i]);
+        report->items += catalog_item_count(rules->catalogs[i]);
+        report->edges += catalog_edge_count(rules->catalogs[i]);
     }
-    fprintf(out,
-            "ok  %s  %u types, %u hunts, %u catalogs with %llu items and %llu edges, %u sinks\n",
-            conf->file, conf->events.type_count, conf->hunt_count, rules->catalog_count,
-            (unsigned long long)items, (unsigned long long)edges, conf->sink_count);
 }
 
-int check_file(const char *file, FILE *out, FILE *err)
+int check_run(const char *file, struct check_report *report, struct diag_list *diags)
 {
     static const uint8_t seed[HASH_SEED_BYTES];
-    struct diag_list diags = {0};
     struct hash_key key;
     struct rules *rules = NULL;
     struct items *items = NULL;
     hash_key_init(&key, seed);
-    struct conf *conf = conf_load_file(file, &diags);
+    struct conf *conf = conf_load_file(file, diags);
     if (conf)
         items = items_new(conf->limits.items);
     if (items)
-        rules = rules_build(conf, 1, &key, items, &diags);
+        rules = rules_build(conf, 1, &key, items, diags);
+    int result = rules ? 0 : diags->count ? -EINVAL : -ENOMEM;
     if (rules)
-        print_good(conf, rules, out);
-    else
-        diag_print(&diags, err);
-    int status = rules ? 0 : 1;
+        fill_report(conf, rules, report);
     rules_free(rules);
     items_free(items);
     conf_free(conf);
+    return result;
+}
+
+static const char *plural(unsigned count)
+{
+    return count == 1 ? "" : "s";
+}
+
+void check_print_good(const char *file, const struct check_report *report, FILE *out)
+{
+    fprintf(out,
+            "ok  %s  %u type%s, %u hunt%s, %u catalog%s with %s items and %s edges, %u sink%s\n",
+            file, report->types, plural(report->types), report->hunts, plural(report->hunts),
+            report->catalogs, plural(report->catalogs), figure_count(report->items).text,
+            figure_count(report->edges).text, report->sinks, plural(report->sinks));
+}
+
+int check_file(const char *file, FILE *out, FILE *err)
+{
+    struct check_report report;
+    struct diag_list diags = {0};
+    int result = check_run(file, &report, &diags);
+    if (result == 0)
+        check_print_good(file, &report, out);
+    else if (result == -ENOMEM)
+        fprintf(err, "error: not enough memory to check %s\n", file);
+    diag_print(&diags, err);
     diag_list_fini(&diags);
-    return status;
+    return result ? 1 : 0;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <net/if.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <sched.h>
@@ -101,14 +102,13 @@ static int check_vdev(const char *device, char error[512])
                      "net_af_packet, net_af_xdp, net_tap, net_virtio_user, net_vhost, net_memif, "
                      "net_pcap, net_ring, net_null, with a number behind it",
                      device);
-    char iface[256], path[300];
+    char iface[256];
     vdev_argument(device, "iface", iface, sizeof iface);
     bool af = !strncmp(device, "net_af_", 7);
     if (af && !*iface)
         return fault(error, "device '%s' needs iface=NAME, a network interface of this host",
                      device);
-    snprintf(path, sizeof path, "/sys/class/net/%s", iface);
-    if (af && access(path, F_OK))
+    if (af && !if_nametoindex(iface))
         return fault(error, "no network interface %s on this host; list them with: ip link", iface);
     if (!strncmp(device, "net_tap", 7) && access("/dev/net/tun", R_OK | W_OK))
         return fault(error, "%s: cannot use /dev/net/tun (%s); load it with: modprobe tun", device,
@@ -175,6 +175,7 @@ int eal_start(const struct conf *conf, uint32_t control_core, size_t mbuf_bytes,
     argv[argc++] = prefix;
     argv[argc++] = "--no-telemetry";
     argv[argc++] = "--log-level=*:error";
+    argv[argc++] = "--log-level=pmd.net.tap:critical"; /* it regrets a qdisc that we do not need */
     argv[argc++] = *huge ? "--in-memory" : "--no-huge";
     if (*huge)
         argv[argc++] = "--single-file-segments";
@@ -201,5 +202,8 @@ int eal_start(const struct conf *conf, uint32_t control_core, size_t mbuf_bytes,
 
 void eal_stop(void)
 {
+    char directory[256];
+    snprintf(directory, sizeof directory, "%s", rte_eal_get_runtime_dir());
     rte_eal_cleanup();
+    (void)rmdir(directory); /* EAL makes one for each process, and leaves it */
 }

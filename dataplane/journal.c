@@ -12,13 +12,17 @@
 
 #define GROUP_MAX 64u
 
-/* The blocks of one poll, in order: [0, durable) are with the shard again, [durable, written) wait
- * for a sync. */
+/* The blocks of one poll, in order: [0, durable) are with the shard again, [durable, sealed) wait
+ * for a sync, some of them in parts yet to be written. */
 struct group {
     struct block_ref refs[GROUP_MAX];
     uint32_t count;
-    uint32_t written;
+    uint32_t sealed;
     uint32_t durable;
+    int part_count;
+    uint64_t from; /* offset of the first part, the others follow it */
+    struct iovec parts[1 + GROUP_MAX];
+    uint8_t header[SEGMENT_HEADER_BYTES] __attribute__((aligned(BLOCK_ALIGN)));
 };
 
 static void add(uint64_t *counter, uint64_t n)
@@ -68,10 +72,16 @@ static void fill_header(struct journal *journal, uint32_t config_version)
     header->prev_hash = journal->place.prev_hash;
 }
 
-static int open_segment(struct journal *journal, uint32_t config_version)
+static void add_part(struct group *group, void *data, uint32_t bytes, uint64_t offset)
+{
+    if (!group->part_count)
+        group->from = offset;
+    group->parts[group->part_count++] = (struct iovec){.iov_base = data, .iov_len = bytes};
+}
+
+static int open_segment(struct journal *journal, struct group *group, uint32_t config_version)
 {
     char name[SEGMENT_NAME_MAX];
-    uint8_t page[SEGMENT_HEADER_BYTES] __attribute__((aligned(BLOCK_ALIGN)));
     if (journal->id.number == SEGMENT_NUMBER_MAX)
         return -EOVERFLOW;
     journal->id.number++;
@@ -84,12 +94,20 @@ static int open_segment(struct journal *journal, uint32_t config_version)
     fill_header(journal, config_version);
     journal->place.file_id = journal->header.file_id;
     journal->place.offset = SEGMENT_HEADER_BYTES;
-    segment_header_encode(&journal->header, page);
-    int rc = journal->ops.write(journal->ops.disk, handle, page, sizeof page, 0);
+    segment_header_encode(&journal->header, group->header);
+    add_part(group, group->header, SEGMENT_HEADER_BYTES, 0);
+    add(&journal->counters.segments, 1);
+    return 0;
+}
+
+static int write_parts(struct journal *journal, struct group *group)
+{
+    int rc = journal->ops.write(journal->ops.disk, journal->handle, group->parts, group->part_count,
+                                group->from);
     if (rc)
         return rc;
-    add(&journal->counters.segments, 1);
-    add(&journal->counters.bytes, sizeof page);
+    group->part_count = 0;
+    add(&journal->counters.bytes, journal->place.offset - group->from);
     return 0;
 }
 
@@ -101,13 +119,16 @@ static void record_durable(struct journal *journal, const struct block *block, u
     }
 }
 
-/* Makes what is written durable, says so, and gives those blocks back. */
+/* Writes what is sealed, makes it durable, says so, and gives those blocks back. */
 static int sync_group(struct journal *journal, struct group *group)
 {
-    if (group->durable == group->written)
+    if (group->durable == group->sealed)
         return 0;
+    int rc = write_parts(journal, group);
+    if (rc)
+        return rc;
     uint64_t from_ns = clock_monotonic_ns();
-    int rc = journal->ops.sync(journal->ops.disk, journal->handle);
+    rc = journal->ops.sync(journal->ops.disk, journal->handle);
     if (rc)
         return rc;
     uint64_t now_ns = clock_monotonic_ns();
@@ -116,13 +137,14 @@ static int sync_group(struct journal *journal, struct group *group)
     atomic_store_explicit(&journal->mark.ordinal, journal->place.next_ordinal - 1,
                           memory_order_release);
     histogram_record(&journal->sync, now_ns - from_ns);
+    uint32_t count = group->sealed - group->durable;
     add(&journal->counters.syncs, 1);
-    uint32_t count = group->written - group->durable;
-    for (uint32_t i = group->durable; i < group->written; i++)
+    add(&journal->counters.blocks, count);
+    for (uint32_t i = group->durable; i < group->sealed; i++)
         record_durable(journal, group->refs[i].block, now_ns);
     uint32_t pushed = block_ring_push_burst(journal->to_shard, &group->refs[group->durable], count);
     assert(pushed == count);
-    group->durable = group->written;
+    group->durable = group->sealed;
     return 0;
 }
 
@@ -137,9 +159,9 @@ static int end_segment(struct journal *journal, struct group *group)
     return journal->ops.close(journal->ops.disk, handle, journal->place.offset);
 }
 
-static int write_block(struct journal *journal, struct group *group)
+static int seal_block(struct journal *journal, struct group *group)
 {
-    struct block *block = group->refs[group->written].block;
+    struct block *block = group->refs[group->sealed].block;
     uint64_t bytes = arena_round(block->used, BLOCK_ALIGN);
     if (journal->handle >= 0 && journal->place.offset + bytes > journal->segment_bytes) {
         int rc = end_segment(journal, group);
@@ -147,18 +169,13 @@ static int write_block(struct journal *journal, struct group *group)
             return rc;
     }
     if (journal->handle < 0) {
-        int rc = open_segment(journal, block->config_version);
+        int rc = open_segment(journal, group, block->config_version);
         if (rc)
             return rc;
     }
     uint64_t offset = journal->place.offset;
-    uint32_t sealed = block_seal(block, &journal->place);
-    int rc = journal->ops.write(journal->ops.disk, journal->handle, block->data, sealed, offset);
-    if (rc)
-        return rc;
-    add(&journal->counters.blocks, 1);
-    add(&journal->counters.bytes, sealed);
-    group->written++;
+    add_part(group, block->data, block_seal(block, &journal->place), offset);
+    group->sealed++;
     return 0;
 }
 
@@ -174,10 +191,12 @@ int journal_poll(struct journal *journal)
     int error = atomic_load_explicit(&journal->error, memory_order_relaxed);
     if (error)
         return -error;
-    struct group group = {0};
+    struct group group;
+    group.sealed = group.durable = 0;
+    group.part_count = 0;
     group.count = block_ring_pop_burst(journal->from_shard, group.refs, GROUP_MAX);
-    while (group.written < group.count) {
-        int rc = write_block(journal, &group);
+    while (group.sealed < group.count) {
+        int rc = seal_block(journal, &group);
         if (rc)
             return stop(journal, rc);
     }

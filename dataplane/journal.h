@@ -2,14 +2,17 @@
  * them durable as a group.
  *
  * One journal part per shard, on a blocking thread of its own, off the poll-mode cores.  Every
- * block that is waiting when it looks is one group: written with one pwritev2 each, made durable
- * with a single fdatasync, then the mark moves and the blocks go back.  A failed write or sync ends
+ * block that is waiting when it looks is one group: written with a single pwritev2, made durable
+ * with a single fdatasync, then the mark moves and the blocks go back: two waits for the disk,
+ * however many blocks there are.  A failed write or sync ends
  * the segment for good: the journal stops, its mark stays, and the daemon says so.
  *
  * Memory:  owns nothing but the open segment; blocks belong to the shard.
  * Threads: one; the mark, counters and histograms are read by others.
  */
 #pragma once
+
+#include <sys/uio.h>
 
 #include "dataplane/base/block.h"
 #include "dataplane/base/histogram.h"
@@ -19,8 +22,9 @@
 struct journal_file_ops {
     int (*open)(void *disk, int dir_fd, const char *name,
                 uint64_t bytes); /* create, preallocate, sync directory: a handle or -errno */
-    int (*write)(void *disk, int handle, const void *data, uint32_t bytes,
-                 uint64_t offset); /* all of it, or -errno */
+    int (*write)(void *disk, int handle, struct iovec *parts, int count,
+                 uint64_t offset); /* all of them, one behind the other, or -errno; may change
+                                      parts */
     int (*sync)(void *disk, int handle);
     int (*close)(void *disk, int handle, uint64_t bytes); /* cut to bytes */
     void *disk;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "dataplane/journal.h"
@@ -43,25 +42,36 @@ fail:
     return rc;
 }
 
-static int file_write(void *disk, int handle, const void *data, uint32_t bytes, uint64_t offset)
+/* Takes written bytes off the front of the parts. */
+static void skip(struct iovec **parts, int *count, size_t bytes)
+{
+    while (*count && bytes >= (*parts)->iov_len) {
+        bytes -= (*parts)->iov_len;
+        ++*parts;
+        --*count;
+    }
+    if (bytes) {
+        (*parts)->iov_base = (uint8_t *)(*parts)->iov_base + bytes;
+        (*parts)->iov_len -= bytes;
+    }
+}
+
+static int file_write(void *disk, int handle, struct iovec *parts, int count, uint64_t offset)
 {
     (void)disk;
-    uint32_t done = 0;
-    while (done < bytes) {
-        struct iovec rest = {.iov_base = (uint8_t *)(uintptr_t)data + done,
-                             .iov_len = bytes - done};
-        ssize_t n = pwritev2(handle, &rest, 1, (off_t)(offset + done), 0);
+    while (count) {
+        ssize_t n = pwritev2(handle, parts, count, (off_t)offset, 0);
         if (n < 0) {
             if (errno == EINTR)
                 continue;
             return -errno;
         }
-        /* After a short write go on from a multiple of what O_DIRECT takes. */
-        uint32_t more =
-            (uint32_t)n == bytes - done ? (uint32_t)n : (uint32_t)n & ~(BLOCK_ALIGN - 1);
-        if (!more)
+        /* After a short write go on from a multiple of what O_DIRECT takes; parts are such. */
+        size_t done = (size_t)n & ~(size_t)(BLOCK_ALIGN - 1);
+        if (!done)
             return -EIO;
-        done += more;
+        skip(&parts, &count, done);
+        offset += done;
     }
     return 0;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/port_tap.h"
+
 /* AddressSanitizer does not know where a frame ends in its buffer: it is told, at the price of
  * replies that would grow. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -87,7 +89,8 @@ static int configure(struct port *port, const struct conf *conf, uint32_t queue_
     if (rc)
         return rc;
     /* A device that has no MTU to set takes what fits its buffers. */
-    (void)rte_eth_dev_set_mtu(port->id, (uint16_t)(conf->udp.max_datagram + FRAME_OVERHEAD - 14));
+    uint32_t mtu = conf->udp.max_datagram + FRAME_OVERHEAD - RTE_ETHER_HDR_LEN;
+    (void)rte_eth_dev_set_mtu(port->id, (uint16_t)(mtu > RTE_ETHER_MTU ? mtu : RTE_ETHER_MTU));
     return 0;
 }
 
@@ -142,6 +145,9 @@ int port_open(struct port *port, const struct conf *conf, const struct conf_port
     int rc = port->queues ? configure(port, conf, queue_count) : -ENOMEM;
     for (uint32_t q = 0; !rc && q < queue_count; q++)
         rc = open_queue(port, conf, port_conf, q, shard_count, nodes[q]);
+    port_tap_interface(port_conf->device, port->tap, sizeof port->tap);
+    if (!rc && *port->tap)
+        (void)port_tap_queue(port->tap); /* a shorter queue works, and its losses are counted */
     if (!rc)
         rc = rte_eth_dev_start(port->id);
     if (rc) {
@@ -223,6 +229,8 @@ void port_read_stats(const struct port *port, struct port_stats *stats)
     stats->missed = 0;
     if (rte_eth_stats_get(port->id, &eth) == 0)
         stats->missed = eth.imissed + eth.rx_nombuf;
+    if (*port->tap)
+        stats->missed += port_tap_dropped(port->tap);
 }
 
 void port_close(struct port *port)

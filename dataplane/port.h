@@ -17,6 +17,7 @@ struct port {
     int32_t node;
     uint32_t queues_max;
     uint8_t mac[6];
+    char tap[16]; /* the kernel's interface of a net_tap, else empty */
     uint32_t queue_count;
     struct port_queue *queues;
 };

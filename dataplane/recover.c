@@ -97,6 +97,18 @@ static int apply_record(struct replay *replay, const struct record *record)
     return 0;
 }
 
+/* What a crash left unfinished at the end of a journal was never durable: it is cut, so that no
+ * later reader meets it. */
+static int cut(struct replay *replay, struct segment_id id, const char *name, uint64_t offset)
+{
+    replay->result->torn++;
+    int rc = segment_cut(replay->store->journal_fd, id, offset);
+    if (rc)
+        return fault(replay, "segment %s ends in an unfinished block and cannot be cut: %s", name,
+                     strerror(-rc));
+    return 0;
+}
+
 static int replay_segment(struct replay *replay, struct segment_id id, bool last)
 {
     char name[SEGMENT_NAME_MAX];
@@ -104,10 +116,10 @@ static int replay_segment(struct replay *replay, struct segment_id id, bool last
     const struct record *record;
     segment_name(id, name);
     int rc = segment_reader_open(&replay->reader, id);
-    if (rc == -EBADMSG && last) {
-        replay->result->torn++; /* the crash came before its first block */
-        return 0;
-    }
+    if (rc == -ENODATA && last)
+        return 0; /* the crash came before its first group */
+    if (rc == -EBADMSG && last)
+        return cut(replay, id, name, 0);
     if (rc)
         return fault(replay, "segment %s cannot be read: %s", name, strerror(-rc));
     if (replay->reader.key_fingerprint != replay->key->fingerprint)
@@ -116,12 +128,13 @@ static int replay_segment(struct replay *replay, struct segment_id id, bool last
         if (apply_record(replay, record))
             return -1;
     replay->result->segments++;
-    if (why != BLOCK_END && !last)
+    if (why == BLOCK_TORN && last)
+        return cut(replay, id, name, replay->reader.place.offset);
+    if (why != BLOCK_END)
         return fault(replay,
-                     "segment %s is damaged at offset %llu, and events follow it; restore the file "
-                     "from a copy, nothing was changed",
+                     "segment %s is damaged at offset %llu; restore the file from a copy, nothing "
+                     "was changed",
                      name, (unsigned long long)replay->reader.place.offset);
-    replay->result->torn += why != BLOCK_END;
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* topo_run.c - the loops of the daemon's threads: cores, journals, pumps. */
 #include <errno.h>
 #include <rte_lcore.h>
+#include <sched.h>
 #include <sys/prctl.h>
 
 #include "dataplane/base/clock.h"
@@ -103,6 +104,10 @@ void *journal_run(void *arg)
 {
     struct journal_thread *thread = arg;
     uint64_t sleep_max = thread->topo->conf->journal.group_commit_ns, pause = SLEEP_MIN_NS;
+    /* It works in short spells and everybody waits for it: pumps and the control socket let it
+     * pass. Without the right to, it is merely later. */
+    (void)pthread_setschedparam(pthread_self(), SCHED_FIFO,
+                                &(struct sched_param){.sched_priority = 1});
     prctl(PR_SET_TIMERSLACK, 1000ul);
     for (;;) {
         bool ending =

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "dataplane/figure.h"
+
 #define TROVECTL_SOCKET "/run/trove/ctl.sock"
 
 /* What a shell sees. */
@@ -56,7 +58,7 @@ struct trovectl_request {
     const char *path; /* and query */
     const char *body;
     size_t body_len;
-    const char *if_match; /* an entity tag without its quotes */
+    const char *if_match; /* an entity tag with its quotes */
 };
 
 /* trovectl_call returns TROVECTL_OK with the answer's object in *answer, the caller's to decref; or
@@ -97,14 +99,3 @@ const char *trovectl_stage_title(const char *stage);
 uint64_t field_count(const json_t *object, const char *key);
 double field_real(const json_t *object, const char *key);
 const char *field_text(const json_t *object, const char *key);
-
-/* Figures as people read them, by value: figure_count(n).text is good in the expression it stands
- * in. */
-struct figure {
-    char text[32];
-};
-struct figure figure_count(uint64_t count);     /* 4,811,020,114 */
-struct figure figure_us(double us);             /* 9.1us  31us  1.9ms  2.0s */
-struct figure figure_bytes(uint64_t bytes);     /* 512 B  12.5 MiB */
-struct figure figure_uptime(double uptime_s);   /* 00:00:12  3d 04:11 */
-struct figure figure_time(const char *rfc3339); /* 2026-11-20 09:14 */

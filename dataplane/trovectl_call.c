@@ -1,4 +1,5 @@
-/* trovectl_call.c - a call of the daemon, and what to say when it does not go well. */
+/* trovectl_call.c - a call of the daemon, reading its answer, and what to say when it does not go
+ * well. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -7,6 +8,23 @@
 #include "conf/control.h"
 #include "conf/diag.h"
 #include "dataplane/trovectl.h"
+
+uint64_t field_count(const json_t *object, const char *key)
+{
+    json_int_t value = json_integer_value(json_object_get(object, key));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+double field_real(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+const char *field_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "-";
+}
 
 void trovectl_print_json(const json_t *answer, FILE *out)
 {

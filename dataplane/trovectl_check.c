@@ -1,91 +1,81 @@
 /* trovectl_check.c - what can be said about configurations without a daemon: checking a file, the
  * schema, the manual. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "conf/conf.h"
-#include "dataplane/base/event.h"
+#include "dataplane/check.h"
 #include "dataplane/trovectl.h"
-#include "graph/catalog.h"
-#include "graph/items.h"
-#include "graph/rules.h"
 
-static json_t *fault_json(const struct diag *diag)
+/* A file's name or a source line need not be UTF-8, and then has no JSON. */
+static void set_text(json_t *object, const char *key, const char *text)
 {
-    json_t *fault = json_pack("{s:s, s:i, s:i, s:i, s:s, s:s}", "file", diag->file, "line",
-                              (int)diag->line, "column", (int)diag->column, "length",
-                              (int)diag->length, "code", diag->code, "text", diag->text);
-    /* A source line that is not UTF-8 is a fault of its own, and has no JSON. */
-    json_t *source = json_string(diag->source);
-    json_object_set_new(fault, "source", source ? source : json_null());
-    return fault;
+    json_t *value = json_string(text);
+    json_object_set_new(object, key, value ? value : json_null());
+}
+
+static json_t *faults_json(const struct diag_list *diags)
+{
+    json_t *errors = json_array();
+    for (unsigned i = 0; i < diags->count; i++) {
+        const struct diag *diag = &diags->diags[i];
+        json_t *fault =
+            json_pack("{s:i, s:i, s:i, s:s}", "line", (int)diag->line, "column", (int)diag->column,
+                      "length", (int)diag->length, "code", diag->code);
+        set_text(fault, "file", diag->file);
+        set_text(fault, "text", diag->text);
+        set_text(fault, "source", diag->source);
+        json_array_append_new(errors, fault);
+    }
+    return errors;
 }
 
 static int report_faults(struct trovectl *ctl, const struct diag_list *diags)
 {
     unsigned count = diags->count + diags->dropped;
     if (ctl->json) {
-        json_t *errors = json_array();
-        for (unsigned i = 0; i < diags->count; i++)
-            json_array_append_new(errors, fault_json(&diags->diags[i]));
-        json_t *answer = json_pack("{s:b, s:o}", "ok", 0, "errors", errors);
+        json_t *answer = json_pack("{s:b, s:o}", "ok", 0, "errors", faults_json(diags));
         trovectl_print_json(answer, ctl->out);
         json_decref(answer);
     }
     diag_print(diags, ctl->err);
-    fprintf(ctl->err, "%s error%s.  See: trovectl conf manual\n", figure_count(count).text,
-            count == 1 ? "" : "s");
+    fprintf(ctl->err, "%u error%s.  See: trovectl conf manual\n", count, count == 1 ? "" : "s");
     return TROVECTL_FAILED;
 }
 
-static void report_ok(struct trovectl *ctl, const struct rules *rules, const struct items *items)
+static int report_good(struct trovectl *ctl, const struct check_report *report)
 {
-    uint64_t edges = 0;
-    for (uint32_t i = 0; i < rules->catalog_count; i++)
-        edges += catalog_edge_count(rules->catalogs[i]);
-    if (ctl->json) {
-        json_t *answer =
-            json_pack("{s:b, s:s*, s:I, s:I, s:I, s:I}", "ok", 1, "file", ctl->file, "hunts",
-                      (json_int_t)rules->hunt_count, "catalogs", (json_int_t)rules->catalog_count,
-                      "items", (json_int_t)items_count(items), "edges", (json_int_t)edges);
-        trovectl_print_json(answer, ctl->out);
-        json_decref(answer);
-        return;
+    if (!ctl->json) {
+        check_print_good(ctl->file, report, ctl->out);
+        return TROVECTL_OK;
     }
-    fprintf(ctl->out, "ok  %s  %u hunt%s", ctl->file, rules->hunt_count,
-            rules->hunt_count == 1 ? "" : "s");
-    if (rules->catalog_count)
-        fprintf(ctl->out, ", %u catalog%s with %s items and %s edges", rules->catalog_count,
-                rules->catalog_count == 1 ? "" : "s", figure_count(items_count(items)).text,
-                figure_count(edges).text);
-    fputc('\n', ctl->out);
+    json_t *answer = json_pack("{s:b, s:i, s:i, s:i, s:I, s:I, s:i}", "ok", 1, "types",
+                               (int)report->types, "hunts", (int)report->hunts, "catalogs",
+                               (int)report->catalogs, "items", (json_int_t)report->items, "edges",
+                               (json_int_t)report->edges, "sinks", (int)report->sinks);
+    trovectl_print_json(answer, ctl->out);
+    json_decref(answer);
+    return TROVECTL_OK;
 }
 
 int trovectl_conf_check(struct trovectl *ctl)
 {
-    static const uint8_t seed[HASH_SEED_BYTES]; /* any key will do to count items */
+    struct check_report report;
     struct diag_list diags = {0};
-    struct hash_key key;
-    struct items *items = NULL;
-    struct rules *rules = NULL;
-
-    hash_key_init(&key, seed);
-    struct conf *conf = conf_load_file(ctl->file, &diags);
-    if (conf)
-        items = items_new(conf->limits.items);
-    if (items)
-        rules = rules_build(conf, 1, &key, items, &diags);
-    int code = TROVECTL_OK;
-    if (rules)
-        report_ok(ctl, rules, items);
-    else if (diags.count)
-        code = report_faults(ctl, &diags);
-    else
+    int code;
+    switch (check_run(ctl->file, &report, &diags)) {
+    case 0:
+        code = report_good(ctl, &report);
+        break;
+    case -ENOMEM:
         code = trovectl_fail(ctl, TROVECTL_FAILED, "no_memory", "free -m",
                              "not enough memory to check %s", ctl->file);
-    rules_free(rules);
-    items_free(items);
-    conf_free(conf);
+        break;
+    default:
+        code = report_faults(ctl, &diags);
+        break;
+    }
     diag_list_fini(&diags);
     return code;
 }

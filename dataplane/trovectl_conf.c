@@ -109,7 +109,7 @@ void trovectl_print_applied(const json_t *applied, FILE *out)
     const json_t *restart = json_object_get(applied, "restart"), *path;
     uint64_t changes = field_count(applied, "changes"), lcores = field_count(applied, "lcores");
     size_t waiting = json_array_size(restart), i;
-    fprintf(out, "v%llu active in %.1f ms on %s lcore%s; %s change%s live",
+    fprintf(out, "v%llu active in %.1f ms on %s lcore%s; %s change%s",
             (unsigned long long)field_count(applied, "version"), field_real(applied, "ms"),
             figure_count(lcores).text, lcores == 1 ? "" : "s", figure_count(changes).text,
             changes == 1 ? "" : "s");
@@ -125,7 +125,7 @@ void trovectl_print_applied(const json_t *applied, FILE *out)
 
 int trovectl_conf_diff(struct trovectl *ctl)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     int code = send_file(ctl, "POST", "/v1/config:diff", NULL, &answer);
     if (code)
         return code;
@@ -140,9 +140,9 @@ int trovectl_conf_diff(struct trovectl *ctl)
 int trovectl_conf_apply(struct trovectl *ctl)
 {
     char tag[24];
-    json_t *answer;
+    json_t *answer = NULL;
     if (ctl->if_version)
-        snprintf(tag, sizeof tag, "v%s", ctl->if_version);
+        snprintf(tag, sizeof tag, "\"v%s\"", ctl->if_version);
     int code = send_file(ctl, "PUT", "/v1/config", ctl->if_version ? tag : NULL, &answer);
     if (code)
         return code;
@@ -150,22 +150,27 @@ int trovectl_conf_apply(struct trovectl *ctl)
         trovectl_print_json(answer, ctl->out);
     else
         trovectl_print_applied(answer, ctl->out);
+    bool pending = json_is_true(json_object_get(answer, "pending"));
     json_decref(answer);
-    return TROVECTL_OK;
+    if (!pending)
+        return TROVECTL_OK;
+    fputs("error: it is published, but some core has not taken it up.  See: trovectl status\n",
+          ctl->err);
+    return TROVECTL_FAILED;
 }
 
 int trovectl_conf_show(struct trovectl *ctl)
 {
     struct trovectl_request request = {.method = "GET", .path = "/v1/config"};
-    json_t *answer;
+    json_t *answer = NULL;
     int code = trovectl_call(ctl, &request, &answer);
     if (code)
         return code;
     if (ctl->json) {
         trovectl_print_json(answer, ctl->out);
     } else {
-        fprintf(ctl->err, "# v%llu  sha %s  applied %s  %s\n",
-                (unsigned long long)field_count(answer, "version"), field_text(answer, "sha"),
+        fprintf(ctl->err, "# v%llu  digest %s  applied %s  %s\n",
+                (unsigned long long)field_count(answer, "version"), field_text(answer, "digest"),
                 field_text(answer, "applied"), field_text(answer, "file"));
         fputs(field_text(answer, "text"), ctl->out);
     }

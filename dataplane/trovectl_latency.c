@@ -176,7 +176,7 @@ int trovectl_latency(struct trovectl *ctl)
     if (ctl->stage)
         trovectl_query(path, sizeof path, "stage", ctl->stage);
     struct trovectl_request request = {.method = "GET", .path = path};
-    json_t *answer;
+    json_t *answer = NULL;
     int code = trovectl_call(ctl, &request, &answer);
     if (code)
         return code;

@@ -25,16 +25,20 @@ bool trovectl_is_well(const json_t *status)
     return is_balanced(status) && strcmp(field_text(status, "state"), "journal_failed") != 0;
 }
 
-static const char *health(const json_t *status)
+static struct figure health(const json_t *status)
 {
+    struct figure f;
     const char *state = field_text(status, "state");
+    size_t warnings = json_array_size(json_object_get(status, "warnings"));
     if (!strcmp(state, "journal_failed"))
-        return "JOURNAL FAILED";
-    if (strcmp(state, "running") != 0)
-        return state;
-    bool well = is_balanced(status) && all_sinks_ok(status) &&
-                !json_array_size(json_object_get(status, "warnings"));
-    return well ? "healthy" : "degraded";
+        state = "JOURNAL FAILED";
+    else if (!strcmp(state, "running"))
+        state = is_balanced(status) && all_sinks_ok(status) ? "healthy" : "degraded";
+    snprintf(f.text, sizeof f.text, "%.14s", state);
+    if (warnings)
+        snprintf(f.text, sizeof f.text, "%.14s, %u warning%s", state, (unsigned)warnings,
+                 warnings == 1 ? "" : "s");
+    return f;
 }
 
 static void print_head(const json_t *status, FILE *out)
@@ -44,11 +48,14 @@ static void print_head(const json_t *status, FILE *out)
     fprintf(out, "troved %s  pop %s  host %s  pid %llu  up %s  %s\n", field_text(status, "version"),
             field_text(status, "pop"), field_text(status, "host"),
             (unsigned long long)field_count(status, "pid"),
-            figure_uptime(field_real(status, "uptime_s")).text, health(status));
-    fprintf(out, "config    v%llu  sha %.6s  applied %s  %s hunt%s  %s\n",
-            (unsigned long long)field_count(config, "version"), field_text(config, "sha"),
+            figure_uptime(field_real(status, "uptime_s")).text, health(status).text);
+    fprintf(out, "config    v%llu  digest %.6s  applied %s  %s hunt%s  %s\n",
+            (unsigned long long)field_count(config, "version"), field_text(config, "digest"),
             figure_time(field_text(config, "applied")).text, figure_count(hunts).text,
             hunts == 1 ? "" : "s", field_text(config, "file"));
+    if (field_count(status, "recovered"))
+        fprintf(out, "recovered %s events at start\n",
+                figure_count(field_count(status, "recovered")).text);
     fprintf(out, "ingest    %s ev/s\n", figure_count(field_count(status, "events_per_s")).text);
 }
 
@@ -90,10 +97,17 @@ static bool print_counts(const char *head, const json_t *counters, FILE *out)
 
 static void print_packets(const json_t *packets, FILE *out)
 {
-    fprintf(out, "packets   received %s  delivered %s  replied %s\n",
+    uint64_t failed = field_count(packets, "reply_failed"),
+             stamps = field_count(packets, "bad_stamps");
+    fprintf(out, "packets   received %s  delivered %s  replied %s",
             figure_count(field_count(packets, "received")).text,
             figure_count(field_count(packets, "delivered")).text,
             figure_count(field_count(packets, "replied")).text);
+    if (failed)
+        fprintf(out, "  not sent %s", figure_count(failed).text);
+    if (stamps)
+        fprintf(out, "  bad time stamps %s", figure_count(stamps).text);
+    fputc('\n', out);
     print_counts("dropped", json_object_get(packets, "dropped"), out);
 }
 
@@ -168,8 +182,9 @@ static void print_sinks(const json_t *sinks, FILE *out)
     {
         const char *error = json_string_value(json_object_get(sink, "error"));
         const char *state = field_text(sink, "state");
-        fprintf(out, "%s%s %s lag %s%s%s", i ? " | " : "sinks     ", field_text(sink, "name"),
-                strcmp(state, "error") ? state : "ERROR",
+        fprintf(out, "%s%s %s delivered %s lag %s%s%s", i ? " | " : "sinks     ",
+                field_text(sink, "name"), strcmp(state, "error") ? state : "ERROR",
+                figure_count(field_count(sink, "delivered")).text,
                 figure_count(field_count(sink, "lag_records")).text, error ? ": " : "",
                 error ? error : "");
     }
@@ -218,7 +233,7 @@ void trovectl_print_status(const json_t *status, FILE *out)
 int trovectl_status(struct trovectl *ctl)
 {
     struct trovectl_request request = {.method = "GET", .path = "/v1/status"};
-    json_t *answer;
+    json_t *answer = NULL;
     int code = trovectl_call(ctl, &request, &answer);
     if (code)
         return code;

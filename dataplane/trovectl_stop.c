@@ -17,9 +17,10 @@
 static int socket_connect(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
+    size_t len = strlen(path);
+    if (len >= sizeof address.sun_path)
         return -1;
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, len + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address)) {
         close(fd);
@@ -83,7 +84,7 @@ static int wait_stopped(struct trovectl *ctl, int pidfd)
 int trovectl_stop(struct trovectl *ctl)
 {
     struct trovectl_request request = {.method = "POST", .path = "/v1/stop"};
-    json_t *answer;
+    json_t *answer = NULL;
     int pidfd = ctl->no_wait ? -1 : daemon_open(ctl->socket);
     int code = trovectl_call(ctl, &request, &answer);
     if (!code && ctl->no_wait && ctl->json)

@@ -305,14 +305,15 @@ static bool any_event(const struct shard *shard)
     return shard->waiting_at < shard->waiting_count;
 }
 
-/* due returns whether the open block must wait no longer. */
+/* due returns whether the open block goes to the journal before it is full.  Only when the journal
+ * has nothing else of ours: while it is busy with one group, the next one gathers, so that a slow
+ * sync meets full blocks, not many that are nearly empty. */
 static bool due(const struct shard *shard, uint64_t now_ns, bool rings_empty)
 {
-    if (!shard->open || !shard->open->record_count)
+    if (!shard->open || !shard->open->record_count ||
+        durable_ordinal(shard) + 1 != shard->open->first_ordinal)
         return false;
-    if (since(now_ns, shard->opened_ns) >= shard->group_commit_ns)
-        return true;
-    return rings_empty && durable_ordinal(shard) + 1 == shard->open->first_ordinal;
+    return rings_empty || since(now_ns, shard->opened_ns) >= shard->group_commit_ns;
 }
 
 unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget)

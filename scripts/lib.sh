@@ -12,7 +12,7 @@ need_root() {
 # What the builds, the tests and the try need, by Debian's names.
 packages_build="gcc meson ninja-build pkg-config libdpdk-dev libck-dev liburcu-dev libxxhash-dev libfyaml-dev
     libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev"
-packages_run="iproute2 ethtool python3 zstd util-linux"
+packages_run="iproute2 iputils-ping ethtool python3 zstd util-linux"
 packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev python3-pytest curl man-db strace"
 
 # install_missing PACKAGE... installs those that are not there, and nothing when all are.
@@ -33,12 +33,22 @@ install_missing() {
     fi
 }
 
-# build DIR [meson option...] configures DIR once and builds it; silent unless it fails.
+configure() {
+    local dir=$1
+    shift
+    if [ -f "$dir/build.ninja" ]; then
+        meson configure "$dir" "$@"
+    else
+        meson setup "$dir" "$top" "$@"
+    fi
+}
+
+# build DIR [meson option...] configures DIR and builds it; silent unless it fails.
 build() {
     local dir=$1 log
     shift
     log=$(mktemp)
-    if ! { { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$top" "$@"; } && ninja -C "$dir"; } >"$log" 2>&1; then
+    if ! { configure "$dir" "$@" && ninja -C "$dir"; } >"$log" 2>&1; then
         tail -60 "$log" >&2
         rm -f "$log"
         die "the build in $dir failed"

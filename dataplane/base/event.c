@@ -34,8 +34,7 @@ enum slot {
 };
 
 /* The optional slots in their order are the bits of enum event_flag. */
-static_assert(EVENT_HAS_ITEM == 1 << (SLOT_ITEM - SLOT_ITEM) &&
-                  EVENT_HAS_TILE == 1 << (SLOT_TILE - SLOT_ITEM) &&
+static_assert(EVENT_HAS_ITEM == 1 && EVENT_HAS_TILE == 1 << (SLOT_TILE - SLOT_ITEM) &&
                   EVENT_HAS_HUNT == 1 << (SLOT_HUNT - SLOT_ITEM) &&
                   EVENT_HAS_DATA == 1 << (SLOT_DATA - SLOT_ITEM) &&
                   EVENT_HAS_OTHER == 1 << (SLOT_OTHER - SLOT_ITEM),
@@ -44,9 +43,10 @@ static_assert(EVENT_HAS_ITEM == 1 << (SLOT_ITEM - SLOT_ITEM) &&
 #define SLOT_BIT(slot) (1u << (slot))
 #define SLOTS_REQUIRED 4 /* the first four */
 
-static_assert(EVENT_USER_MAX <= DECODED_BYTES && EVENT_TYPE_MAX <= DECODED_BYTES &&
-                  EVENT_NAME_MAX <= DECODED_BYTES && EVENT_TIME_MAX <= DECODED_BYTES,
-              "room for every string that is decoded");
+static_assert(EVENT_USER_MAX <= DECODED_BYTES, "room for a decoded user");
+static_assert(EVENT_NAME_MAX <= DECODED_BYTES, "room for a decoded item, tile or hunt");
+static_assert(EVENT_TYPE_MAX <= DECODED_BYTES, "room for a decoded type");
+static_assert(EVENT_TIME_MAX <= DECODED_BYTES, "room for a decoded time");
 
 /* An own key's value: bytes[off, end), quotes included. */
 struct value {
@@ -56,7 +56,7 @@ struct value {
 
 struct fault {
     enum reason reason;
-    uint32_t offset;
+    size_t offset;
 };
 
 struct parse {
@@ -69,115 +69,159 @@ struct parse {
 };
 
 /* note keeps the fault that comes first in the bytes. */
-static void note(struct parse *p, enum reason reason, uint32_t offset)
+static void note(struct parse *p, enum reason reason, size_t offset)
 {
     if (p->fault.reason == REASON_none || offset < p->fault.offset)
         p->fault = (struct fault){reason, offset};
 }
 
 /* Own keys by a perfect hash of their bytes: the place is the top four bits of the product. */
-#define KEY_NAME(len, a, b, c, d)                                                                  \
-    ((uint64_t)(len) << 32 | (uint32_t)(a) | (b) << 8 | (c) << 16 | (uint32_t)(d) << 24)
-#define KEY_FACTOR 0x1027c4d1u
+#define KEY_WORD(a, b, c, d) ((uint32_t)(a) | (b) << 8 | (c) << 16 | (uint32_t)(d) << 24)
+#define KEY_FACTOR           0x1027c4d1u
 
 static const struct {
-    uint64_t name; /* its bytes, then its length */
+    uint32_t word; /* the key's bytes, then zeros, which no key has raw */
     enum slot slot;
 } own_keys[16] = {
-    [0] = {KEY_NAME(4, 'h', 'u', 'n', 't'), SLOT_HUNT},
-    [1] = {KEY_NAME(4, 't', 'i', 'l', 'e'), SLOT_TILE},
-    [2] = {KEY_NAME(2, 'i', 'd', 0, 0), SLOT_ID},
-    [4] = {KEY_NAME(4, 'i', 't', 'e', 'm'), SLOT_ITEM},
-    [10] = {KEY_NAME(4, 't', 'y', 'p', 'e'), SLOT_TYPE},
-    [12] = {KEY_NAME(4, 'd', 'a', 't', 'a'), SLOT_DATA},
-    [14] = {KEY_NAME(4, 't', 'i', 'm', 'e'), SLOT_TIME},
-    [15] = {KEY_NAME(4, 'u', 's', 'e', 'r'), SLOT_USER},
+    [0] = {KEY_WORD('h', 'u', 'n', 't'), SLOT_HUNT},
+    [1] = {KEY_WORD('t', 'i', 'l', 'e'), SLOT_TILE},
+    [2] = {KEY_WORD('i', 'd', 0, 0), SLOT_ID},
+    [4] = {KEY_WORD('i', 't', 'e', 'm'), SLOT_ITEM},
+    [10] = {KEY_WORD('t', 'y', 'p', 'e'), SLOT_TYPE},
+    [12] = {KEY_WORD('d', 'a', 't', 'a'), SLOT_DATA},
+    [14] = {KEY_WORD('t', 'i', 'm', 'e'), SLOT_TIME},
+    [15] = {KEY_WORD('u', 's', 'e', 'r'), SLOT_USER},
 };
 
-static enum slot own_key(uint32_t word, uint32_t len)
+static inline enum slot own_key(uint32_t word)
 {
     uint32_t place = (uint32_t)(word * KEY_FACTOR) >> 28;
-    bool own = own_keys[place].name == ((uint64_t)len << 32 | word);
-    return own ? own_keys[place].slot : SLOT_OTHER;
+    return own_keys[place].word == word ? own_keys[place].slot : SLOT_OTHER;
 }
 
-static enum slot escaped_key(const uint8_t *raw, uint32_t len)
+static enum slot escaped_key(const uint8_t *raw, size_t len)
 {
     uint8_t name[sizeof(uint32_t)] = {0};
     int decoded = len <= KEY_RAW_MAX ? text_decode(raw, len, name, sizeof name) : -1;
-    return decoded < 0 ? SLOT_OTHER : own_key(swar_load32(name), (uint32_t)decoded);
-}
-
-/* find_key names the slot of the key with its opening quote at quote and its closing one before at.
- */
-static inline enum slot find_key(const struct json *j, uint32_t quote, uint32_t at)
-{
-    const uint8_t *raw = j->bytes + quote + 1;
-    uint32_t len = at - quote - 2;
-    if (unlikely(j->escaped) && memchr(raw, '\\', len))
-        return escaped_key(raw, len);
-    /* Behind the shortest own key come its quote, a colon and a value: an object that ends before
-     * there are four bytes to load is broken anyway. */
-    if (j->len - (quote + 1) < sizeof(uint32_t))
+    if (decoded < 0 || memchr(name, 0, (size_t)decoded))
         return SLOT_OTHER;
-    uint32_t word = swar_load32(raw);
-    return own_key(len == 2 ? word & 0xffff : word, len);
+    return own_key(swar_load32(name));
 }
 
-/* keep_value puts the value of the key at quote into its slot.  A key given twice is a fault, and
- * its first value is the one that is judged. */
-static inline void keep_value(struct parse *p, enum slot slot, uint32_t quote, struct value v)
+/* plain_key names the slot of a key without escapes.  Its closing quote and a byte more can be
+ * read, which makes four from the shortest own key on. */
+static inline enum slot plain_key(const uint8_t *raw, size_t len)
 {
-    if (unlikely(p->seen & SLOT_BIT(slot) & ~SLOT_BIT(SLOT_OTHER))) {
-        note(p, REASON_duplicate_key, quote);
-        return;
+    if (len - 2 > 2)
+        return SLOT_OTHER;
+    return own_key((uint32_t)(swar_load32(raw) & ((UINT64_C(1) << 8 * len) - 1)));
+}
+
+/* The object being walked.  Its closing brace is at last, or before: no string, number or white
+ * space runs past that, so what follows one can be looked at without asking where the end is. */
+struct walk {
+    struct json *j;
+    const uint8_t *bytes;
+    size_t last;
+};
+
+/* next returns the first byte that is no white space, at *at then. */
+static inline uint8_t next(const struct walk *w, size_t *at)
+{
+    uint8_t c = w->bytes[*at];
+    if (likely(c > ' '))
+        return c;
+    *at = json_space(w->j, *at);
+    return w->bytes[*at];
+}
+
+/* read_key reads the key whose opening quote is at *at, and its colon.  Returns false on a fault.
+ */
+static inline bool read_key(const struct walk *w, size_t *at, enum slot *slot)
+{
+    const uint8_t *raw = w->bytes + *at + 1;
+    size_t end = json_stop(w->j, *at + 1);
+    if (likely(w->bytes[end] == '"')) {
+        *slot = plain_key(raw, (size_t)(w->bytes + end - raw));
+        end++;
+    } else {
+        end = json_string_rest(w->j, end);
+        if (end == JSON_FAULT)
+            return false;
+        *slot = escaped_key(raw, (size_t)(w->bytes + end - 1 - raw));
     }
-    p->slots[slot] = v;
-    p->seen |= SLOT_BIT(slot);
+    if (unlikely(next(w, &end) != ':')) {
+        json_fault(w->j, REASON_syntax, end);
+        return false;
+    }
+    *at = end + 1;
+    return true;
 }
 
-/* read_value reads a member's value, which starts with c. */
-static inline uint32_t read_value(struct json *j, uint32_t at, uint8_t c)
+/* read_number reads a time in milliseconds fast, and any other number too. */
+static inline size_t read_number(const struct walk *w, size_t at)
 {
-    if (likely(c == '"'))
-        return json_string(j, at + 1);
-    return c >= '0' && c <= '9' ? json_number(j, at) : json_value(j, at, 1);
+    const uint8_t *text = w->bytes + at;
+    if (text[0] != '0' && w->last - at >= 16 && swar_is_decimal(swar_load(text))) {
+        unsigned count = 8 + swar_digit_count(swar_load(text + 8));
+        if (text[count] == ',')
+            return at + count;
+    }
+    return json_number(w->j, at);
 }
 
-/* find_members walks the object whose opening brace is at at, up to its closing one. */
-static uint32_t find_members(struct parse *p, uint32_t at)
+/* read_value reads the value at *at, which starts with c.  Returns false on a fault. */
+static inline bool read_value(const struct walk *w, size_t *at, uint8_t c)
 {
-    struct json *j = &p->json;
-    at++;
-    if (json_next(j, &at) == '}')
-        return at;
-    for (;;) {
-        uint32_t quote = at;
-        if (json_next(j, &quote) != '"')
-            return json_fault(j, REASON_syntax, quote);
-        at = json_string(j, quote + 1);
-        if (at == JSON_FAULT)
-            return JSON_FAULT;
-        enum slot slot = find_key(j, quote, at);
-        uint8_t c = '"';
-        if (likely(json_is_pair(j, at, ':', '"'))) {
-            at++;
-        } else {
-            if (json_next(j, &at) != ':')
-                return json_fault(j, REASON_syntax, at);
-            at++;
-            c = json_next(j, &at);
+    size_t end;
+    if (likely(c == '"')) {
+        end = json_stop(w->j, *at + 1);
+        if (likely(w->bytes[end] == '"')) {
+            *at = end + 1;
+            return true;
         }
-        uint32_t off = at;
-        at = read_value(j, at, c);
-        if (at == JSON_FAULT)
-            return JSON_FAULT;
-        keep_value(p, slot, quote, (struct value){off, at});
-        if (json_next(j, &at) != ',')
-            break;
-        at++;
+        end = json_string_rest(w->j, end);
+    } else {
+        end = c >= '0' && c <= '9' ? read_number(w, *at) : json_value(w->j, *at, 1);
+        if (unlikely(end > w->last && end != JSON_FAULT)) /* that brace was the value's */
+            end = json_fault(w->j, REASON_syntax, w->j->len);
     }
-    return json_peek(j, at) == '}' ? at : json_fault(j, REASON_syntax, at);
+    *at = end;
+    return end != JSON_FAULT;
+}
+
+/* find_members walks the object whose opening brace is at at.  Returns its closing one, or
+ * JSON_FAULT. */
+static size_t find_members(struct parse *p, size_t at, size_t last)
+{
+    struct walk w = {&p->json, p->json.bytes, last};
+    uint32_t seen = 0;
+    uint8_t c = ',';
+    p->json.stop_end = last;
+    at++;
+    if (next(&w, &at) == '}')
+        return at;
+    for (; c == ','; at++) {
+        enum slot slot;
+        if (unlikely(next(&w, &at) != '"'))
+            return json_fault(w.j, REASON_syntax, at);
+        size_t quote = at;
+        if (unlikely(!read_key(&w, &at, &slot)))
+            return JSON_FAULT;
+        c = next(&w, &at);
+        size_t off = at;
+        if (unlikely(!read_value(&w, &at, c)))
+            return JSON_FAULT;
+        if (unlikely(seen & SLOT_BIT(slot)) && slot != SLOT_OTHER) {
+            note(p, REASON_duplicate_key, quote);
+            slot = SLOT_OTHER; /* the first value is the one that is judged */
+        }
+        p->slots[slot] = (struct value){(uint32_t)off, (uint32_t)at};
+        seen |= SLOT_BIT(slot);
+        c = next(&w, &at);
+    }
+    p->seen = seen;
+    return c == '}' ? at - 1 : json_fault(w.j, REASON_syntax, at - 1);
 }
 
 /* A string's decoded bytes, in place where it has no escapes. */
@@ -357,7 +401,7 @@ static bool has(const struct parse *p, enum slot slot)
     return p->seen & SLOT_BIT(slot);
 }
 
-static void check_required(struct parse *p, uint32_t closing)
+static void check_required(struct parse *p, size_t closing)
 {
     static const enum reason missing[SLOTS_REQUIRED] = {REASON_id_missing, REASON_time_missing,
                                                         REASON_user_missing, REASON_type_missing};
@@ -390,24 +434,37 @@ static void check_optional(struct parse *p)
     event->flags |= (uint8_t)(p->seen >> SLOT_ITEM);
 }
 
-/* scan reads the bytes as one JSON object.  Returns its closing brace, or JSON_FAULT. */
-static uint32_t scan(struct parse *p)
+/* scan_other reads what does not begin and end as an object does.  That is none, whatever it is. */
+static size_t scan_other(struct json *j, size_t first)
 {
-    struct json *j = &p->json;
-    uint32_t first = json_space(j, 0);
-    if (first == j->len)
-        return json_fault(j, REASON_empty, first);
-    bool object = j->bytes[first] == '{';
-    uint32_t last = object ? find_members(p, first) : json_value(j, first, 0);
-    if (last == JSON_FAULT)
+    size_t end = json_value(j, first, 0);
+    if (end == JSON_FAULT)
         return JSON_FAULT;
-    uint32_t behind = json_space(j, object ? last + 1 : last);
-    if (behind < j->len)
-        return json_fault(j, REASON_trailing, behind);
-    return object ? last : json_fault(j, REASON_not_object, first);
+    end = json_space(j, end);
+    return end < j->len ? json_fault(j, REASON_trailing, end)
+                        : json_fault(j, REASON_not_object, first);
 }
 
-static enum reason reject(struct event *event, enum reason reason, uint32_t offset)
+/* scan reads the bytes as one JSON object.  Returns its closing brace, or JSON_FAULT. */
+static size_t scan(struct parse *p)
+{
+    struct json *j = &p->json;
+    size_t first = 0;
+    size_t last = j->len - 1;
+    json_next(j, &first);
+    if (unlikely(first == j->len))
+        return json_fault(j, REASON_empty, first);
+    while (json_is_space(j->bytes[last]))
+        last--;
+    if (unlikely(j->bytes[first] != '{' || j->bytes[last] != '}'))
+        return scan_other(j, first);
+    size_t closing = find_members(p, first, last);
+    if (unlikely(closing < last))
+        return json_fault(j, REASON_trailing, json_space(j, closing + 1));
+    return closing;
+}
+
+static enum reason reject(struct event *event, enum reason reason, size_t offset)
 {
     event->reason = (uint8_t)reason;
     event->reason_offset = (uint16_t)offset;
@@ -428,7 +485,7 @@ enum reason event_parse(const struct event_limits *limits, const struct hash_key
     p.event = event;
     p.seen = 0;
     p.fault = (struct fault){REASON_none, 0};
-    uint32_t closing = scan(&p);
+    size_t closing = scan(&p);
     if (unlikely(closing == JSON_FAULT))
         return reject(event, p.json.reason, p.json.reason_offset);
 

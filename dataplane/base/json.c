@@ -1,5 +1,4 @@
 /* json.c - strings, numbers, literals and nesting of RFC 8259. */
-#include <assert.h>
 #include <string.h>
 
 #if defined(__AVX2__)
@@ -12,14 +11,16 @@
 #include "dataplane/base/utf8.h"
 
 #if defined(__AVX2__)
-/* As signed bytes, what is below 0x20 is the control characters and all that is not ASCII. */
-static uint32_t stops_32(const uint8_t *p)
+/* A byte is a quote or a backslash when it equals the entry for its low four bits.  As signed
+ * bytes, what is below 0x20 is the control characters and all that is not ASCII. */
+static inline uint32_t stops_32(const uint8_t *p)
 {
+    const __m256i marks = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 0, '"', 0, 0, 0, 0, 0, 0, 0, 0, 0, '\\', 0, 0, 0));
     __m256i v = _mm256_loadu_si256((const __m256i *)p);
-    __m256i quote = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('"'));
-    __m256i slash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\'));
+    __m256i mark = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(marks, v), v);
     __m256i below = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), v);
-    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(quote, slash), below));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(mark, below));
 }
 
 static uint64_t stops_64(const uint8_t *p)
@@ -49,52 +50,50 @@ static uint64_t stops_64(const uint8_t *p)
 }
 #endif
 
-uint32_t json_space(const struct json *j, uint32_t at)
+size_t json_space(const struct json *j, size_t at)
 {
-    while (at < j->len && (j->bytes[at] == ' ' || j->bytes[at] == '\n' || j->bytes[at] == '\t' ||
-                           j->bytes[at] == '\r'))
+    while (at < j->len && json_is_space(j->bytes[at]))
         at++;
     return at;
 }
 
-void json_load_stops(struct json *j, uint32_t at)
+/* last_stops returns the stops of the block that stop_end is in, or before. */
+__attribute__((noinline)) static uint64_t last_stops(const struct json *j, size_t block)
 {
-    uint32_t block = at & ~63u;
-    uint32_t room = j->len - block;
-    j->block = block;
-    if (room >= 64) {
+    if (block >= j->stop_end)
+        return UINT64_MAX;
+    size_t room = j->stop_end - block;
+    if (block > 0)
+        return stops_64(j->bytes + j->stop_end - 64) >> (64 - room) | UINT64_MAX << room;
+    uint8_t padded[64] = {0};
+    memcpy(padded, j->bytes, room);
+    return stops_64(padded) | UINT64_MAX << room;
+}
+
+void json_load_stops(struct json *j)
+{
+    size_t block = j->block_end;
+    j->block_end = block + 64;
+    if (__builtin_expect(block + 64 <= j->stop_end, 1))
         j->stops = stops_64(j->bytes + block);
-        return;
-    }
-    if (room == 0) {
-        j->stops = UINT64_MAX;
-        return;
-    }
-    uint64_t stops;
-    if (block > 0) {
-        stops = stops_64(j->bytes + j->len - 64) >> (64 - room);
-    } else {
-        uint8_t padded[64] = {0};
-        memcpy(padded, j->bytes, room);
-        stops = stops_64(padded);
-    }
-    j->stops = stops | UINT64_MAX << room;
+    else
+        j->stops = last_stops(j, block);
 }
 
 /* hex4 returns the value of the four digits behind \u, or JSON_FAULT. */
-static uint32_t hex4(struct json *j, uint32_t at)
+static size_t hex4(struct json *j, size_t at)
 {
-    uint32_t code = 0;
-    for (uint32_t i = at; i < at + 4; i++) {
+    size_t code = 0;
+    for (size_t i = at; i < at + 4; i++) {
         int digit = text_hex_digit(json_peek(j, i));
         if (digit < 0)
             return json_fault(j, REASON_syntax, i);
-        code = code << 4 | (uint32_t)digit;
+        code = code << 4 | (size_t)digit;
     }
     return code;
 }
 
-static uint32_t escape(struct json *j, uint32_t at)
+static size_t escape(struct json *j, size_t at)
 {
     j->escaped = true;
     switch (json_peek(j, at + 1)) {
@@ -112,19 +111,19 @@ static uint32_t escape(struct json *j, uint32_t at)
     default:
         return json_fault(j, REASON_syntax, at + 1);
     }
-    uint32_t code = hex4(j, at + 2);
+    size_t code = hex4(j, at + 2);
     if (code == JSON_FAULT)
         return JSON_FAULT;
     if (code < 0xd800 || code > 0xdfff)
         return at + 6;
     bool paired = code < 0xdc00 && json_peek(j, at + 6) == '\\' && json_peek(j, at + 7) == 'u';
-    uint32_t low = paired ? hex4(j, at + 8) : 0;
+    size_t low = paired ? hex4(j, at + 8) : 0;
     if (low < 0xdc00 || low > 0xdfff)
         return json_fault(j, REASON_surrogate, at);
     return at + 12;
 }
 
-uint32_t json_string_rest(struct json *j, uint32_t at)
+size_t json_string_rest(struct json *j, size_t at)
 {
     for (;;) {
         uint8_t c = json_peek(j, at);
@@ -152,7 +151,7 @@ static bool is_digit(uint8_t c)
 }
 
 /* digits reads at least one. */
-static uint32_t digits(struct json *j, uint32_t at)
+static size_t digits(struct json *j, size_t at)
 {
     if (!is_digit(json_peek(j, at)))
         return json_fault(j, REASON_syntax, at);
@@ -167,7 +166,7 @@ static uint32_t digits(struct json *j, uint32_t at)
     return at;
 }
 
-uint32_t json_number(struct json *j, uint32_t at)
+size_t json_number(struct json *j, size_t at)
 {
     if (json_peek(j, at) == '-')
         at++;
@@ -183,7 +182,7 @@ uint32_t json_number(struct json *j, uint32_t at)
     return at;
 }
 
-static uint32_t literal(struct json *j, uint32_t at, const char *text)
+static size_t literal(struct json *j, size_t at, const char *text)
 {
     for (; *text; text++, at++)
         if (json_peek(j, at) != (uint8_t)*text)
@@ -191,7 +190,7 @@ static uint32_t literal(struct json *j, uint32_t at, const char *text)
     return at;
 }
 
-static uint32_t scalar(struct json *j, uint32_t at)
+static size_t scalar(struct json *j, size_t at)
 {
     switch (json_peek(j, at)) {
     case '"':
@@ -211,7 +210,7 @@ static uint32_t scalar(struct json *j, uint32_t at)
 }
 
 /* key reads a member's name and colon. */
-static uint32_t key(struct json *j, uint32_t at)
+static size_t key(struct json *j, size_t at)
 {
     if (json_next(j, &at) != '"')
         return json_fault(j, REASON_syntax, at);
@@ -232,7 +231,7 @@ struct nest {
 
 /* close reads what may follow a value: closing brackets, then the end of the outermost value or a
  * comma and, in an object, the next member's name. */
-static uint32_t close(struct json *j, uint32_t at, struct nest *nest)
+static size_t close(struct json *j, size_t at, struct nest *nest)
 {
     while (nest->depth > nest->outer) {
         bool object = nest->objects & 1;
@@ -248,9 +247,8 @@ static uint32_t close(struct json *j, uint32_t at, struct nest *nest)
     return at;
 }
 
-uint32_t json_value(struct json *j, uint32_t at, uint32_t depth)
+size_t json_value(struct json *j, size_t at, uint32_t depth)
 {
-    assert(j->depth_max <= JSON_DEPTH_MAX);
     struct nest nest = {.depth = depth, .outer = depth};
     do {
         uint8_t c = json_next(j, &at);

@@ -13,35 +13,39 @@
  */
 #pragma once
 
-#include <endian.h>
+#include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "dataplane/base/reason.h"
 
-#define JSON_FAULT     UINT32_MAX
+#define JSON_FAULT     SIZE_MAX
 #define JSON_DEPTH_MAX 64
 
 struct json {
     const uint8_t *bytes;
-    uint64_t stops; /* bit i: bytes[block + i] is a quote, a backslash, a control character, not
-                       ASCII, or behind the end */
-    uint32_t block; /* a multiple of 64; JSON_FAULT before the first string */
-    uint32_t len;
+    uint64_t stops;   /* bit i: bytes[block_end - 64 + i] is a quote, a backslash, a control
+                         character, over 0x7f, or at or behind stop_end */
+    size_t block_end; /* a multiple of 64; 0 before the first string */
+    size_t stop_end;  /* at most len */
+    size_t len;
     uint32_t depth_max;
-    uint32_t reason_offset;
+    size_t reason_offset;
     enum reason reason;
     bool escaped; /* some string so far holds a backslash */
 };
 
-/* json_init starts at the front of len bytes, len below JSON_FAULT; depth_max in [1, 64]. */
-static inline void json_init(struct json *j, const uint8_t *bytes, uint32_t len, uint32_t depth_max)
+/* json_init starts at the front of len bytes; depth_max in [1, JSON_DEPTH_MAX].  Who knows of a
+ * byte in front of the end that is in no string may lower stop_end to it before the first string.
+ */
+static inline void json_init(struct json *j, const uint8_t *bytes, size_t len, uint32_t depth_max)
 {
-    *j = (struct json){.bytes = bytes, .block = JSON_FAULT, .len = len, .depth_max = depth_max};
+    assert(depth_max >= 1 && depth_max <= JSON_DEPTH_MAX);
+    *j = (struct json){.bytes = bytes, .stop_end = len, .len = len, .depth_max = depth_max};
 }
 
-static inline uint32_t json_fault(struct json *j, enum reason reason, uint32_t at)
+static inline size_t json_fault(struct json *j, enum reason reason, size_t at)
 {
     j->reason = reason;
     j->reason_offset = at;
@@ -49,16 +53,21 @@ static inline uint32_t json_fault(struct json *j, enum reason reason, uint32_t a
 }
 
 /* json_peek returns the byte at an offset, or 0, which is no part of JSON, at the end. */
-static inline uint8_t json_peek(const struct json *j, uint32_t at)
+static inline uint8_t json_peek(const struct json *j, size_t at)
 {
     return at < j->len ? j->bytes[at] : 0;
 }
 
+static inline bool json_is_space(uint8_t c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 /* json_space returns the offset of the first byte that is no white space. */
-uint32_t json_space(const struct json *j, uint32_t at);
+size_t json_space(const struct json *j, size_t at);
 
 /* json_next moves *at past white space and returns the byte there, as json_peek does. */
-static inline uint8_t json_next(const struct json *j, uint32_t *at)
+static inline uint8_t json_next(const struct json *j, size_t *at)
 {
     uint8_t c = json_peek(j, *at);
     if (__builtin_expect(c > ' ', 1))
@@ -67,37 +76,29 @@ static inline uint8_t json_next(const struct json *j, uint32_t *at)
     return json_peek(j, *at);
 }
 
-/* json_is_pair says whether the next two bytes are a and b. */
-static inline bool json_is_pair(const struct json *j, uint32_t at, char a, char b)
-{
-    uint16_t pair;
-    if (j->len - at < sizeof pair)
-        return false;
-    memcpy(&pair, j->bytes + at, sizeof pair);
-    return le16toh(pair) == (uint16_t)(a | b << 8);
-}
-
-/* json_load_stops makes block the one that holds offset at, in [0, len]. */
-void json_load_stops(struct json *j, uint32_t at);
+/* json_load_stops moves on to the next 64 bytes.  A stop too many, as stop_end makes them, only
+ * costs time. */
+void json_load_stops(struct json *j);
 
 /* json_string_rest goes on at a stop in a string. */
-uint32_t json_string_rest(struct json *j, uint32_t at);
+size_t json_string_rest(struct json *j, size_t at);
 
-/* json_stop returns the offset of the first stop at or behind at, in [0, len]. */
-static inline uint32_t json_stop(struct json *j, uint32_t at)
+/* json_stop returns the offset of the first stop at or behind at, which is at most stop_end or at.
+ */
+static inline size_t json_stop(struct json *j, size_t at)
 {
     for (;;) {
-        if (__builtin_expect((at & ~63u) != j->block, 0))
-            json_load_stops(j, at);
+        while (__builtin_expect(at >= j->block_end, 0))
+            json_load_stops(j);
         uint64_t stops = j->stops >> (at & 63);
         if (__builtin_expect(stops != 0, 1))
-            return at + (uint32_t)__builtin_ctzll(stops);
-        at = (at & ~63u) + 64;
+            return at + (size_t)__builtin_ctzll(stops);
+        at = j->block_end;
     }
 }
 
 /* json_string reads a string from the byte behind its opening quote to behind its closing one. */
-static inline uint32_t json_string(struct json *j, uint32_t at)
+static inline size_t json_string(struct json *j, size_t at)
 {
     at = json_stop(j, at);
     if (__builtin_expect(json_peek(j, at) == '"', 1))
@@ -106,8 +107,8 @@ static inline uint32_t json_string(struct json *j, uint32_t at)
 }
 
 /* json_number reads a number that starts at at. */
-uint32_t json_number(struct json *j, uint32_t at);
+size_t json_number(struct json *j, size_t at);
 
 /* json_value reads any value that starts at at, inside depth open brackets.  Its cost is linear in
  * the bytes it reads, and it does not recurse. */
-uint32_t json_value(struct json *j, uint32_t at, uint32_t depth);
+size_t json_value(struct json *j, size_t at, uint32_t depth);

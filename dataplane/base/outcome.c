@@ -22,7 +22,7 @@ struct outcome_disk {
 };
 
 static_assert(sizeof(struct outcome_disk) == 56, "on disk");
-static_assert(sizeof(struct outcome_disk) + (2 + OUTCOME_ITEMS_MAX) * (1 + EVENT_NAME_MAX) <=
+static_assert(sizeof(struct outcome_disk) + (2 + OUTCOME_ITEMS_MAX) * (1ul + EVENT_NAME_MAX) <=
                   OUTCOME_BODY_MAX,
               "the longest outcome fits");
 

@@ -18,6 +18,7 @@ static const struct {
     {'n', '\n'}, {'r', '\r'},  {'t', '\t'}, {'/', '/'},
 };
 
+#define REPLACEMENT  0xfffd
 #define ESCAPE_COUNT (sizeof escapes / sizeof *escapes)
 
 /* hex4 returns the four digits behind a \u at raw, or -1. */
@@ -99,7 +100,10 @@ static size_t encode_control(uint8_t c, char out[6])
             return 2;
         }
     }
-    memcpy(out, "\\u00", 4);
+    out[0] = '\\';
+    out[1] = 'u';
+    out[2] = '0';
+    out[3] = '0';
     out[4] = hex[c >> 4];
     out[5] = hex[c & 15];
     return 6;
@@ -111,10 +115,8 @@ static size_t encode_one(const uint8_t *bytes, size_t len, char out[6], size_t *
     uint8_t c = bytes[0];
     unsigned sequence = utf8_sequence(bytes, len);
     *used = sequence ? sequence : 1;
-    if (!sequence) {
-        memcpy(out, "\xef\xbf\xbd", 3);
-        return 3;
-    }
+    if (!sequence)
+        return utf8_encode(REPLACEMENT, (uint8_t *)out);
     if (c < 0x20 || c == '"' || c == '\\')
         return encode_control(c, out);
     memcpy(out, bytes, sequence);

@@ -1,4 +1,5 @@
 """Frames as they come off a wire: answered, delivered, or dropped under a name."""
+import json
 import socket
 import struct
 import subprocess
@@ -7,8 +8,8 @@ from conftest import PORT, encode, udp
 
 
 def mac(interface):
-    with open(f"/sys/class/net/{interface}/address", encoding="ascii") as text:
-        return bytes.fromhex(text.read().strip().replace(":", ""))
+    link = subprocess.run(["ip", "-j", "link", "show", interface], check=True, capture_output=True).stdout
+    return bytes.fromhex(json.loads(link)[0]["address"].replace(":", ""))
 
 
 def checksum(data):

@@ -5,7 +5,7 @@ import time
 
 from conftest import ADDRESS, BUILD, PORT, encode, udp
 
-CATALOG = "A\tB\t10\nB\tC\t10\nA\tC\t5\nC\tD\t5\n"
+CATALOG = "A\tB\t10\nB\tC\t10\nC\tD\t5\n"
 TRAIL = """
 hunts:
   - name: trail

@@ -110,6 +110,8 @@ static const struct {
     {REASON_surrogate, "{" REQUIRED ",\"s\":\"@\\ud83d\\ud83d\\ude00\"}"},
     {REASON_surrogate, "{" REQUIRED ",\"s\":\"@\\ud83d\\u0041\"}"},
     {REASON_surrogate, "{" REQUIRED ",\"s\":\"@\\ud83d\\ude0g\"}"},
+    {REASON_surrogate, "{" REQUIRED ",\"s\":\"@\\ud83d\\udbff\"}"},
+    {REASON_surrogate, "{" REQUIRED ",\"s\":\"@\\udbff\\ue000\"}"},
     {REASON_surrogate, "{" REQUIRED ",\"s\":\"\\ud83d\\ude00@\\ude00\"}"},
     {REASON_surrogate, "{" REQUIRED ",\"@\\ud800\":1}"},
     {REASON_surrogate, "{" REQUIRED ",\"data\":{\"a\":[\"@\\udfff\"]}}"},

@@ -56,6 +56,8 @@ static void broken_escapes_do_not_decode(void **state)
         "\\u12g4",
         "\\ud800",
         "\\ud800x",
+        "\\ud800\\udbff",
+        "\\ud800\\ue000",
         "\\ud800\\u0041",
         "\\udc00",
         "\\ud800\\udc0",

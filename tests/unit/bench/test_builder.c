@@ -14,6 +14,7 @@
 #include "bench/blast_builder.h"
 #include "bench/blast_malformed.h"
 #include "bench/blast_value.h"
+#include "dataplane/base/event.h"
 
 #define START_NS 1795209600123000000ull
 
@@ -391,6 +392,41 @@ static void each_kind_of_broken_event_breaks_one_rule(void **state)
     assert_true(seen[REASON_user_length] && seen[REASON_id_invalid] && seen[REASON_type_missing]);
 }
 
+/* What the receiver's parser says; type_unknown is found later, under its configuration. */
+static enum reason parsed(const uint8_t *bytes, uint32_t len)
+{
+    static const uint8_t seed[HASH_SEED_BYTES];
+    static const struct event_limits limits = {.event_bytes = 1400, .event_depth = 64};
+    struct hash_key key;
+    struct event event;
+    hash_key_init(&key, seed);
+    return event_parse(&limits, &key, bytes, len, &event);
+}
+
+static void the_receiver_finds_the_reason_that_is_counted(void **state)
+{
+    (void)state;
+    struct fixture *f = make();
+    uint64_t due_ns;
+    uint64_t found[REASON_COUNT] = {0};
+    blast_value_share("30%", &f->profile.malformed);
+    blast_value_share("5%", &f->profile.duplicates);
+    blast_profile_hunt(&f->profile, "spring-26:50%");
+    start(f, 3000);
+    for (uint32_t len; (len = next(f, &due_ns)) > 0;) {
+        enum reason reason = parsed(f->out, len);
+        if (reason == REASON_none && strstr((char *)f->out, "\"no-such-type\""))
+            reason = REASON_type_unknown;
+        found[reason]++;
+        f->builder.source.settle(&f->builder.source, 1);
+    }
+    const struct blast_tally *tally = &f->builder.source.tally;
+    assert_int_equal(found[REASON_none], tally->unique + tally->duplicates);
+    found[REASON_none] = 0;
+    assert_memory_equal(found, tally->malformed_by_reason, sizeof found);
+    stop(f);
+}
+
 static void broken_events_are_counted_by_their_reason_in_turn(void **state)
 {
     (void)state;
@@ -447,6 +483,7 @@ int main(void)
         cmocka_unit_test(more_than_fits_a_datagram_is_refused_with_what_would),
         cmocka_unit_test(what_the_plan_had_left_is_unsent),
         cmocka_unit_test(each_kind_of_broken_event_breaks_one_rule),
+        cmocka_unit_test(the_receiver_finds_the_reason_that_is_counted),
         cmocka_unit_test(broken_events_are_counted_by_their_reason_in_turn),
         cmocka_unit_test(a_user_of_65_bytes_has_65_bytes),
     };

@@ -2,7 +2,7 @@
  *
  * MINIMAL has nine lines, so what follows it stands on line 10.
  */
-#include "load.h"
+#include "tests/unit/conf/load.h"
 
 static void unknown_keys_suggest_what_was_meant(void **state)
 {

@@ -1,7 +1,7 @@
 /* test_conf.c - what a document means, key by key. */
 #include <unistd.h>
 
-#include "load.h"
+#include "tests/unit/conf/load.h"
 
 #include "dataplane/base/outcome.h"
 

@@ -36,7 +36,7 @@ static void on_echo(void *context, const struct control_request *request,
     w->calls++;
     w->body_len = request->body_len;
     assert_int_equal(request->body[request->body_len], 0);
-    snprintf(response->etag, sizeof response->etag, "v41");
+    snprintf(response->etag, sizeof response->etag, "\"v41\"");
     response->body = json_pack("{s:s, s:I, s:s*, s:s*, s:i, s:i}", "path", request->path, "len",
                                (json_int_t)request->body_len, "color", color, "match", match, "uid",
                                (int)request->uid, "pid", (int)request->pid);
@@ -131,7 +131,7 @@ static void a_request_reaches_its_handler_with_query_header_body_and_peer(void *
     struct world *w = *state;
     json_t *answer;
     assert_int_equal(
-        control_call(w->path, "PUT", "/v1/echo?color=dark%20red&x=1", "abc", 3, "v41", &answer),
+        control_call(w->path, "PUT", "/v1/echo?color=dark%20red&x=1", "abc", 3, "\"v41\"", &answer),
         200);
     assert_true(text_is(answer, "path", "/v1/echo"));
     assert_true(text_is(answer, "color", "dark red"));

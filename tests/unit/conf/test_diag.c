@@ -1,5 +1,5 @@
 /* test_diag.c - what a person gets to read. */
-#include "load.h"
+#include "tests/unit/conf/load.h"
 
 static char *printed(const struct diag_list *list)
 {

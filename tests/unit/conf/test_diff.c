@@ -1,5 +1,5 @@
 /* test_diff.c - what an operator is told of a change before and after it is made. */
-#include "load.h"
+#include "tests/unit/conf/load.h"
 
 #define LINES_MAX 16
 

@@ -1,5 +1,5 @@
 /* test_table.c - the table of keys agrees with itself, and the manual and the schema with it. */
-#include "load.h"
+#include "tests/unit/conf/load.h"
 
 #include "conf/table.h"
 #include "dataplane/base/reason.h"

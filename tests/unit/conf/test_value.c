@@ -1,7 +1,7 @@
 /* test_value.c - what numbers, sizes, times, decimals and addresses mean, and what is refused. */
 #include <errno.h>
 
-#include "load.h"
+#include "tests/unit/conf/load.h"
 
 #include "conf/value.h"
 

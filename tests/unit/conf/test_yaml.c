@@ -1,7 +1,7 @@
 /* test_yaml.c - the tree, its places, and what is refused whatever the keys are. */
 #include <errno.h>
 
-#include "load.h"
+#include "tests/unit/conf/load.h"
 
 #include "conf/yaml.h"
 
@@ -73,6 +73,20 @@ static void a_byte_order_mark_and_cr_lf_change_no_place(void **state)
     assert_string_equal(yaml_find(yaml.root, "b")->text, "2");
 }
 
+/* libfyaml dropped the x. */
+static void doubled_single_quotes_in_a_row_lose_nothing(void **state)
+{
+    (void)state;
+    const char *text = "a: '''''x'\nb: 'it''s'\nc: ''\n'''d': '\xc3\xa9 \\n'\n";
+    assert_int_equal(parse(text, strlen(text)), 0);
+    assert_string_equal(yaml_find(yaml.root, "a")->text, "''x");
+    assert_string_equal(yaml_find(yaml.root, "b")->text, "it's");
+    assert_string_equal(yaml_find(yaml.root, "c")->text, "");
+    assert_true(yaml_find(yaml.root, "c")->quoted);
+    assert_string_equal(yaml_find(yaml.root, "'d")->text, "\xc3\xa9 \\n");
+    assert_refused("a: 'b\n  c'\n", 0, 1, 5, "on the line it begins on");
+}
+
 static void tags_anchors_and_aliases_are_refused_each(void **state)
 {
     (void)state;
@@ -134,23 +148,36 @@ static void depth_width_and_number_of_values_are_bounded(void **state)
     assert_refused(text, -EBADMSG, YAML_KEYS_MAX + 1, 7, "too many");
 }
 
+/* Lists of 100 in lists of 100, by hand: neither too deep nor too wide. */
 static void a_million_values_stop_at_the_limit(void **state)
 {
     (void)state;
-    size_t count = 0, len = 1000000;
-    char *text = malloc(len + 1);
-    assert_non_null(text);
-    memset(text, 0, len + 1);
-    while (count + 9 < len) {
-        memcpy(text + count, "- [a,b,c]\n", 10);
-        count += 10;
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    for (int i = 0; i < 100; i++) {
+        fputs("- - - a\n", out);
+        for (int j = 0; j < 9999; j++)
+            fputs(j % 100 ? "    - a\n" : "  - - a\n", out);
     }
-    /* 100,000 lists would be too many for one list; lists of lists reach the other limit. */
-    for (size_t i = 0; i + 10 < count; i += 10 * 4000)
-        memcpy(text + i, "k: # 3456\n", 10), text[i] = (char)('a' + i / 40000 % 25);
-    assert_int_equal(parse(text, count), -EBADMSG);
+    fclose(out);
+    assert_int_equal(parse(text, len), -EBADMSG);
     assert_true(yaml.node_count <= YAML_NODES_MAX + 1);
-    assert_non_null(strstr(diags.diags[diags.count - 1].text, "50000"));
+    assert_non_null(strstr(diags.diags[0].text, "more than 50000 values"));
+    free(text);
+}
+
+static void a_wall_of_brackets_never_reaches_the_parser(void **state)
+{
+    (void)state;
+    size_t len = CONF_TEXT_MAX;
+    char *text = malloc(len);
+    assert_non_null(text);
+    memset(text, '[', len);
+    assert_int_equal(parse(text, len), -EBADMSG);
+    assert_int_equal(yaml.node_count, 0);
+    assert_non_null(strstr(diags.diags[0].text, "more than 50000 brackets"));
+    assert_int_equal(diags.diags[0].column, YAML_NODES_MAX + 1);
     free(text);
 }
 
@@ -168,12 +195,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_tree_knows_where_its_values_stand, fini),
         cmocka_unit_test_teardown(a_byte_order_mark_and_cr_lf_change_no_place, fini),
+        cmocka_unit_test_teardown(doubled_single_quotes_in_a_row_lose_nothing, fini),
         cmocka_unit_test_teardown(tags_anchors_and_aliases_are_refused_each, fini),
         cmocka_unit_test_teardown(one_document_of_single_word_keys_is_all_there_can_be, fini),
         cmocka_unit_test_teardown(syntax_faults_come_with_their_place_and_print_nothing, fini),
         cmocka_unit_test_teardown(bytes_that_no_text_holds_are_refused, fini),
         cmocka_unit_test_teardown(depth_width_and_number_of_values_are_bounded, fini),
         cmocka_unit_test_teardown(a_million_values_stop_at_the_limit, fini),
+        cmocka_unit_test_teardown(a_wall_of_brackets_never_reaches_the_parser, fini),
         cmocka_unit_test_teardown(no_content_is_no_root, fini),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

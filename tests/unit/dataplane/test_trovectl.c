@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "conf/conf.h"
 #include "conf/control.h"
 #include "dataplane/trovectl.h"
 
@@ -128,7 +129,7 @@ static void usage_errors_exit_2_and_name_the_next_command(void **state)
         {"conf", "diff", "a", "b"},
         {"conf", "apply", "a", "--if-version", "4x"},
         {"conf", "apply", "a", "--if-version", ""},
-        {"latency", "--hgrm", "out"},
+        {"latency", "--hgrm", "/dev/null"},
         {"latency", "--stage"},
         {"stop", "--if-version", "1"},
     };
@@ -206,6 +207,47 @@ static void latency_asks_for_a_stage_and_writes_hgrm(void **state)
                      TROVECTL_FAILED);
 }
 
+static void check_needs_no_daemon_and_shows_every_fault(void **state)
+{
+    struct world *w = *state;
+    FILE *file = fopen(w->conf, "w");
+    fputs(conf_default_text(), file);
+    fclose(file);
+    assert_int_equal(run(w, "conf", "check", w->conf, NULL), TROVECTL_OK);
+    assert_ptr_equal(strstr(w->out, "ok  "), w->out);
+    assert_int_equal(run(w, "conf", "check", w->conf, "--json", NULL), TROVECTL_OK);
+    json_t *answer = json_loads(w->out, 0, NULL);
+    assert_true(json_is_true(json_object_get(answer, "ok")));
+    json_decref(answer);
+    file = fopen(w->conf, "a");
+    fputs("pop_: 1\nhots: 2\n", file);
+    fclose(file);
+    assert_int_equal(run(w, "conf", "check", w->conf, NULL), TROVECTL_FAILED);
+    assert_non_null(strstr(w->err, "'pop_'"));
+    assert_non_null(strstr(w->err, "'hots'"));
+    assert_non_null(strstr(w->err, "2 errors.  See: trovectl conf manual"));
+    assert_int_equal(run(w, "conf", "check", w->conf, "--json", NULL), TROVECTL_FAILED);
+    answer = json_loads(w->out, 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(answer, "errors")), 2);
+    json_decref(answer);
+    assert_string_equal(w->asked, "");
+}
+
+static void schema_and_manual_come_from_the_table_of_keys(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(run(w, "conf", "schema", NULL), TROVECTL_OK);
+    json_t *schema = json_loads(w->out, 0, NULL);
+    assert_non_null(json_object_get(schema, "properties"));
+    json_decref(schema);
+    assert_int_equal(run(w, "conf", "manual", NULL), TROVECTL_OK);
+    assert_non_null(strstr(w->out, "data_dir"));
+    assert_int_equal(run(w, "conf", "manual", "--json", NULL), TROVECTL_OK);
+    json_t *manual = json_loads(w->out, 0, NULL);
+    assert_non_null(strstr(field_text(manual, "manual"), "data_dir"));
+    json_decref(manual);
+}
+
 static void apply_sends_the_file_its_absolute_name_and_the_version(void **state)
 {
     struct world *w = *state;
@@ -214,9 +256,11 @@ static void apply_sends_the_file_its_absolute_name_and_the_version(void **state)
     assert_string_equal(w->body, "version: 1\n");
     assert_string_equal(w->file, w->conf);
     assert_string_equal(w->match, "\"v41\"");
-    assert_string_equal(w->out, "v42 active in 3.1 ms on 2 lcores; 2 changes live\n");
+    assert_string_equal(w->out, "v42 active in 3.1 ms on 2 lcores; 2 changes\n");
     assert_int_equal(run(w, "conf", "apply", w->conf, NULL), TROVECTL_OK);
     assert_string_equal(w->match, "");
+    w->answer = "{\"version\":42,\"pending\":true}";
+    assert_int_equal(run(w, "conf", "apply", w->conf, NULL), TROVECTL_FAILED);
     assert_int_equal(run(w, "conf", "apply", "/nonexistent.yaml", NULL), TROVECTL_FAILED);
     assert_int_equal(run(w, "conf", "apply", w->dir, NULL), TROVECTL_FAILED);
 }
@@ -244,10 +288,10 @@ static void a_version_that_moved_is_exit_4_and_other_problems_exit_1(void **stat
 static void show_prints_the_text_alone_on_standard_output(void **state)
 {
     struct world *w = *state;
-    w->answer = "{\"version\":3,\"sha\":\"ab\",\"text\":\"pop: fra1\\n\"}";
+    w->answer = "{\"version\":3,\"digest\":\"ab\",\"text\":\"pop: fra1\\n\"}";
     assert_int_equal(run(w, "conf", "show", NULL), TROVECTL_OK);
     assert_string_equal(w->out, "pop: fra1\n");
-    assert_non_null(strstr(w->err, "# v3  sha ab"));
+    assert_non_null(strstr(w->err, "# v3  digest ab"));
 }
 
 static void stop_without_waiting_says_what_the_daemon_does(void **state)
@@ -310,6 +354,8 @@ int main(void)
         WITH_SERVER(a_daemon_that_is_not_there_is_exit_3_also_for_programs),
         WITH_SERVER(status_exits_1_when_the_account_does_not_balance),
         WITH_SERVER(latency_asks_for_a_stage_and_writes_hgrm),
+        WITH_SERVER(check_needs_no_daemon_and_shows_every_fault),
+        WITH_SERVER(schema_and_manual_come_from_the_table_of_keys),
         WITH_SERVER(apply_sends_the_file_its_absolute_name_and_the_version),
         WITH_SERVER(a_version_that_moved_is_exit_4_and_other_problems_exit_1),
         WITH_SERVER(show_prints_the_text_alone_on_standard_output),

@@ -40,7 +40,7 @@ static json_t *parse(const char *json)
 
 static const char status_json[] =
     "{\"version\":\"0.1.0\",\"pop\":\"fra1\",\"host\":\"e07\",\"pid\":4711,\"uptime_s\":274261.5,"
-    "\"state\":\"running\",\"config\":{\"version\":41,\"sha\":\"9c1f2e0011223344\",\"applied\":"
+    "\"state\":\"running\",\"config\":{\"version\":41,\"digest\":\"9c1f2e0011223344\",\"applied\":"
     "\"2026-11-20T09:14:07Z\",\"file\":\"/etc/trove/trove.yaml\",\"hunts\":2},"
     "\"events_per_s\":1284113,"
     "\"account\":{\"received\":4811020114,\"accepted\":4790551031,\"duplicate\":19004310,"
@@ -60,7 +60,8 @@ static const char status_json[] =
     "\"durable_ordinal\":0,\"bytes\":512,\"syncs\":0,\"error\":\"fdatasync: EIO\"}],"
     "\"usage\":{\"dedupe_used\":54000000,\"dedupe_capacity\":216000000,\"users_used\":1,"
     "\"users_capacity\":0},"
-    "\"sinks\":[{\"name\":\"file\",\"type\":\"file\",\"state\":\"ok\",\"lag_records\":12,"
+    "\"sinks\":[{\"name\":\"file\",\"type\":\"file\",\"state\":\"ok\",\"delivered\":7000,\"lag_"
+    "records\":12,"
     "\"error\":null},{\"name\":\"old\",\"type\":\"file\",\"state\":\"error\",\"lag_records\":88213,"
     "\"error\":\"No space left on device\"}],"
     "\"lcores\":[{\"core\":1,\"node\":0,\"roles\":\"rx+shard\",\"busy\":0.612},{\"core\":2,"
@@ -72,8 +73,8 @@ static void status_shows_every_part_on_a_line_of_its_own(void **state)
     json_t *status = parse(status_json);
     trovectl_print_status(status, begin());
     end_with(
-        "troved 0.1.0  pop fra1  host e07  pid 4711  up 3d 04:11  degraded\n"
-        "config    v41  sha 9c1f2e  applied 2026-11-20 09:14  2 hunts  /etc/trove/trove.yaml\n"
+        "troved 0.1.0  pop fra1  host e07  pid 4711  up 3d 04:11  degraded, 1 warning\n"
+        "config    v41  digest 9c1f2e  applied 2026-11-20 09:14  2 hunts  /etc/trove/trove.yaml\n"
         "ingest    1,284,113 ev/s\n"
         "account   received 4,811,020,114 = accepted 4,790,551,031 + duplicate 19,004,310 + "
         "rejected 1,464,773 + refused 0 + lost 0   balanced\n"
@@ -92,7 +93,8 @@ static void status_shows_every_part_on_a_line_of_its_own(void **state)
         "awards    spring-26 118,000 (trail)\n"
         "          baskets 204 (basket)\n"
         "state     ids 54,000,000 of 216,000,000 (25.0%)  users 1 of 0 (0.0%)\n"
-        "sinks     file ok lag 12 | old ERROR lag 88,213: No space left on device\n"
+        "sinks     file ok delivered 7,000 lag 12 | old ERROR delivered 0 lag 88,213: No space "
+        "left on device\n"
         "lcores    1 rx+shard 61% | 2 control 0%\n"
         "warn      disk 91% full\n");
     assert_true(trovectl_is_well(status));
@@ -104,8 +106,8 @@ static void status_of_an_empty_answer_prints_what_it_can(void **state)
     (void)state;
     json_t *status = parse("{\"state\":7,\"sinks\":\"none\",\"latency\":[],\"warnings\":[3]}");
     trovectl_print_status(status, begin());
-    end_with("troved -  pop -  host -  pid 0  up 00:00:00  -\n"
-             "config    v0  sha -  applied -  0 hunts  -\n"
+    end_with("troved -  pop -  host -  pid 0  up 00:00:00  -, 1 warning\n"
+             "config    v0  digest -  applied -  0 hunts  -\n"
              "ingest    0 ev/s\n"
              "account   received 0 = accepted 0 + duplicate 0 + rejected 0 + refused 0 + lost 0   "
              "NOT BALANCED\n"
@@ -159,7 +161,7 @@ static void status_names_the_health_of_the_daemon(void **state)
     json_decref(status);
 }
 
-static void status_shows_in_flight_and_lost_only_when_there_are_any(void **state)
+static void status_shows_what_is_out_of_the_ordinary_only_when_there_is_any(void **state)
 {
     (void)state;
     json_t *status = status_with("account", "in_flight", json_integer(1234));
@@ -169,6 +171,15 @@ static void status_shows_in_flight_and_lost_only_when_there_are_any(void **state
     status = status_with("lost", "nic", json_integer(5));
     assert_line(status, "\nlost      nic 5\n", true);
     assert_line(status, "in flight", false);
+    assert_line(status, "recovered", false);
+    assert_line(status, "not sent", false);
+    json_decref(status);
+    status = status_with(NULL, "recovered", json_integer(1500));
+    assert_line(status, "\nrecovered 1,500 events at start\n", true);
+    json_decref(status);
+    status = status_with("packets", "reply_failed", json_integer(3));
+    json_object_set_new(json_object_get(status, "packets"), "bad_stamps", json_integer(4));
+    assert_line(status, "replied 12  not sent 3  bad time stamps 4\n", true);
     json_decref(status);
 }
 
@@ -293,16 +304,16 @@ static void applied_says_what_is_live_and_what_waits(void **state)
     json_t *applied = parse("{\"version\":42,\"ms\":3.14,\"lcores\":8,\"changes\":2,"
                             "\"restart\":[\"ports.p0.rx_queues\"]}");
     trovectl_print_applied(applied, begin());
-    end_with("v42 active in 3.1 ms on 8 lcores; 2 changes live, 1 waits for a restart "
+    end_with("v42 active in 3.1 ms on 8 lcores; 2 changes, 1 waits for a restart "
              "(ports.p0.rx_queues)\n");
     json_decref(applied);
     applied = parse("{\"version\":43,\"ms\":0.25,\"lcores\":1,\"changes\":1,\"restart\":[]}");
     trovectl_print_applied(applied, begin());
-    end_with("v43 active in 0.2 ms on 1 lcore; 1 change live\n");
+    end_with("v43 active in 0.2 ms on 1 lcore; 1 change\n");
     json_decref(applied);
     applied = parse("{\"version\":44,\"restart\":[\"a\",\"b\"]}");
     trovectl_print_applied(applied, begin());
-    end_with("v44 active in 0.0 ms on 0 lcores; 0 changes live, 2 wait for a restart (a, b)\n");
+    end_with("v44 active in 0.0 ms on 0 lcores; 0 changes, 2 wait for a restart (a, b)\n");
     json_decref(applied);
 }
 
@@ -369,7 +380,7 @@ int main(void)
         cmocka_unit_test(status_shows_every_part_on_a_line_of_its_own),
         cmocka_unit_test(status_of_an_empty_answer_prints_what_it_can),
         cmocka_unit_test(status_names_the_health_of_the_daemon),
-        cmocka_unit_test(status_shows_in_flight_and_lost_only_when_there_are_any),
+        cmocka_unit_test(status_shows_what_is_out_of_the_ordinary_only_when_there_is_any),
         cmocka_unit_test(latency_draws_a_bar_per_percentile_on_a_log_scale),
         cmocka_unit_test(a_bar_never_leaves_its_plot),
         cmocka_unit_test(latency_of_a_stage_without_a_measurement_says_so),

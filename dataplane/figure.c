@@ -1,25 +1,10 @@
-/* trovectl_figure.c - members of an answer, and figures as people read them. */
+/* figure.c - figures as people read them. */
+#include "dataplane/figure.h"
+
 #include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
-
-#include "dataplane/trovectl.h"
-
-uint64_t field_count(const json_t *object, const char *key)
-{
-    json_int_t value = json_integer_value(json_object_get(object, key));
-    return value > 0 ? (uint64_t)value : 0;
-}
-
-double field_real(const json_t *object, const char *key)
-{
-    return json_number_value(json_object_get(object, key));
-}
-
-const char *field_text(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "-";
-}
 
 struct figure figure_count(uint64_t count)
 {
