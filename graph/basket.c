@@ -11,11 +11,6 @@
 static_assert(PROGRESS_RECENT_MAX <= WALK_SOURCES_MAX, "all recent items are sources");
 static_assert(WALK_BEST_MAX <= OUTCOME_ITEMS_MAX, "a basket fits in an outcome");
 
-void basket_begin(struct progress_entry *entry)
-{
-    *entry = (struct progress_entry){.key_lo = entry->key_lo, .key_hi = entry->key_hi};
-}
-
 static uint64_t ttl_seconds(const struct rules_hunt *hunt)
 {
     return hunt->ttl_ns / NS_PER_S + (hunt->ttl_ns % NS_PER_S != 0);

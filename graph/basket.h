@@ -10,9 +10,6 @@
 #include "graph/rules.h"
 #include "graph/walk.h"
 
-/* basket_begin forgets a user's recent items and award. */
-void basket_begin(struct progress_entry *entry);
-
 /* basket_touch adds an item of the hunt's catalog to the user's recent items and judges them.
  *
  * The item goes to the front; what is older than the hunt's ttl (which counts in whole seconds, and

@@ -69,7 +69,7 @@ static uint64_t edge_hash(const struct items *items, const struct catalog_raw_ed
     static struct hash_key key; /* of no secret: hosts compare */
     if (!key.fingerprint)
         hash_key_init(&key, seed);
-    uint8_t text[2 * (EVENT_NAME_MAX + 1) + sizeof strength];
+    uint8_t text[2 * (EVENT_NAME_MAX + 1ul) + sizeof strength];
     uint32_t at = 0, len;
     const uint32_t ends[] = {edge->from, edge->to};
     for (int i = 0; i < 2; i++) {

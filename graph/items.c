@@ -41,7 +41,7 @@ struct items *items_new(uint64_t limit)
     if (limit >= ITEM_NONE)
         limit = ITEM_NONE - 1;
     size_t chunk_count = (size_t)(limit >> CHUNK_BITS) + 1;
-    struct items *items = calloc(1, sizeof *items + chunk_count * sizeof items->chunks[0]);
+    struct items *items = calloc(1, sizeof *items + chunk_count * sizeof(struct name *));
     if (!items)
         return NULL;
     items->limit = (uint32_t)limit;

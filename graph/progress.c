@@ -1,8 +1,6 @@
 /* progress.c - a pool of entries, an index of two choices, and taking back what is dead. */
 #include "graph/progress.h"
 
-#include <string.h>
-
 #include "dataplane/base/clock.h"
 #include "graph/mix.h"
 
@@ -30,7 +28,7 @@ size_t progress_footprint(uint32_t limit)
 {
     return arena_round(limit * sizeof(struct progress_entry), 128) +
            arena_round(limit * sizeof(uint32_t), 64) +
-           line_count_for(limit) * sizeof(struct progress_line) + 3 * 128;
+           line_count_for(limit) * sizeof(struct progress_line) + (size_t)3 * 128;
 }
 
 void progress_init(struct progress *p, struct arena *arena, uint32_t limit)
@@ -204,7 +202,9 @@ uint32_t progress_reserve(struct progress *p, struct hash128 key, uint64_t now_n
         put_back(p, place);
         return PROGRESS_NONE;
     }
-    p->pool[place] = (struct progress_entry){.key_lo = key.lo, .key_hi = (uint32_t)(key.hi >> 32)};
+    p->pool[place].key_lo = key.lo;
+    p->pool[place].key_hi = (uint32_t)(key.hi >> 32);
+    progress_clear(&p->pool[place]);
     p->expires_s[place] = PROGRESS_FOREVER;
     *ref = (struct progress_ref){.tag = (uint32_t)key.hi, .place = place + 1};
     return place;

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "dataplane/base/arena.h"
 #include "dataplane/base/hash.h"
@@ -94,6 +95,13 @@ uint32_t progress_find(const struct progress *progress, struct hash128 key, uint
  * there is no room.  It lives until progress_touch says otherwise or progress_release undoes it. */
 uint32_t progress_reserve(struct progress *progress, struct hash128 key, uint64_t now_ns);
 void progress_release(struct progress *progress, uint32_t place);
+
+/* progress_clear empties an entry but for its key. */
+static inline void progress_clear(struct progress_entry *entry)
+{
+    size_t keep = offsetof(struct progress_entry, count);
+    memset((uint8_t *)entry + keep, 0, sizeof *entry - keep);
+}
 
 /* progress_touch lets an entry live for at least ttl_ns from now_ns (UINT64_MAX: forever). */
 void progress_touch(struct progress *progress, uint32_t place, uint64_t now_ns, uint64_t ttl_ns);

@@ -5,8 +5,9 @@
  * that does not keep up shows as full rings, and the rx parts refuse; nothing is half done.  A
  * burst that was popped when the blocks ran out waits in the shard, undecided.
  *
- * A block goes to the journal when it is full, when its first record is group_commit_ns old, or at
- * once when the rings are empty and all that went before is durable, so that the journal is idle.
+ * A block goes to the journal when it is full; else once all that went before is durable, so that
+ * the journal is idle: at once when the rings are empty, or when its first record is
+ * group_commit_ns old.
  *
  * Memory:  blocks and state from the shard's arena, on its node.
  * Threads: one core polls; counters and histograms are read by the control thread.

@@ -77,7 +77,7 @@ struct state *state_init(struct arena *arena, const struct state_limits *limits)
     struct state *state = arena_alloc(arena, sizeof *state, 64);
     assert(state);
     state->partition_count = limits->partition_count;
-    state->by_id = arena_alloc(arena, limits->partition_count * sizeof state->by_id[0], 64);
+    state->by_id = arena_alloc(arena, limits->partition_count * sizeof(struct partition *), 64);
     state->walk = arena_alloc(arena, sizeof *state->walk, 64);
     assert(state->by_id && state->walk);
     static const uint8_t seed[HASH_SEED_BYTES];
@@ -289,7 +289,7 @@ static void act(struct state *state, struct progress *progress, const struct rul
     struct progress_entry *entry = progress_entry(progress, step->place);
     if (hunt->kind == CONF_BASKET) {
         if (step->begin)
-            basket_begin(entry);
+            progress_clear(entry);
         basket_touch(hunt, state->walk, entry, step->item, now_ns, out);
     } else if (step->begin) {
         trail_begin(entry, step->item, now_ns, out);

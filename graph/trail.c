@@ -1,17 +1,17 @@
 /* trail.c - steps along the edges of a catalog. */
 #include "graph/trail.h"
 
+/* contains halves the list without a branch: items are unpredictable. */
 static bool contains(const uint32_t *sorted, uint32_t count, uint32_t item)
 {
-    uint32_t low = 0, high = count;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (sorted[middle] < item)
-            low = middle + 1;
-        else
-            high = middle;
+    if (!count)
+        return false;
+    while (count > 1) {
+        uint32_t half = count / 2;
+        sorted += sorted[half - 1] < item ? half : 0;
+        count -= half;
     }
-    return low < count && sorted[low] == item;
+    return *sorted == item;
 }
 
 bool trail_is_start(const struct rules_hunt *hunt, uint32_t item)
@@ -29,7 +29,7 @@ static void reach(struct progress_entry *entry, uint32_t item, uint32_t parent, 
 
 void trail_begin(struct progress_entry *entry, uint32_t item, uint64_t now_ns, struct outcome *out)
 {
-    *entry = (struct progress_entry){.key_lo = entry->key_lo, .key_hi = entry->key_hi};
+    progress_clear(entry);
     reach(entry, item, 0, now_ns);
     out->flags |= OUTCOME_STEP;
     out->depth = 1;

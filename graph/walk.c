@@ -140,6 +140,8 @@ void walk_run(struct walk *w, const struct rules_hunt *hunt, const uint32_t *sou
         queue_item(w, slot_of(w, sources[i]), WALK_ONE, 0);
     while (w->queue_count && !result->stopped) {
         uint64_t key = queue_pop(w);
+        if (w->queue_count)
+            catalog_prefetch(hunt->catalog, w->slots[w->queue[0] & (WALK_SLOTS_MAX - 1)].item);
         struct walk_slot *slot = &w->slots[key & (WALK_SLOTS_MAX - 1)];
         if (slot->energy == WALK_EXPANDED)
             continue;

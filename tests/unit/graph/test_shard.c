@@ -396,6 +396,18 @@ static void an_idle_journal_gets_a_block_at_once_and_a_busy_one_when_it_is_done(
     assert_int_equal(shard_poll(&bed.shard, bed.now_ns + NS_PER_S, 64), 0); /* no empty blocks */
 }
 
+static void a_block_is_not_handed_over_while_events_wait(void **state)
+{
+    (void)state;
+    for (uint64_t id = 1; id <= 40; id++)
+        push(0, view(bed.f, id, "u", "p", T0));
+    assert_int_equal(shard_poll(&bed.shard, bed.now_ns, 32), 32);
+    assert_int_equal(journal(false), 0);
+    assert_int_equal(shard_poll(&bed.shard, bed.now_ns, 32), 8 + 1);
+    assert_int_equal(journal(true), 1);
+    assert_int_equal(bed.block_events[0], 40);
+}
+
 static void new_rules_begin_a_block_of_their_own_version(void **state)
 {
     (void)state;
@@ -485,6 +497,7 @@ int main(void)
         TEST(a_block_holds_at_most_its_number_of_events),
         TEST(an_answer_ring_without_room_leaves_events_where_they_are),
         TEST(an_idle_journal_gets_a_block_at_once_and_a_busy_one_when_it_is_done),
+        TEST(a_block_is_not_handed_over_while_events_wait),
         TEST(new_rules_begin_a_block_of_their_own_version),
         TEST(new_rules_wait_for_a_free_block),
         TEST(a_refused_event_is_answered_and_not_journaled),
