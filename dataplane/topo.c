@@ -264,12 +264,16 @@ static int make_sink(struct topo *topo, uint32_t i, char error[512])
 static int load_items(struct topo *topo, char error[512])
 {
     topo->items = items_new(topo->conf->limits.items);
-    int fd = openat(topo->store.dir_fd, "items.txt", O_RDONLY | O_CLOEXEC);
-    FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
+    int fd = openat(topo->store.dir_fd, "items.txt", O_RDWR | O_CLOEXEC);
+    FILE *in = fd < 0 ? NULL : fdopen(fd, "r+");
     int rc = topo->items ? 0 : -ENOMEM;
     if (!rc && in)
         rc = items_load(topo->items, in);
-    else if (!rc && errno != ENOENT)
+    /* A line that a crash cut short was never used: away with it, before the next one is appended.
+     */
+    if (!rc && in && ftruncate(fd, ftello(in)))
+        rc = -errno;
+    if (!rc && !in && errno != ENOENT)
         rc = -errno;
     if (in)
         fclose(in);

@@ -39,8 +39,8 @@ static void take_up(struct core *core, const struct snapshot **held)
     RING_ACQUIRE(&core->topo->published);
     if (next == *held)
         return;
-    if (core->shard && shard_reconfigure(core->shard, next->rules, next->config_json,
-                                         next->config_json_len) == -EAGAIN)
+    if (core->shard &&
+        shard_reconfigure(core->shard, next->rules, next->config_json, next->config_json_len))
         return;
     for (uint32_t i = 0; i < core->rx_count; i++) {
         struct rx_settings settings;
