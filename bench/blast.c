@@ -57,7 +57,7 @@ static int pin(char *fault)
 /* Who sleeps at the right moments and comes first when awake disturbs nobody and is never late. */
 static int take_priority(char *fault)
 {
-    const struct sched_param priority = {.sched_priority = 1};
+    const struct sched_param priority = {.sched_priority = 3};
     if (!options.nap_ns)
         return 0;
     run.nap_ns = options.nap_ns;

@@ -61,6 +61,14 @@ struct conf_port {
     struct conf_place place;
 };
 
+/* What a worker core does when a turn of its loop found nothing. */
+enum conf_idle {
+    CONF_IDLE_POLL,  /* looks again at once */
+    CONF_IDLE_PAUSE, /* a few tens of nanoseconds that a sibling thread or the power budget can use
+                      */
+    CONF_IDLE_SLEEP, /* 10 us and what the kernel's timer adds: for hosts that share their cores */
+};
+
 struct conf_lcore {
     uint32_t core;
     bool rx;
@@ -174,6 +182,7 @@ struct conf {
     uint32_t lcore_count;
     struct conf_lcore lcores[CONF_LCORES_MAX];
     int32_t control_core; /* -1: auto */
+    enum conf_idle idle;
 
     uint32_t partitions; /* power of two */
     uint32_t ring_slots; /* power of two */

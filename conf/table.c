@@ -23,6 +23,8 @@ static const char *const auto_words[] = {
     [CONF_OFF] = "off", [CONF_ON] = "on", [CONF_AUTO] = "auto", NULL};
 static const char *const timestamp_words[] = {
     [CONF_TIMESTAMP_NONE] = "none", [CONF_TIMESTAMP_TRAILER] = "trailer", NULL};
+static const char *const idle_words[] = {
+    [CONF_IDLE_POLL] = "poll", [CONF_IDLE_PAUSE] = "pause", [CONF_IDLE_SLEEP] = "sleep", NULL};
 static const char *const kind_words[] = {[CONF_TRAIL] = "trail", [CONF_BASKET] = "basket", NULL};
 static const char *const sink_words[] = {[CONF_SINK_FILE] = "file", NULL};
 static const char *const outcome_words[] = {
@@ -312,6 +314,10 @@ static const struct key root_keys[] = {
      .help = "which part runs on which core; auto plans it from the host's topology"},
     {"control_core", KEY_NUMBER, KEY_AUTO, AT(struct conf, control_core), .max = 1023,
      .fallback = "auto", .help = "the core of all that does not poll"},
+    {"idle", KEY_CHOICE, KEY_HOT, AT(struct conf, idle), .fallback = "poll", .words = idle_words,
+     .help = "what a worker core does when there is nothing to do: poll for the least latency, "
+             "pause to spare "
+             "a sibling thread, sleep where the cores are shared"},
     {"partitions", KEY_NUMBER, KEY_POWER, AT(struct conf, partitions), .min = 1, .max = 65536,
      .fallback = "256",
      .help = "units of state, spread over the shards; fixed once a data directory exists"},

@@ -253,9 +253,10 @@ static json_t *status_lcores(const struct topo *topo)
                idle = (double)atomic_load(&core->idle_ns);
         const char *roles = !core->shard ? "rx" : core->rx_count ? "rx+shard" : "shard";
         json_array_append_new(lcores,
-                              json_pack("{s:i, s:i, s:s, s:f}", "core", (int)core->plan->core,
+                              json_pack("{s:i, s:i, s:s, s:f, s:f}", "core", (int)core->plan->core,
                                         "node", (int)core->plan->node, "roles", roles, "busy",
-                                        busy + idle > 0 ? busy / (busy + idle) : 0.0));
+                                        busy + idle > 0 ? busy / (busy + idle) : 0.0, "longest_us",
+                                        us(atomic_load(&core->longest_ns))));
     }
     return lcores;
 }

@@ -1,6 +1,7 @@
 /* topo_run.c - the loops of the daemon's threads: cores, journals, pumps. */
 #include <errno.h>
 #include <rte_lcore.h>
+#include <rte_pause.h>
 #include <sched.h>
 #include <sys/prctl.h>
 
@@ -10,6 +11,7 @@
 
 #define SHARD_BUDGET  (2 * SHARD_BURST)
 #define SLEEP_MIN_NS  (20 * NS_PER_US)
+#define IDLE_SLEEP_NS (10 * NS_PER_US)
 #define PUMP_BUDGET   4096
 #define PUMP_SLEEP_NS NS_PER_MS
 #define PUMP_RETRY_NS (200 * NS_PER_MS)
@@ -33,15 +35,15 @@ static void settings_of(const struct conf *conf, uint32_t port, struct rx_settin
 
 /* A core takes up a new snapshot between polls; until its shard could note it in the journal, it
  * keeps the old one. */
-static void take_up(struct core *core, const struct snapshot **held)
+static bool take_up(struct core *core, const struct snapshot **held)
 {
     const struct snapshot *next = rcu_dereference(core->topo->published);
     RING_ACQUIRE(&core->topo->published);
     if (next == *held)
-        return;
+        return false;
     if (core->shard &&
         shard_reconfigure(core->shard, next->rules, next->config_json, next->config_json_len))
-        return;
+        return false;
     for (uint32_t i = 0; i < core->rx_count; i++) {
         struct rx_settings settings;
         settings_of(next->conf, 0, &settings);
@@ -50,6 +52,15 @@ static void take_up(struct core *core, const struct snapshot **held)
     }
     *held = next;
     atomic_store_explicit(&core->version, next->version, memory_order_release);
+    return true;
+}
+
+static void idle(enum conf_idle how)
+{
+    if (how == CONF_IDLE_SLEEP)
+        sleep_ns(IDLE_SLEEP_NS);
+    else if (how == CONF_IDLE_PAUSE)
+        rte_pause();
 }
 
 static unsigned core_poll(struct core *core, int phase, uint64_t now_ns)
@@ -67,21 +78,28 @@ static void account_time(struct core *core, uint64_t spent_ns, bool busy)
     _Atomic uint64_t *sum = busy ? &core->busy_ns : &core->idle_ns;
     atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + spent_ns,
                           memory_order_relaxed);
+    if (spent_ns > atomic_load_explicit(&core->longest_ns, memory_order_relaxed))
+        atomic_store_explicit(&core->longest_ns, spent_ns, memory_order_relaxed);
 }
 
 void *core_run(void *arg)
 {
     struct core *core = arg;
     const struct snapshot *held = NULL;
+    enum conf_idle how = CONF_IDLE_POLL;
     uint64_t before = clock_monotonic_ns();
+    prctl(PR_SET_TIMERSLACK, 1000ul);
     (void)rte_thread_register();
     rcu_core_start();
     for (;;) {
         int phase = atomic_load_explicit(&core->topo->phase, memory_order_acquire);
-        take_up(core, &held);
+        if (take_up(core, &held))
+            how = held->conf->idle;
         if (held == rcu_dereference(core->topo->published))
             rcu_core_idle();
         unsigned work = core_poll(core, phase, before);
+        if (!work)
+            idle(how);
         uint64_t now = clock_monotonic_ns();
         account_time(core, now - before, work != 0);
         before = now;
