@@ -198,6 +198,7 @@ static void make_rx(struct topo *topo, struct rings *rings, struct core *core, u
         .partition_count = topo->conf->partitions,
         .shard_count = topo->plan.shard_count,
         .ring_slots = topo->conf->ring_slots,
+        .local_shard = core->plan->shard,
         .to_shard = rings->event[r],
         .answers = rings->answer[r],
     };
