@@ -300,10 +300,11 @@ static void frames_wait_in_the_port_while_the_shard_of_this_core_is_behind(void 
     add_event(1);
     assert_int_equal(rx_poll(&rx, true), 0);
     assert_int_equal(port.given, SLOTS / 2 + 1);
-    assert_int_equal(event_ring_pop_burst(&events[rx.local_shard], &event, 1), 1);
-    struct answer answer = {.token = event.token};
-    answer_ring_push_burst(&answers[rx.local_shard], &answer, 1);
-    rx_poll(&rx, true);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(event_ring_pop_burst(&events[rx.local_shard], &event, 1), 1);
+        struct answer answer = {.token = event.token};
+        answer_ring_push_burst(&answers[rx.local_shard], &answer, 1);
+    }
     rx_poll(&rx, true);
     assert_int_equal(port.given, SLOTS / 2 + 2);
     assert_int_equal(rx.counters.lost[LOST_ring_full], 0);
