@@ -53,7 +53,8 @@ struct core {
     _Atomic uint32_t version __attribute__((aligned(64))); /* of the configuration it works under */
     _Atomic int phase;                                     /* the last one it has completed */
     _Atomic uint64_t busy_ns, idle_ns;
-    _Atomic uint64_t longest_ns; /* of one turn of its loop: what the machine or a part took from it */
+    _Atomic uint64_t
+        longest_ns; /* of one turn of its loop: what the machine or a part took from it */
 };
 
 struct sink_thread {
