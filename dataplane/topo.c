@@ -253,7 +253,14 @@ static int make_sink(struct topo *topo, uint32_t i, char error[512])
     for (uint32_t s = 0; s < topo->plan.shard_count; s++)
         wiring.marks[s] = &topo->journals[s].journal->mark;
     int rc = thread->file ? pump_new(&thread->pump, &wiring) : -ENOMEM;
-    if (rc)
+    if (rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -ESTALE)
+        snprintf(error, 512,
+                 "sink '%s': %.200s %s; restore it from a copy, or remove it to have everything "
+                 "delivered again",
+                 thread->conf->name, cursor,
+                 rc == -ESTALE ? "says that more was delivered than the journal holds"
+                               : "is damaged, or is not a cursor");
+    else if (rc)
         snprintf(error, 512, "%.120s:%u:%u: error: sink '%s' cannot write %.120s: %s",
                  topo->conf->file, thread->conf->place.line, thread->conf->place.column,
                  thread->conf->name, thread->conf->path, strerror(-rc));
