@@ -260,7 +260,14 @@ static int make_sink(struct topo *topo, uint32_t i, char error[512])
     snprintf(cursor, sizeof cursor, "%s/sinks/%s.cursor", topo->store.path, conf->name);
     thread->file = sink_file_new(conf->path, topo->conf->pop, topo->conf->host);
     int rc = make_pump(topo, thread, cursor, conf->outcomes, &sink_file_ops, thread->file);
-    if (rc)
+    if (rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -ESTALE)
+        snprintf(error, 512,
+                 "sink '%s': %.200s %s; restore it from a copy, or remove it to have everything "
+                 "delivered again",
+                 conf->name, cursor,
+                 rc == -ESTALE ? "says that more was delivered than the journal holds"
+                               : "is damaged, or is not a cursor");
+    else if (rc)
         snprintf(error, 512, "%.120s:%u:%u: error: sink '%s' cannot write %.120s: %s",
                  topo->conf->file, conf->place.line, conf->place.column, conf->name, conf->path,
                  strerror(-rc));
