@@ -56,20 +56,46 @@ static size_t core_footprint(const struct topo *topo, const struct plan_core *co
     return bytes;
 }
 
+/* What the kernel would give without pushing anybody out, and the huge pages that nobody has, in
+ * bytes. */
+static uint64_t memory_available(bool huge)
+{
+    char line[128];
+    unsigned long long available_kib = 0, huge_count = 0;
+    FILE *in = fopen("/proc/meminfo", "re");
+    while (in && fgets(line, sizeof line, in))
+        if (sscanf(line, "MemAvailable: %llu", &available_kib) != 1) /* NOLINT(cert-err34-c) */
+            (void)sscanf(line, "HugePages_Free: %llu", &huge_count); /* NOLINT(cert-err34-c) */
+    if (in)
+        fclose(in);
+    return available_kib * 1024 + (huge ? huge_count << 21 : 0);
+}
+
+static int no_memory(uint64_t bytes, uint64_t available, char error[512])
+{
+    snprintf(error, 512,
+             "%llu MiB of memory needed for state, rings and journal buffers, %llu MiB available; "
+             "lower limits.users, events.dedupe.capacity or journal.buffer",
+             (unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
+    return -1;
+}
+
+/* The kernel promises more than it has: what cannot be had is found out before it is touched. */
 static int open_arenas(struct topo *topo, char error[512])
 {
+    uint64_t bytes = 0, available = memory_available(topo->huge);
+    for (uint32_t c = 0; c < topo->plan.core_count; c++) {
+        topo->cores[c].topo = topo;
+        topo->cores[c].plan = &topo->plan.cores[c];
+        bytes += core_footprint(topo, topo->cores[c].plan);
+    }
+    if (bytes > available)
+        return no_memory(bytes, available, error);
     for (uint32_t c = 0; c < topo->plan.core_count; c++) {
         struct core *core = &topo->cores[c];
-        core->topo = topo;
-        core->plan = &topo->plan.cores[c];
-        size_t bytes = core_footprint(topo, core->plan);
-        if (arena_open(&core->arena, bytes, core->plan->node, topo->huge)) {
-            snprintf(error, 512,
-                     "core %u needs %zu MiB of memory and cannot have it; lower limits.users, "
-                     "events.dedupe.capacity or journal.buffer",
-                     core->plan->core, bytes >> 20);
-            return -1;
-        }
+        if (arena_open(&core->arena, core_footprint(topo, core->plan), core->plan->node,
+                       topo->huge))
+            return no_memory(bytes, available, error);
     }
     return 0;
 }
