@@ -173,6 +173,8 @@ static const struct key limit_keys[] = {
     {"items", KEY_NUMBER, 0, AT(struct conf, limits.items), .min = 1000, .max = 100000000,
      .fallback = "1_000_000",
      .help = "different items over all catalogs, those of replaced ones included"},
+    {"ranked", KEY_NUMBER, 0, AT(struct conf, limits.ranked), .min = 100, .max = 10000000,
+     .fallback = "100_000", .help = "users on leaderboards, summed over hunts"},
     {0},
 };
 

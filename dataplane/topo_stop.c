@@ -70,7 +70,7 @@ static void wait_until(bool (*done)(const struct topo *), const struct topo *top
 static bool sinks_ended(const struct topo *topo)
 {
     bool ended = true;
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++)
+    for (uint32_t i = 0; i < topo->sink_count; i++)
         ended &= !topo->sinks[i].started || atomic_load(&topo->sinks[i].ended);
     return ended;
 }
@@ -91,7 +91,7 @@ static void join_journals(struct topo *topo)
 static void join_all(struct topo *topo)
 {
     join_journals(topo);
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++)
+    for (uint32_t i = 0; i < topo->sink_count; i++)
         join(topo->sinks[i].thread, &topo->sinks[i].started);
     for (uint32_t c = 0; c < topo->plan.core_count; c++)
         join(topo->cores[c].thread, &topo->cores[c].started);
@@ -120,12 +120,13 @@ void topo_fini(struct topo *topo)
         return;
     phase_set(topo, PHASE_END); /* a start that failed half-way has threads at work */
     join_all(topo);
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++) {
+    for (uint32_t i = 0; i < topo->sink_count; i++) {
         if (topo->sinks[i].pump)
             pump_free(topo->sinks[i].pump);
         if (topo->sinks[i].file)
             sink_file_free(topo->sinks[i].file);
     }
+    board_free(topo->board);
     for (uint32_t p = 0; p < topo->conf->port_count; p++)
         port_close(&topo->ports[p]);
     for (uint32_t s = 0; s < PLAN_PARTS_MAX; s++)
