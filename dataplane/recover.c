@@ -38,7 +38,7 @@ static int take_record(struct rebuild *rebuild, const struct record *record)
         take_outcome(rebuild, state, record);
         return 0;
     }
-    if (replay_apply(&rebuild->replay, record, state, &event, &verdict, outcomes))
+    if (replay_apply(&rebuild->replay, record, false, state, &event, &verdict, outcomes))
         return -1;
     rebuild->result->events++;
     bool accepted = verdict.result == RESULT_ACCEPTED;

@@ -150,8 +150,18 @@ uint64_t replay_torn(const struct replay *replay, struct segment_id *id)
     return replay->reader.place.offset;
 }
 
-int replay_apply(struct replay *replay, const struct record *record, struct state *state,
-                 struct event *event, struct verdict *verdict,
+/* judge_again parses a dead letter once more.  The limits may have changed between the rx part's
+ * parse and the record's version, so what broke one of them is believed. */
+static void judge_again(const struct rules *rules, const struct record *record, struct event *event)
+{
+    event_parse(&rules->limits, &rules->key, record_body(record), record->body_len, event);
+    bool limit = record->reason == REASON_too_large || record->reason == REASON_depth;
+    if (limit && event->reason == REASON_none)
+        event->reason = record->reason;
+}
+
+int replay_apply(struct replay *replay, const struct record *record, bool judge,
+                 struct state *state, struct event *event, struct verdict *verdict,
                  struct outcome out[STATE_OUTCOMES_MAX])
 {
     /* What is an event was one under the limits of its time, and is read under the widest. */
@@ -162,6 +172,8 @@ int replay_apply(struct replay *replay, const struct record *record, struct stat
     *event = (struct event){0};
     if (record->kind == RECORD_EVENT)
         event_parse(&limits, replay->key, record_body(record), record->body_len, event);
+    else if (judge)
+        judge_again(rules, record, event);
     else
         event->reason = record->reason;
     event->receive_ns = record->receive_ns;
@@ -170,4 +182,16 @@ int replay_apply(struct replay *replay, const struct record *record, struct stat
     event->len = (uint16_t)record->body_len;
     *verdict = state_apply(state, rules, event, out);
     return 0;
+}
+
+struct state_limits replay_limits(const struct conf *conf, uint32_t shard_count, uint32_t shard)
+{
+    return (struct state_limits){
+        .partition_count = conf->partitions,
+        .shard_count = shard_count,
+        .shard = shard,
+        .dedupe_capacity = conf->events.dedupe_capacity,
+        .users = conf->limits.users,
+        .dedupe_window_ns = conf->events.dedupe_window_ns,
+    };
 }

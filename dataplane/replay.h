@@ -62,7 +62,11 @@ uint32_t replay_version(const struct replay *replay);
 const struct rules *replay_rules(struct replay *replay);
 
 /* replay_apply brings an EVENT or DEAD record to a state that owns its partition, as the shard did.
- * *event is filled in and points at the record.  Returns 0, or -1 with one line in error. */
-int replay_apply(struct replay *replay, const struct record *record, struct state *state,
-                 struct event *event, struct verdict *verdict,
+ * *event is filled in and points at the record.  A dead letter is taken at its word, or judged
+ * again from its bytes.  Returns 0, or -1 with one line in error. */
+int replay_apply(struct replay *replay, const struct record *record, bool judge,
+                 struct state *state, struct event *event, struct verdict *verdict,
                  struct outcome out[STATE_OUTCOMES_MAX]);
+
+/* replay_limits sizes the state of one shard as conf says. */
+struct state_limits replay_limits(const struct conf *conf, uint32_t shard_count, uint32_t shard);

@@ -15,6 +15,12 @@ enum option_bit {
     OPTION_IF_VERSION = 1 << 5,
     OPTION_NO_WAIT = 1 << 6,
     OPTION_VERSION = 1 << 7,
+    OPTION_DATA_DIR = 1 << 8,
+    OPTION_HUNT = 1 << 9,
+    OPTION_REASON = 1 << 10,
+    OPTION_LIMIT = 1 << 11,
+    OPTION_SEQ = 1 << 12,
+    OPTION_TO = 1 << 13,
 };
 
 #define OPTIONS_COMMON (OPTION_JSON | OPTION_SOCKET | OPTION_HELP)
@@ -28,6 +34,12 @@ static const struct option long_options[] = {
     {"if-version", required_argument, NULL, OPTION_IF_VERSION},
     {"no-wait", no_argument, NULL, OPTION_NO_WAIT},
     {"version", no_argument, NULL, OPTION_VERSION},
+    {"data-dir", required_argument, NULL, OPTION_DATA_DIR},
+    {"hunt", required_argument, NULL, OPTION_HUNT},
+    {"reason", required_argument, NULL, OPTION_REASON},
+    {"limit", required_argument, NULL, OPTION_LIMIT},
+    {"seq", required_argument, NULL, OPTION_SEQ},
+    {"to", required_argument, NULL, OPTION_TO},
     {0},
 };
 
@@ -36,7 +48,7 @@ struct verb {
     const char *usage;
     const char *help;
     unsigned options;
-    bool takes_file;
+    const char *takes; /* what its argument is; NULL: it has none */
     int (*run)(struct trovectl *ctl);
 };
 
@@ -44,23 +56,39 @@ static int run_help(struct trovectl *ctl);
 static int run_version(struct trovectl *ctl);
 
 static const struct verb verbs[] = {
-    {"status", "", "how troved is, and every event accounted for", 0, false, trovectl_status},
+    {"status", "", "how troved is, and every event accounted for", 0, NULL, trovectl_status},
     {"latency", "[--stage STAGE] [--hgrm FILE]",
-     "latency percentiles: decision, durable, ring_wait, sync", OPTION_STAGE | OPTION_HGRM, false,
+     "latency percentiles: decision, durable, ring_wait, sync", OPTION_STAGE | OPTION_HGRM, NULL,
      trovectl_latency},
-    {"conf check", "FILE", "check a configuration and its catalogs, offline", 0, true,
+    {"conf check", "FILE", "check a configuration and its catalogs, offline", 0, "FILE",
      trovectl_conf_check},
-    {"conf diff", "FILE", "what FILE would change in the running configuration", 0, true,
+    {"conf diff", "FILE", "what FILE would change in the running configuration", 0, "FILE",
      trovectl_conf_diff},
     {"conf apply", "FILE [--if-version N]", "make FILE the running configuration",
-     OPTION_IF_VERSION, true, trovectl_conf_apply},
-    {"conf show", "", "the running configuration", 0, false, trovectl_conf_show},
-    {"conf schema", "", "the JSON Schema of the configuration", 0, false, trovectl_conf_schema},
-    {"conf manual", "", "every key of the configuration", 0, false, trovectl_conf_manual},
-    {"stop", "[--no-wait]", "drain, make everything durable, stop", OPTION_NO_WAIT, false,
+     OPTION_IF_VERSION, "FILE", trovectl_conf_apply},
+    {"conf show", "", "the running configuration", 0, NULL, trovectl_conf_show},
+    {"conf schema", "", "the JSON Schema of the configuration", 0, NULL, trovectl_conf_schema},
+    {"conf manual", "", "every key of the configuration", 0, NULL, trovectl_conf_manual},
+    {"stop", "[--no-wait]", "drain, make everything durable, stop", OPTION_NO_WAIT, NULL,
      trovectl_stop},
-    {"version", "", "the version of this program", 0, false, run_version},
-    {"help", "", "this", 0, false, run_help},
+    {"explain", "USER [--hunt H] [--data-dir DIR]", "a user's events, each verdict and its rule",
+     OPTION_HUNT | OPTION_DATA_DIR, "USER", trovectl_explain},
+    {"event", "ID [--data-dir DIR]", "what became of an event, and why", OPTION_DATA_DIR, "ID",
+     trovectl_event},
+    {"rejects list", "[--reason R] [--limit N] [--data-dir DIR]", "the newest rejected events",
+     OPTION_REASON | OPTION_LIMIT | OPTION_DATA_DIR, NULL, trovectl_rejects_list},
+    {"rejects show", "SEQ [--data-dir DIR]", "a rejected event's bytes, and where it is wrong",
+     OPTION_DATA_DIR, "SEQ", trovectl_rejects_show},
+    {"rejects redrive", "[--reason R|--seq SEQ] [--limit N] [--to ADDR:PORT] [--data-dir DIR]",
+     "write rejected events again, or send them by UDP",
+     OPTION_REASON | OPTION_SEQ | OPTION_LIMIT | OPTION_TO | OPTION_DATA_DIR, NULL,
+     trovectl_rejects_redrive},
+    {"rejects", "", "as rejects list", OPTION_REASON | OPTION_LIMIT | OPTION_DATA_DIR, NULL,
+     trovectl_rejects_list},
+    {"hunt test", "FILE", "events against a hunt's definition, and what must come out, offline", 0,
+     "FILE", trovectl_hunt_test},
+    {"version", "", "the version of this program", 0, NULL, run_version},
+    {"help", "", "this", 0, NULL, run_help},
 };
 
 #define VERB_COUNT (sizeof verbs / sizeof *verbs)
@@ -72,7 +100,7 @@ static void print_usage(FILE *out)
 {
     fprintf(out, "usage: trovectl VERB [ARGUMENTS] [--json] [--socket PATH]\n\n");
     for (size_t i = 0; i < VERB_COUNT; i++) {
-        char head[64];
+        char head[96];
         snprintf(head, sizeof head, "%s %s", verbs[i].name, verbs[i].usage);
         fprintf(out, "  %-38s %s\n", head, verbs[i].help);
     }
@@ -152,6 +180,24 @@ static void option_take(struct trovectl *ctl, int option, char *value)
     case OPTION_NO_WAIT:
         ctl->no_wait = true;
         break;
+    case OPTION_DATA_DIR:
+        ctl->data_dir = value;
+        break;
+    case OPTION_HUNT:
+        ctl->hunt = value;
+        break;
+    case OPTION_REASON:
+        ctl->reason = value;
+        break;
+    case OPTION_LIMIT:
+        ctl->limit = value;
+        break;
+    case OPTION_SEQ:
+        ctl->seq = value;
+        break;
+    case OPTION_TO:
+        ctl->to = value;
+        break;
     default:
         break;
     }
@@ -187,12 +233,13 @@ static int verb_check(struct trovectl *ctl, const struct verb *verb, unsigned se
     if (strange)
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "%s takes no --%s",
                              verb->name, option_name(strange & -strange));
-    if (count < verb->takes_file)
-        return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "%s needs a FILE",
-                             verb->name);
-    if (count > verb->takes_file)
+    int takes = verb->takes ? 1 : 0;
+    if (count < takes)
+        return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "%s needs a %s",
+                             verb->name, verb->takes);
+    if (count > takes)
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help",
-                             "%s has no use for '%s'", verb->name, rest[verb->takes_file]);
+                             "%s has no use for '%s'", verb->name, rest[takes]);
     if (ctl->if_version && (!*ctl->if_version || strlen(ctl->if_version) > 10 ||
                             ctl->if_version[strspn(ctl->if_version, "0123456789")]))
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl status",

@@ -30,10 +30,16 @@ struct trovectl {
     FILE *out; /* results */
     FILE *err; /* notes and errors */
     const char *socket;
-    const char *file;       /* the argument, where the verb has one */
+    const char *file;       /* the argument, where the verb has one: a file, a user, an id */
     const char *stage;      /* --stage */
     const char *hgrm;       /* --hgrm */
     const char *if_version; /* --if-version, digits only */
+    const char *data_dir;   /* --data-dir: read its files, ask no daemon */
+    const char *hunt;       /* --hunt */
+    const char *reason;     /* --reason */
+    const char *limit;      /* --limit, digits only */
+    const char *seq;        /* --seq */
+    const char *to;         /* --to */
     bool json;
     bool no_wait;
 };
@@ -51,6 +57,12 @@ int trovectl_conf_show(struct trovectl *ctl);
 int trovectl_conf_schema(struct trovectl *ctl);
 int trovectl_conf_manual(struct trovectl *ctl);
 int trovectl_stop(struct trovectl *ctl);
+int trovectl_explain(struct trovectl *ctl);
+int trovectl_event(struct trovectl *ctl);
+int trovectl_rejects_list(struct trovectl *ctl);
+int trovectl_rejects_show(struct trovectl *ctl);
+int trovectl_rejects_redrive(struct trovectl *ctl);
+int trovectl_hunt_test(struct trovectl *ctl);
 
 /* One call of the API. */
 struct trovectl_request {
@@ -91,6 +103,10 @@ void trovectl_print_stage(const json_t *stage, FILE *out);
 bool trovectl_print_hgrm(const json_t *stage, FILE *out);
 void trovectl_print_diff(const json_t *diff, const char *file, FILE *out);
 void trovectl_print_applied(const json_t *applied, FILE *out);
+void trovectl_print_story(const json_t *story, FILE *out);
+void trovectl_print_rejects(const json_t *rejects, FILE *out);
+/* trovectl_print_reject writes one letter's bytes with a caret under the one that decided. */
+void trovectl_print_reject(const json_t *reject, FILE *out);
 
 /* trovectl_stage_title names a stage of the latency measurements as people say it. */
 const char *trovectl_stage_title(const char *stage);
