@@ -11,7 +11,6 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
-#undef NS_PER_S /* a double in DPDK's headers */
 
 #include "bench/blast_frame.h"
 #include "bench/blast_link.h"

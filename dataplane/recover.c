@@ -47,21 +47,37 @@ static int take_record(struct rebuild *rebuild, const struct record *record)
     return 0;
 }
 
-/* What a crash left unfinished at the end of a journal was never durable: it is cut, so that no
- * later reader meets it. */
-static int cut(struct rebuild *rebuild)
+/* The end of a journal, at which its file may go on. What a crash left unfinished was never
+ * durable: it is cut, so that no later reader meets it, and with it the room that was kept for
+ * more. That is so in the last epoch alone, earlier ones have been cut, and only where nothing
+ * behind it was written later. */
+static int end_journal(struct rebuild *rebuild)
 {
-    struct segment_id id;
-    uint64_t offset = replay_torn(&rebuild->replay, &id);
-    rebuild->result->torn++;
-    int rc = segment_cut(rebuild->replay.store->journal_fd, id, offset);
-    if (!rc)
-        return 0;
+    struct replay_tail tail = replay_tail(&rebuild->replay);
+    const struct store *store = rebuild->replay.store;
     char name[SEGMENT_NAME_MAX];
-    segment_name(id, name);
-    snprintf(rebuild->replay.error, 512,
-             "segment %s ends in an unfinished block and cannot be cut: %s", name, strerror(-rc));
-    return -1;
+    uint64_t bytes;
+    int rc = segment_bytes(store->journal_fd, tail.id, &bytes);
+    if (!rc && bytes <= tail.offset)
+        return 0;
+    if (!rc)
+        rc = segment_written_behind(store->journal_fd, tail.id, tail.file_id, tail.offset);
+    if (rc > 0 || (tail.torn && tail.id.epoch + 1 < store->epoch))
+        return replay_damaged(&rebuild->replay, tail.id, tail.offset);
+    if (!rc)
+        rc = segment_cut(store->journal_fd, tail.id, tail.offset);
+    segment_name(tail.id, name);
+    if (rc) {
+        snprintf(rebuild->replay.error, 512, "segment %s cannot be cut at its end: %s", name,
+                 strerror(-rc));
+        return -1;
+    }
+    if (tail.torn) {
+        rebuild->result->torn++;
+        fprintf(stderr, "segment %s: cut at offset %llu, behind which a write was not finished\n",
+                name, (unsigned long long)tail.offset);
+    }
+    return 0;
 }
 
 int recover(const struct store *store, const struct hash_key *key, struct items *items,
@@ -76,9 +92,12 @@ int recover(const struct store *store, const struct hash_key *key, struct items 
         if (step == REPLAY_END)
             break;
         rc = step == REPLAY_RECORD ? take_record(&rebuild, record)
-             : step == REPLAY_TORN ? cut(&rebuild)
+             : step == REPLAY_TAIL ? end_journal(&rebuild)
                                    : -1;
     }
+    if (!rc && rebuild.replay.unknown)
+        fprintf(stderr, "data_dir %s: %u files in journal/ are not segments; they are left alone\n",
+                store->path, rebuild.replay.unknown);
     recovery->segments = rebuild.replay.segments;
     replay_close(&rebuild.replay);
     return rc;

@@ -15,6 +15,14 @@
 /* Returns how far a segment may be read: 0 not at all, UINT64_MAX to its end, else an offset. */
 typedef uint64_t (*replay_bound)(const void *arg, struct segment_id id);
 
+/* Where a journal ends. */
+struct replay_tail {
+    struct segment_id id;
+    uint64_t file_id; /* 0: not even its header is good */
+    uint64_t offset;
+    bool torn; /* by a block that is not whole */
+};
+
 struct replay {
     const struct store *store;
     const struct hash_key *key;
@@ -29,17 +37,22 @@ struct replay {
     bool reading;
     uint64_t limit;
     struct segment_reader reader;
+    uint64_t *seq; /* of each partition's last record: they are dense */
+    struct replay_tail tail;
     uint64_t segments; /* read to their end */
+    unsigned unknown;  /* files that are no segments */
 
-    struct conf *conf; /* of the version that replay_rules was asked for last */
-    struct rules *rules;
+    struct conf *conf;     /* of the version that was needed last */
+    uint32_t conf_version; /* its number */
+    struct rules *rules;   /* of conf, once asked for */
 };
 
 enum replay_step {
-    REPLAY_FAULT = -1, /* damage, another key, a version that cannot be used: see error */
+    REPLAY_FAULT = -1, /* damage, what is missing, another key, a version that cannot be used: see
+                          error */
     REPLAY_END,        /* everything was read */
     REPLAY_RECORD,
-    REPLAY_TORN, /* this journal ends in an unfinished block, at replay_torn; the walk goes on */
+    REPLAY_TAIL, /* the end of a journal, see replay_tail; the walk goes on */
 };
 
 /* replay_open lists the journals.  items is grown by the names of old catalogs that it lacks; the
@@ -48,13 +61,16 @@ int replay_open(struct replay *replay, const struct store *store, const struct h
                 struct items *items, char error[512]);
 void replay_close(struct replay *replay);
 
-/* replay_next gives the next record; it holds until the next call.  Its partition is in range, or
- * it is a CONFIG record. */
+/* replay_next gives the next record; it holds until the next call.  Segments, epochs and sequence
+ * numbers are without a gap, partitions in range, and a CONFIG record is of the text that is stored
+ * as its version. */
 enum replay_step replay_next(struct replay *replay, const struct record **record);
 
-/* replay_torn returns where the block is that REPLAY_TORN spoke of: 0 in a segment without a good
- * header. */
-uint64_t replay_torn(const struct replay *replay, struct segment_id *id);
+/* replay_tail returns where the journal ends that REPLAY_TAIL spoke of. */
+struct replay_tail replay_tail(const struct replay *replay);
+
+/* replay_damaged says in error that a segment is damaged at offset; returns REPLAY_FAULT. */
+enum replay_step replay_damaged(struct replay *replay, struct segment_id id, uint64_t offset);
 
 /* replay_version is the configuration's under which the last record was decided; replay_rules its
  * rules, with replay->conf, or NULL with one line in error. */

@@ -94,7 +94,7 @@ static enum story_result walk(const struct reject_request *request, struct lette
         step = REPLAY_FAULT;
     replay.bound = request->bound;
     replay.bound_arg = request->bound_arg;
-    for (uint64_t i = 1; step == REPLAY_RECORD || step == REPLAY_TORN; i++) {
+    for (uint64_t i = 1; step == REPLAY_RECORD || step == REPLAY_TAIL; i++) {
         step = replay_next(&replay, &record);
         if (step == REPLAY_RECORD)
             take(request, letters, record);

@@ -15,7 +15,8 @@
 
 #define LIST_LIMIT    "20"
 #define REDRIVE_LIMIT "10000"
-#define CARET_WIDTH   100u /* bytes shown on the caret's line */
+#define LIST_WIDTH    90u  /* bytes shown in a list */
+#define CARET_WIDTH   100u /* and on the caret's line */
 
 /* ---- asking ---- */
 
@@ -87,11 +88,11 @@ void trovectl_print_rejects(const json_t *rejects, FILE *out)
     fputc('\n', out);
     json_array_foreach(json_object_get(rejects, "rejects"), i, one)
     {
-        const char *text = field_text(one, "text");
-        fprintf(out, "%-12s %-27s  %-14s at %-4llu %.90s%s\n", field_text(one, "seq"),
+        fprintf(out, "%-12s %-27s  %-14s at %-4llu ", field_text(one, "seq"),
                 field_text(one, "received"), field_text(one, "reason"),
-                (unsigned long long)field_count(one, "offset"), text,
-                strlen(text) > 90 ? "..." : "");
+                (unsigned long long)field_count(one, "offset"));
+        field_print(one, "text", LIST_WIDTH, out);
+        fputc('\n', out);
     }
 }
 

@@ -115,7 +115,10 @@ static void print_items(const json_t *items, FILE *out)
     const json_t *item;
     size_t i;
     json_array_foreach(items, i, item)
-        fprintf(out, "%s%s", i ? " > " : "", json_string_value(item));
+    {
+        fputs(i ? " > " : "", out);
+        text_print(json_string_value(item), SIZE_MAX, out);
+    }
 }
 
 static void print_verdict(const json_t *outcome, const json_t *since, uint64_t now_ns, FILE *out)
@@ -176,22 +179,24 @@ static void print_outcomes(const json_t *event, json_t *steps, FILE *out)
     }
 }
 
+static void print_named(const json_t *event, const char *key, const char *before, FILE *out)
+{
+    if (!before || !json_object_get(event, key))
+        return;
+    fputs(before, out);
+    field_print(event, key, SIZE_MAX, out);
+}
+
 static void print_event(const json_t *event, bool with_user, json_t *steps, FILE *out)
 {
     const json_t *flag;
     size_t i;
-    const char *item = json_string_value(json_object_get(event, "item"));
-    const char *tile = json_string_value(json_object_get(event, "tile"));
     fprintf(out, "%-12s %-27s  %s  %s", field_text(event, "seq"), field_text(event, "received"),
             field_text(event, "id"), field_text(event, "result"));
-    if (with_user)
-        fprintf(out, "  user %s", field_text(event, "user"));
-    if (json_object_get(event, "type"))
-        fprintf(out, "  %s", field_text(event, "type"));
-    if (item)
-        fprintf(out, " %s", item);
-    if (tile)
-        fprintf(out, " tile %s", tile);
+    print_named(event, "user", with_user ? "  user " : NULL, out);
+    print_named(event, "type", "  ", out);
+    print_named(event, "item", " ", out);
+    print_named(event, "tile", " tile ", out);
     json_array_foreach(json_object_get(event, "flags"), i, flag)
         fprintf(out, "  %s", json_string_value(flag));
     if (json_object_get(event, "first_seq"))
@@ -204,8 +209,10 @@ static void print_event(const json_t *event, bool with_user, json_t *steps, FILE
     if (json_object_get(event, "differs"))
         fprintf(out, "    DIFFERS: %s\n", field_text(event, "differs"));
     print_outcomes(event, steps, out);
-    if (json_object_get(event, "bytes"))
-        fprintf(out, "    %s\n", field_text(event, "bytes"));
+    if (json_object_get(event, "bytes")) {
+        print_named(event, "bytes", "    ", out);
+        fputc('\n', out);
+    }
 }
 
 static void print_hunt(const char *name, const json_t *hunt, FILE *out)
@@ -230,8 +237,8 @@ void trovectl_print_story(const json_t *story, FILE *out)
     size_t i;
     bool of_user = json_object_get(story, "user");
     bool same = json_is_true(json_object_get(story, "matches"));
-    if (of_user)
-        fprintf(out, "%s  ", field_text(story, "user"));
+    print_named(story, "user", "", out);
+    fputs(of_user ? "  " : "", out);
     fprintf(out, "recomputed from the journal: %s\n",
             same ? "as recorded" : "DIFFERENT from what was recorded");
     if (field_count(story, "not_shown"))

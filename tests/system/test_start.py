@@ -12,6 +12,7 @@ CASES = [
     ("device: net_tap0,iface=trove0", "device: 0000:ff:1f.7", "no PCI device"),
     ("huge_pages: off", "huge_pages: on", "huge pages needed"),
     ("{dir}/data", "/proc/trove", "data_dir /proc/trove: cannot make it"),
+    ("users: 10000", "users: 1_000_000_000", "MiB of memory needed"),
     ("limits:", "lcores: [{{core: 999, run: [rx, shard]}}]\nlimits:", "core 999 is not one that troved may use"),
     ("{dir}/out.ndjson", "/proc/no/out.ndjson", "sink 'file' cannot write"),
 ]
