@@ -117,10 +117,8 @@ static struct outcome_name user_of(const struct event *event, uint8_t decoded[EV
     return (struct outcome_name){.text = decoded, .len = (uint32_t)len};
 }
 
-/* fill_view puts names to an outcome's hunt, user and items. */
-static void fill_view(const struct rules *rules, const struct event *event,
-                      const struct outcome *outcome, uint8_t decoded[EVENT_USER_MAX],
-                      struct outcome_view *view)
+void shard_view(const struct rules *rules, const struct event *event, const struct outcome *outcome,
+                uint8_t decoded[EVENT_USER_MAX], struct outcome_view *view)
 {
     view->outcome = *outcome;
     view->id[0] = event->id[0];
@@ -144,7 +142,7 @@ static void append_outcome(struct shard *shard, const struct event *event, uint6
 {
     uint8_t body[OUTCOME_BODY_MAX], decoded[EVENT_USER_MAX];
     struct outcome_view view;
-    fill_view(shard->rules, event, outcome, decoded, &view);
+    shard_view(shard->rules, event, outcome, decoded, &view);
     struct record record = {
         .body_len = outcome_encode(&view, body),
         .kind = RECORD_OUTCOME,

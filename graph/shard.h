@@ -94,3 +94,8 @@ int shard_reconfigure(struct shard *shard, const struct rules *rules, const char
 /* shard_flush hands over the open block whatever its age; true when no event waits in the shard and
  * all that it has recorded is durable. */
 bool shard_flush(struct shard *shard);
+
+/* shard_view puts names to an outcome's hunt, user and items: what the journal keeps, and what
+ * explain compares with the record.  The user's name may be decoded into the caller's buffer. */
+void shard_view(const struct rules *rules, const struct event *event, const struct outcome *outcome,
+                uint8_t decoded[EVENT_USER_MAX], struct outcome_view *view);
