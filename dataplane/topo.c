@@ -29,6 +29,7 @@ static struct state_limits state_limits_of(const struct topo *topo, uint32_t sha
         .shard = shard,
         .dedupe_capacity = conf->events.dedupe_capacity,
         .users = conf->limits.users,
+        .claims = conf->limits.claims,
         .dedupe_window_ns = conf->events.dedupe_window_ns,
     };
 }
@@ -66,7 +67,7 @@ static int open_arenas(struct topo *topo, char error[512])
         if (arena_open(&core->arena, bytes, core->plan->node, topo->huge)) {
             snprintf(error, 512,
                      "core %u needs %zu MiB of memory and cannot have it; lower limits.users, "
-                     "events.dedupe.capacity or journal.buffer",
+                     "limits.claims, events.dedupe.capacity or journal.buffer",
                      core->plan->core, bytes >> 20);
             return -1;
         }
