@@ -68,7 +68,7 @@ static int no_memory(uint64_t bytes, uint64_t available, char error[512])
 {
     snprintf(error, 512,
              "%llu MiB of memory needed for state, rings and journal buffers, %llu MiB available; "
-             "lower limits.users, events.dedupe.capacity or journal.buffer",
+             "lower limits.users, limits.claims, events.dedupe.capacity or journal.buffer",
              (unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
     return -1;
 }

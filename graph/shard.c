@@ -156,9 +156,9 @@ static void append_outcome(struct shard *shard, const struct event *event, uint6
 static void count_outcome(struct shard_counters *counters, const struct outcome *outcome)
 {
     count(&counters->outcomes[outcome->kind], 1);
-    if (outcome->kind == OUTCOME_refusal)
+    if (outcome->kind == OUTCOME_refusal || outcome->kind == OUTCOME_claim_refused)
         count(&counters->refusals[outcome->refusal], 1);
-    if (outcome->kind == OUTCOME_award)
+    if (outcome->kind == OUTCOME_award || outcome->kind == OUTCOME_claim_granted)
         count(&counters->awards[outcome->hunt], 1);
     if (outcome->flags & OUTCOME_STOPPED)
         count(&counters->stopped, 1);

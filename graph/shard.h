@@ -31,8 +31,8 @@ struct shard_counters {
     uint64_t clamped;
     uint64_t outcomes[OUTCOME_KIND_COUNT];
     uint64_t refusals[REFUSAL_COUNT];
-    uint64_t awards[CONF_HUNTS_MAX]; /* by hunt index of the current rules; moved by hunt name at
-                                        reconfigure */
+    uint64_t awards[CONF_HUNTS_MAX]; /* and granted claims, by hunt index of the current rules;
+                                        moved by hunt name at reconfigure */
     uint64_t stopped;                /* walks that hit their budget */
     uint64_t records, record_bytes;
     uint64_t journal_waits; /* polls that found no free block */
