@@ -167,6 +167,7 @@ struct conf {
         uint64_t users;       /* users with progress in a hunt, summed over hunts */
         uint64_t user_ttl_ns; /* an idle user's progress is forgotten after this */
         uint64_t items;       /* in the item dictionary */
+        uint32_t ranked;      /* users on leaderboards, summed over hunts */
     } limits;
 
     struct {

@@ -12,6 +12,10 @@
 
 #define COUNT_AT(type, member) .count_offset = offsetof(type, member)
 
+/* An allocated list and its count. */
+#define LIST_AT(type, member)                                                                      \
+    .offset = offsetof(type, member), .width = sizeof(void *), COUNT_AT(type, member##_count)
+
 #define SECOND 1000000000ull
 #define MINUTE (60 * SECOND)
 #define HOUR   (60 * MINUTE)
@@ -169,6 +173,8 @@ static const struct key limit_keys[] = {
     {"items", KEY_NUMBER, 0, AT(struct conf, limits.items), .min = 1000, .max = 100000000,
      .fallback = "1_000_000",
      .help = "different items over all catalogs, those of replaced ones included"},
+    {"ranked", KEY_NUMBER, 0, AT(struct conf, limits.ranked), .min = 100, .max = 10000000,
+     .fallback = "100_000", .help = "users on leaderboards, summed over hunts"},
     {0},
 };
 
@@ -231,12 +237,10 @@ static const struct key hunt_keys[] = {
      .help = "a user wins once; give cooldown instead to let users win again"},
     {"cooldown", KEY_TIME, KEY_HOT, HUNT(cooldown_ns), .min = SECOND, .max = 365 * DAY,
      .absent = "users win once", .help = "how long after a win the user can win again"},
-    {"start", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, HUNT(start),
-     COUNT_AT(struct conf_hunt, start_count), .min = 1, .max = CONF_NODES_MAX,
-     .help = "the items at which a trail begins"},
-    {"treasure", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, HUNT(treasure),
-     COUNT_AT(struct conf_hunt, treasure_count), .min = 1, .max = CONF_NODES_MAX,
-     .help = "the items that win"},
+    {"start", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, LIST_AT(struct conf_hunt, start),
+     .min = 1, .max = CONF_NODES_MAX, .help = "the items at which a trail begins"},
+    {"treasure", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, LIST_AT(struct conf_hunt, treasure),
+     .min = 1, .max = CONF_NODES_MAX, .help = "the items that win"},
     {"max_depth", KEY_NUMBER, KEY_HOT | KEY_TRAIL, HUNT(max_depth), .min = 1, .max = 16,
      .fallback = "8", .help = "steps after the start"},
     {"min_step", KEY_TIME, KEY_HOT | KEY_TRAIL, HUNT(min_step_ns), .max = HOUR, .fallback = "1s",

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/admin_story.h"
 #include "dataplane/base/clock.h"
 
 #define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
@@ -499,6 +500,10 @@ const struct control_route admin_routes[] = {
     {"POST", "/v1/config:check", false, check_config},
     {"POST", "/v1/config:diff", false, diff_config},
     {"PUT", "/v1/config", true, put_config},
+    {"GET", "/v1/leaderboards/", false, admin_leaderboard},
     {"POST", "/v1/stop", true, post_stop},
+    {"GET", "/v1/users/", false, admin_explain},
+    {"GET", "/v1/events/", false, admin_event},
+    {"GET", "/v1/rejects", false, admin_rejects},
     {0},
 };

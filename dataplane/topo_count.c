@@ -4,6 +4,8 @@
 
 #include "dataplane/topo.h"
 
+/* Acquire, so that what is read later is read later: a fence would do, but ThreadSanitizer does not
+ * know fences. */
 #define READ(field) __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
 
 /* Where an event ended is read before where it came from, so that in_flight is never negative. */

@@ -182,7 +182,7 @@ def test_a_write_or_sync_that_fails_is_never_tried_again(make, inject, message):
     now = wait_for(trove, failed)
     assert message in now["journal"][0]["error"]
     trove.ctl("status", status=1)
-    trove.ctl("stop", status=1)
+    trove.ctl("stop")
     assert trove.wait() == 1
     log = trove.log.read_text()
     assert "journal of shard 0 stopped" in log and message in log and "Sanitizer" not in log
