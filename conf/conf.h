@@ -29,6 +29,8 @@
 #define CONF_NODES_MAX  256 /* start and treasure items of a trail, each */
 #define CONF_SINKS_MAX  16
 
+#define CONF_CATALOG_MAX ((size_t)1 << 30) /* bytes of a catalog's file */
+
 /* Where a value stands in the files, for messages and for `explain`. */
 struct conf_place {
     uint32_t line;
