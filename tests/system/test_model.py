@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -144,3 +145,230 @@ def test_model_and_program_agree_on_a_generated_shop(tmp_path):
     answers = real(tmp_path, found, ["view", "purchase"])
     met = Counter(answer["result"] for answer in answers)
     assert met["duplicate"] == found[0]["duplicates"] and met["rejected"] >= found[0]["malformed"]
+
+
+# ---- what order, repetition and delay may change ----
+
+
+def property_bench(tmp_path, kind):
+    """Small hunts in which users win now and then."""
+    text = streams.catalog(random.Random(11), 8, 24, ("1", "2", "5"))
+    names = streams.named_items(text)
+    if kind == "trail":
+        hunts = [{"name": "t", "kind": "trail", "catalog": "c.tsv", "start": names[:2], "treasure": names[-2:], "min_step": "0s"}]
+    else:
+        # Room for every item, a ttl beyond every delay, decay below 1 and two hops: a walk from more items never scores less.
+        hunts = [{"name": f"b{n}", "kind": "basket", "catalog": "c.tsv", "recent": 16, "ttl": "1h", "threshold": n, "items": 3, "max_fanout": 24,
+                  "budget": 4096} for n in (1, 2, 3)]
+    config = streams.config(hunts, lateness="10m", skew_reject="24h", dedupe={"capacity": 1000, "window": "15m"})
+    config["limits"] = {"users": 1000}
+    return Bench(tmp_path, config, {"c.tsv": text})
+
+
+def case(rng, maker):
+    """A handful of users' events in order, their client times those of their making."""
+    return [(T0 + n * 200 * MS, f"u{user}", maker.raw(user=f"u{user}", item=streams.item(rng.randrange(8)), time=(T0 + n * 200 * MS) // MS))
+            for n, user in enumerate(rng.choices(range(3), k=rng.randrange(4, 16)))]
+
+
+def in_users_order(rng, events):
+    """Another interleaving of the users, each one's own events in their order."""
+    queues = defaultdict(list)
+    for event in events:
+        queues[event[1]].append(event)
+    out = []
+    while queues:
+        user = rng.choice(sorted(queues))
+        out.append(queues[user].pop(0))
+        if not queues[user]:
+            del queues[user]
+    return out
+
+
+def repeated(rng, events):
+    """Some of the events again, at any place behind their first."""
+    out = list(events)
+    for event in rng.sample(events, len(events) // 2):
+        out.insert(rng.randrange(out.index(event) + 1, len(out) + 1), event)
+    return out
+
+
+def received(rng, events):
+    """Received in this order, each later than made, by less than lateness."""
+    now, out = max(event[0] for event in events), []
+    for _, _, raw in events:
+        now += rng.randrange(20 * S)
+        out.append((now, raw))
+    return out
+
+
+def played(bench, cases):
+    """The awards of each case as a set, from one run of the program."""
+    stream = [line for lines in cases for line in [*lines, RESET]]
+    answers = iter(bench.run(stream)[0])
+    return [[(answer, outcome) for _, answer in zip(lines, answers) for outcome in answer["outcomes"] if outcome["kind"] == "award"]
+            for lines in cases]
+
+
+def whole(awards):
+    return {(outcome["award"], outcome["hunt"], *outcome["items"]) for _, outcome in awards}
+
+
+@pytest.mark.parametrize("kind", ["trail", "basket"])
+def test_repeats_delays_and_the_order_of_users_change_no_award(tmp_path, kind):
+    rng, maker, bench = random.Random(5), Maker(5), property_bench(tmp_path, kind)
+    cases = [case(rng, maker) for _ in range(1000)]
+    straight = played(bench, [[event[::2] for event in events] for events in cases])
+    bent = played(bench, [received(rng, repeated(rng, in_users_order(rng, events))) for events in cases])
+    assert sum(map(len, straight)) > 100
+    for before, after in zip(straight, bent):
+        assert whole(before) == whole(after)
+
+
+def test_the_order_of_a_users_items_does_not_change_who_wins_a_basket(tmp_path):
+    rng, maker, bench = random.Random(6), Maker(6), property_bench(tmp_path, "basket")
+    cases = [case(rng, maker) for _ in range(1000)]
+    shuffled = [received(rng, repeated(rng, rng.sample(events, len(events)))) for events in cases]
+
+    def winners(awards):
+        # A partition and a hunt say who won what, but for users that share the partition: so they are counted.
+        return Counter((answer["partition"], outcome["hunt"]) for answer, outcome in awards)
+
+    straight = played(bench, [[event[::2] for event in events] for events in cases])
+    other = played(bench, shuffled)
+    moved = 0
+    for before, after in zip(straight, other):
+        assert winners(before) == winners(after)
+        moved += whole(before) != whole(after)
+    # Which event completes the basket, and so what is in it, is a matter of order: that is the difference.
+    assert moved > 100
+
+
+def test_the_order_of_a_users_steps_changes_a_trail_only_as_its_edges_say(tmp_path):
+    rng, maker, bench = random.Random(7), Maker(7), property_bench(tmp_path, "trail")
+    hunt = bench.model.hunts[0]
+    edges = {(bench.model.names[a].decode(), bench.model.names[b].decode()) for a, out in hunt.catalog.edges.items() for _, b in out[:32]}
+    won = 0
+    for _ in range(300):
+        lines = received(rng, repeated(rng, rng.sample(events := case(rng, maker), len(events))))
+        seen, gone = defaultdict(list), set()
+        for (_, raw), answer in zip(lines, bench.agree(lines)):
+            event = json.loads(raw)
+            if answer["result"] != "duplicate":
+                seen[event["user"]].append(event["item"])
+            for award in [outcome for outcome in answer["outcomes"] if outcome["kind"] == "award"]:
+                path, items, at = award["items"], seen[event["user"]], -1
+                assert all(pair in edges for pair in zip(path, path[1:]))
+                for step in path:  # the path's items came in its order
+                    at = items.index(step, at + 1)
+                assert path[-1] == event["item"] and event["user"] not in gone
+                gone.add(event["user"])
+                won += 1
+    assert won > 50
+
+
+def test_phones_ahead_of_time_win_once_and_lose_nothing_afterwards(tmp_path):
+    """What production saw: clocks 90 s ahead, a basket awarded, then the same events again with earlier times."""
+    bench = property_bench(tmp_path, "basket")
+    rng = random.Random(8)
+    made = [(T0 + n * S, f"u{rng.randrange(20)}", streams.item(rng.randrange(8))) for n in range(400)]
+    ids = [Maker(n).event()["id"] for n in range(len(made))]
+
+    def sent(ahead_ms, delay):
+        maker = Maker(0)
+        return [(now + delay, maker.raw(id=ident, user=user, item=item, time=(now + delay) // MS + ahead_ms))
+                for ident, (now, user, item) in zip(ids, made)]
+
+    answers = bench.agree(sent(90_000, 0) + sent(-30_000, 410 * S))
+    first, again = answers[:len(made)], answers[len(made):]
+    assert all(answer["flags"] == CLAMPED for answer in first)
+    assert all(answer["result"] == "duplicate" and [o["kind"] for o in answer["outcomes"]] == ["duplicate"] for answer in again)
+    assert len(outcomes(first, "award")) > 20 and not outcomes(first, "refusal")
+    # Clamped to the time of receipt, they won what right clocks would have won; no later event changed it.
+    right = bench.agree(sent(0, 0))
+    assert [(o["award"], o["items"]) for o in outcomes(first, "award")] == [(o["award"], o["items"]) for o in outcomes(right, "award")]
+    per_user = Counter((json.loads(raw)["user"], o["hunt"]) for (_, raw), answer in zip(sent(90_000, 0), answers)
+                       for o in answer["outcomes"] if o["kind"] == "award")
+    assert max(per_user.values()) == 1
+    done = [o for o in outcomes(answers, "visit") if o["flags"] & DONE]
+    assert done and not any(answer["flags"] & LATE for answer in answers)
+
+
+# ---- the same whatever compiles it and however it is spread ----
+
+COMPILERS = [(compiler, level) for compiler in ("gcc", "clang") for level in ("-O0", "-O2")]
+
+
+def sources():
+    """What the helper is made of: the layers below the shard part, by their folders; but for the control socket."""
+    found = sorted([*(TOP / "dataplane/base").glob("*.c"), *(TOP / "conf").glob("*.c"), *(TOP / "graph").glob("*.c"),
+                   TOP / "tests/model/host.c", TOP / "tests/model/apply.c"])
+    return [path for path in found if not path.name.startswith("control")]
+
+
+def build_directory():
+    """Where builds of these sources are kept from one run to the next."""
+    headers = sorted(path for folder in ("dataplane/base", "conf", "graph", "tests/model") for path in (TOP / folder).glob("*.h"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources() + headers)).hexdigest()[:16]
+    directory = pathlib.Path(tempfile.gettempdir()) / f"trove-model-{os.getuid()}-{digest}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    assert directory.stat().st_uid == os.getuid() and not directory.is_symlink()
+    return directory
+
+
+def compiled(directory):
+    """The helper by every compiler and level, from the sources, two at a time."""
+    libs = subprocess.run(["pkg-config", "--cflags", "--libs", "libfyaml", "libxxhash"], capture_output=True, text=True, check=True)
+    arch = ["-march=x86-64-v3"] if os.uname().machine == "x86_64" else []
+
+    def build(compiler, level):
+        program = directory / f"apply-{compiler}{level}"
+        if not program.exists():
+            command = [compiler, level, *arch, "-std=gnu17", "-D_GNU_SOURCE", '-DTROVE_VERSION="test"', f"-I{TOP}", "-w",
+                       *map(str, sources()), *libs.stdout.split(), "-pthread", "-lm", "-o", f"{program}.new"]
+            subprocess.run(command, check=True)
+            os.replace(f"{program}.new", program)
+        return program
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(build, *zip(*COMPILERS)))
+
+
+def test_compilers_and_shard_counts_give_the_same_outcomes_and_hashes(tmp_path):
+    missing = {compiler for compiler, _ in COMPILERS if subprocess.run(["which", compiler], capture_output=True, check=False).returncode}
+    if missing:
+        pytest.skip(f"{', '.join(sorted(missing))} is not installed")
+    programs = [APPLY, *compiled(build_directory())]
+    for seed in range(40, 46):
+        bench, stream = hostile(tmp_path, seed, 1500)
+        first = bench.run(stream)
+        assert len(first[1]) == 4 and len({line["hash"] for line in first[1]}) == 4
+        for program in programs:
+            for shards in (1, 2, 7):
+                assert bench.run(stream, shards, program) == first, f"seed {seed}, {program}, {shards} shards"
+
+
+# ---- the most that one event can cost ----
+
+
+def heaviest(rng):
+    """A catalog of hubs with 1024 edges each to items that lead on, all of them within reach of one walk."""
+    lines = [f"hub{hub}\tx{rng.randrange(6000)}\t{1000 - edge % 100}" for hub in range(17) for edge in range(1024)]
+    lines += [f"hub{hub}\thub{hub + 1}\t2000" for hub in range(16)] + ["hub16\tx0\t1"]
+    lines += [f"x{item}\tx{rng.randrange(6000)}\t{weight}" for item in range(6000) for weight in range(1, 9)]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("kind, hunts, edges", [("basket", 1, 4096), ("basket", 64, 64 * 4096), ("trail", 64, 64 * 4096)])
+def test_the_dearest_event_visits_its_hunts_budgets_and_no_edge_more(tmp_path, kind, hunts, edges):
+    keys = {"basket": {"recent": 16, "items": 16, "threshold": 1024, "decay": 1, "max_depth": 4, "ttl": "1h", "max_fanout": 64},
+            "trail": {"start": ["hub0"], "treasure": ["x1"], "max_depth": 16, "min_step": "0s", "max_fanout": 1024}}[kind]
+    config = {"events": {"types": {"view": {}}}, "partitions": 1,
+              "hunts": [{"name": f"h{n}", "kind": kind, "catalog": "c.tsv", "budget": 4096, **keys} for n in range(hunts)]}
+    text = heaviest(random.Random(3))
+    bench = Bench(tmp_path, config, {"c.tsv": text})
+    items = [f"hub{n}" for n in range(17)] + [text.rsplit("\n", 2)[1].split("\t")[1]]
+    run = subprocess.run([APPLY.parent / "worst", bench.config, "3"], input="\n".join(items) + "\n", capture_output=True, text=True, check=True)
+    report = json.loads(run.stdout)
+    print(f"{hunts} {kind} hunts: {report}")
+    assert report["events"] == 3 * len(items) and report["edges"] == edges
