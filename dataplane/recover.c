@@ -84,7 +84,7 @@ static int apply_record(struct replay *replay, const struct record *record)
         event_parse(&replay->rules->limits, replay->key, record_body(record), record->body_len,
                     &event);
     else
-        event.reason = record->reason;
+        event = (struct event){.reason = record->reason, .reason_offset = record->reason_offset};
     event.receive_ns = record->receive_ns;
     event.partition = record->partition;
     event.bytes = record_body(record);
