@@ -142,7 +142,7 @@ void conf_free(struct conf *conf)
         return;
     for (uint32_t i = 0; i < CONF_TYPES_MAX; i++)
         for (uint32_t j = 0; j < CONF_MEMBERS_MAX; j++)
-            free(conf->events.types[i].members[j].values);
+            free(conf->events.types[i].members[j].value);
     for (uint32_t i = 0; i < CONF_HUNTS_MAX; i++) {
         free(conf->hunts[i].start);
         free(conf->hunts[i].treasure);

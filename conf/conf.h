@@ -101,7 +101,7 @@ struct conf_member {
     char max[CONF_DECIMAL_MAX + 1];
     uint32_t min_length, max_length; /* bytes of a string */
     uint32_t value_count;            /* 0: any value */
-    char (*values)[CONF_NAME_MAX + 1];
+    char (*value)[CONF_NAME_MAX + 1];
     char pattern[CONF_PATTERN_MAX + 1]; /* see glob.h; "": any text */
     struct conf_place place;
 };
@@ -212,6 +212,7 @@ struct conf {
         uint64_t users;       /* users with progress in a hunt, summed over hunts */
         uint64_t user_ttl_ns; /* an idle user's progress is forgotten after this */
         uint64_t items;       /* in the item dictionary */
+        uint32_t ranked;      /* users on leaderboards, summed over hunts */
     } limits;
 
     struct {

@@ -12,6 +12,10 @@
 
 #define COUNT_AT(type, member) .count_offset = offsetof(type, member)
 
+/* An allocated list and its count. */
+#define LIST_AT(type, member)                                                                      \
+    .offset = offsetof(type, member), .width = sizeof(void *), COUNT_AT(type, member##_count)
+
 #define SECOND 1000000000ull
 #define MINUTE (60 * SECOND)
 #define HOUR   (60 * MINUTE)
@@ -133,8 +137,8 @@ static const struct key member_keys[] = {
      .help = "of a string: the fewest bytes of UTF-8, escapes decoded"},
     {"max_length", KEY_NUMBER, KEY_HOT, MEMBER(max_length), .max = EVENT_BYTES_MAX,
      .fallback = "65535", .help = "of a string: the most bytes"},
-    {"enum", KEY_ITEMS, KEY_HOT, MEMBER(values), COUNT_AT(struct conf_member, value_count),
-     .min = 1, .max = CONF_VALUES_MAX, .absent = "any value",
+    {"enum", KEY_ITEMS, KEY_HOT, LIST_AT(struct conf_member, value), .min = 1,
+     .max = CONF_VALUES_MAX, .absent = "any value",
      .help = "the strings or numbers that the value may be; quote strings that look like numbers"},
     {"pattern", KEY_TEXT, KEY_HOT, MEMBER(pattern), .absent = "any text",
      .help = "what the whole string must look like: * is any text, ? one character, [a-z0] one of "
@@ -215,6 +219,8 @@ static const struct key limit_keys[] = {
     {"items", KEY_NUMBER, 0, AT(struct conf, limits.items), .min = 1000, .max = 100000000,
      .fallback = "1_000_000",
      .help = "different items over all catalogs, those of replaced ones included"},
+    {"ranked", KEY_NUMBER, 0, AT(struct conf, limits.ranked), .min = 100, .max = 10000000,
+     .fallback = "100_000", .help = "users on leaderboards, summed over hunts"},
     {0},
 };
 
@@ -285,12 +291,10 @@ static const struct key hunt_keys[] = {
              "its weight says; another weight changes nothing for who has begun"},
     {"rewards", KEY_REWARDS, KEY_HOT, HUNT(variants), COUNT_AT(struct conf_hunt, variant_count),
      .absent = "none", .help = "what an award in each variant is worth: a text for the sinks"},
-    {"start", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, HUNT(start),
-     COUNT_AT(struct conf_hunt, start_count), .min = 1, .max = CONF_NODES_MAX,
-     .help = "the items at which a trail begins"},
-    {"treasure", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, HUNT(treasure),
-     COUNT_AT(struct conf_hunt, treasure_count), .min = 1, .max = CONF_NODES_MAX,
-     .help = "the items that win"},
+    {"start", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, LIST_AT(struct conf_hunt, start),
+     .min = 1, .max = CONF_NODES_MAX, .help = "the items at which a trail begins"},
+    {"treasure", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, LIST_AT(struct conf_hunt, treasure),
+     .min = 1, .max = CONF_NODES_MAX, .help = "the items that win"},
     {"max_depth", KEY_NUMBER, KEY_HOT | KEY_TRAIL, HUNT(max_depth), .min = 1, .max = 16,
      .fallback = "8", .help = "steps after the start"},
     {"min_step", KEY_TIME, KEY_HOT | KEY_TRAIL, HUNT(min_step_ns), .max = HOUR, .fallback = "1s",

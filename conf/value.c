@@ -191,7 +191,8 @@ int value_mac(const char *text, size_t len, uint8_t mac[6])
 bool value_name_valid(const char *text, size_t len, size_t max)
 {
     for (size_t i = 0; i < len; i++)
-        if (!is_letter(text[i]) && !is_digit(text[i]) && !memchr("._-", text[i], 3))
+        if (!is_letter(text[i]) && !is_digit(text[i]) && text[i] != '.' && text[i] != '_' &&
+            text[i] != '-')
             return false;
     return len >= 1 && len <= max;
 }

@@ -499,6 +499,7 @@ const struct control_route admin_routes[] = {
     {"POST", "/v1/config:check", false, check_config},
     {"POST", "/v1/config:diff", false, diff_config},
     {"PUT", "/v1/config", true, put_config},
+    {"GET", "/v1/leaderboards/", false, admin_leaderboard},
     {"POST", "/v1/stop", true, post_stop},
     {0},
 };

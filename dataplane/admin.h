@@ -10,3 +10,7 @@
 
 /* admin_routes is the table for control_start; its context is the struct topo. */
 extern const struct control_route admin_routes[];
+
+/* admin_leaderboard answers GET /v1/leaderboards/{hunt} (a prefix route). */
+void admin_leaderboard(void *context, const struct control_request *request,
+                       struct control_response *response);

@@ -32,6 +32,7 @@ static int fault(char error[512], const char *format, ...)
 static bool is_pci(const char *device)
 {
     unsigned domain, bus, slot, function;
+    /* NOLINTNEXTLINE(cert-err34-c): the shape is asked for, not the numbers */
     return sscanf(device, "%x:%x:%x.%x", &domain, &bus, &slot, &function) == 4;
 }
 
@@ -75,7 +76,7 @@ static void vdev_argument(const char *device, const char *key, char *out, size_t
     size_t key_len = strlen(key);
     for (const char *at = strchr(device, ','); at; at = strchr(at, ',')) {
         at++;
-        if (strncmp(at, key, key_len) || at[key_len] != '=')
+        if (strncmp(at, key, key_len) != 0 || at[key_len] != '=')
             continue;
         at += key_len + 1;
         size_t len = strcspn(at, ",");
@@ -144,13 +145,11 @@ static int choose_memory(const struct conf *conf, size_t bytes, bool *huge, char
 
 /* EAL gives its helper threads the cores that the process may use less its lcores: with one core
  * allowed, that is the one. */
-static int stay_on(uint32_t core, cpu_set_t *before)
+static int stay_on(uint32_t core)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(core, &set);
-    if (sched_getaffinity(0, sizeof *before, before))
-        return -errno;
     return sched_setaffinity(0, sizeof set, &set) ? -errno : 0;
 }
 
@@ -161,7 +160,6 @@ int eal_start(const struct conf *conf, uint32_t control_core, size_t mbuf_bytes,
     char *argv[ARGS_MAX];
     int argc = 0;
     bool any_pci = false;
-    cpu_set_t before;
 
     if (check_devices(conf, error) || choose_memory(conf, mbuf_bytes + EXTRA_BYTES, huge, error))
         return -1;
@@ -176,9 +174,9 @@ int eal_start(const struct conf *conf, uint32_t control_core, size_t mbuf_bytes,
     argv[argc++] = "--no-telemetry";
     argv[argc++] = "--log-level=*:error";
     argv[argc++] = "--log-level=pmd.net.tap:critical"; /* it regrets a qdisc that we do not need */
+    /* Neither way keeps a file that a killed daemon would leave behind. */
     argv[argc++] = *huge ? "--in-memory" : "--no-huge";
-    if (*huge)
-        argv[argc++] = "--single-file-segments";
+    argv[argc++] = *huge ? "--single-file-segments" : "--no-shconf";
     for (uint32_t p = 0; p < conf->port_count; p++) {
         bool pci = is_pci(conf->ports[p].device);
         snprintf(devices[p], sizeof devices[p], "%s=%s", pci ? "--allow" : "--vdev",
@@ -190,9 +188,11 @@ int eal_start(const struct conf *conf, uint32_t control_core, size_t mbuf_bytes,
         argv[argc++] = "--no-pci";
     argv[argc] = NULL;
 
-    if (stay_on(control_core, &before))
+    if (stay_on(control_core))
         return fault(error, "cannot run on core %u: %s", control_core, strerror(errno));
-    if (rte_eal_init(argc, argv) < 0)
+    int rc = rte_eal_init(argc, argv);
+    (void)rmdir(rte_eal_get_runtime_dir()); /* EAL makes one for each process, and nothing in it */
+    if (rc < 0)
         return fault(error,
                      "DPDK did not start: %s. What it said is above; a port that is in use, or "
                      "the memory of %s MiB, are the usual causes",
@@ -202,8 +202,5 @@ int eal_start(const struct conf *conf, uint32_t control_core, size_t mbuf_bytes,
 
 void eal_stop(void)
 {
-    char directory[256];
-    snprintf(directory, sizeof directory, "%s", rte_eal_get_runtime_dir());
     rte_eal_cleanup();
-    (void)rmdir(directory); /* EAL makes one for each process, and leaves it */
 }

@@ -10,18 +10,16 @@
 
 #include "dataplane/base/clock.h"
 
-#define GROUP_MAX 64u
-
 /* The blocks of one poll, in order: [0, durable) are with the shard again, [durable, sealed) wait
  * for a sync, some of them in parts yet to be written. */
 struct group {
-    struct block_ref refs[GROUP_MAX];
+    struct block_ref refs[SEGMENT_GROUP_BLOCKS];
     uint32_t count;
     uint32_t sealed;
     uint32_t durable;
     int part_count;
     uint64_t from; /* offset of the first part, the others follow it */
-    struct iovec parts[1 + GROUP_MAX];
+    struct iovec parts[1 + SEGMENT_GROUP_BLOCKS];
     uint8_t header[SEGMENT_HEADER_BYTES] __attribute__((aligned(BLOCK_ALIGN)));
 };
 
@@ -174,6 +172,8 @@ static int seal_block(struct journal *journal, struct group *group)
             return rc;
     }
     uint64_t offset = journal->place.offset;
+    uint64_t from = group->part_count ? group->from : offset;
+    block->group_pages = 1 + (uint32_t)((offset - from) / BLOCK_ALIGN);
     add_part(group, block->data, block_seal(block, &journal->place), offset);
     group->sealed++;
     return 0;
@@ -194,7 +194,7 @@ int journal_poll(struct journal *journal)
     struct group group;
     group.sealed = group.durable = 0;
     group.part_count = 0;
-    group.count = block_ring_pop_burst(journal->from_shard, group.refs, GROUP_MAX);
+    group.count = block_ring_pop_burst(journal->from_shard, group.refs, SEGMENT_GROUP_BLOCKS);
     while (group.sealed < group.count) {
         int rc = seal_block(journal, &group);
         if (rc)

@@ -145,7 +145,7 @@ static void sample_rate(struct topo *topo)
 
 static void wait_for_stop(struct topo *topo, const sigset_t *signals)
 {
-    const struct timespec tick = {.tv_nsec = 100 * 1000000};
+    const struct timespec tick = {.tv_nsec = 100 * (long)NS_PER_MS};
     while (!atomic_load(&topo->stop_wanted)) {
         int signal = sigtimedwait(signals, NULL, &tick);
         if (signal == SIGTERM || signal == SIGINT)

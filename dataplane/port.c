@@ -40,7 +40,7 @@ static uint32_t data_room(const struct conf *conf)
 size_t port_buffer_bytes(const struct conf *conf)
 {
     return arena_round(sizeof(struct rte_mbuf) + sizeof(struct packet) + data_room(conf), 64) +
-           2 * RTE_CACHE_LINE_SIZE;
+           (size_t)2 * RTE_CACHE_LINE_SIZE;
 }
 
 uint32_t port_buffer_count(const struct conf *conf, const struct conf_port *port,
@@ -122,7 +122,7 @@ static int open_queue(struct port *port, const struct conf *conf, const struct c
 static void accept_frames(struct port *port, const struct conf_port *conf)
 {
     static const uint8_t none[6];
-    if (memcmp(conf->mac, none, 6)) {
+    if (memcmp(conf->mac, none, 6) != 0) {
         struct rte_ether_addr mac;
         memcpy(&mac, conf->mac, 6);
         memcpy(port->mac, conf->mac, 6);

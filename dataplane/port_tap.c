@@ -15,7 +15,7 @@ void port_tap_interface(const char *device, char *name, size_t room)
 {
     const char *at = strstr(device, ",iface=");
     *name = '\0';
-    if (strncmp(device, "net_tap", 7) || !at)
+    if (strncmp(device, "net_tap", 7) != 0 || !at)
         return;
     at += strlen(",iface=");
     snprintf(name, room, "%.*s", (int)strcspn(at, ","), at);
@@ -41,10 +41,10 @@ uint64_t port_tap_dropped(const char *name)
     while (in && fgets(line, sizeof line, in)) {
         /* Eight columns of what it received, then its transmitted bytes, packets, errors and drops.
          */
-        if (sscanf(line,
-                   " %31[^:]:%*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %" SCNu64, /* NOLINT */
-                   interface, &value) == 2 &&
-            !strcmp(interface, name))
+        int found = /* NOLINTNEXTLINE(cert-err34-c): the kernel's own numbers */
+            sscanf(line, " %31[^:]:%*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %" SCNu64, interface,
+                   &value);
+        if (found == 2 && !strcmp(interface, name))
             dropped = value;
     }
     if (in)

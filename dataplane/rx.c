@@ -6,8 +6,9 @@
 
 #include "dataplane/base/clock.h"
 
-#define STAGE_EVENTS 64
-#define STAMP_BYTES  8
+#define STAGE_EVENTS  64
+#define STAMP_BYTES   8
+#define ANSWER_BURSTS 16
 
 struct stage {
     uint32_t count;
@@ -49,6 +50,7 @@ void rx_init(struct rx *rx, struct arena *arena, const struct rx_wiring *wiring)
     rx->partition_count = wiring->partition_count;
     rx->shard_count = wiring->shard_count;
     rx->open_max = wiring->ring_slots - 1;
+    rx->local_shard = wiring->local_shard;
     for (uint32_t s = 0; s < wiring->shard_count; s++) {
         rx->to_shard[s] = wiring->to_shard[s];
         rx->answers[s] = wiring->answers[s];
@@ -86,20 +88,28 @@ static void event_done(struct rx *rx, uint64_t token)
         release(rx, packet);
 }
 
-static unsigned take_answers(struct rx *rx)
+static uint32_t take_burst(struct rx *rx, uint32_t shard)
 {
     struct answer answers[RX_BURST];
+    uint32_t count = answer_ring_pop_burst(rx->answers[shard], answers, RX_BURST);
+    for (uint32_t i = 0; i < count; i++) {
+        if (answers[i].result == RESULT_REFUSED)
+            rx->counters.lost[LOST_state_full]++;
+        event_done(rx, answers[i].token);
+    }
+    rx->open[shard] -= count;
+    rx->counters.answered += count;
+    return count;
+}
+
+/* A datagram may hold many events: several bursts of answers for one of frames. */
+static unsigned take_answers(struct rx *rx)
+{
     unsigned total = 0;
     for (uint32_t s = 0; s < rx->shard_count; s++) {
-        uint32_t count = answer_ring_pop_burst(rx->answers[s], answers, RX_BURST);
-        for (uint32_t i = 0; i < count; i++) {
-            if (answers[i].result == RESULT_REFUSED)
-                rx->counters.lost[LOST_state_full]++;
-            event_done(rx, answers[i].token);
-        }
-        rx->open[s] -= count;
-        rx->counters.answered += count;
-        total += count;
+        uint32_t count = RX_BURST;
+        for (uint32_t n = 0; n < ANSWER_BURSTS && count == RX_BURST; n++)
+            total += count = take_burst(rx, s);
     }
     return total;
 }
@@ -232,10 +242,16 @@ static void send_replies(struct rx *rx)
     staging->reply_count = 0;
 }
 
+static bool local_shard_is_behind(const struct rx *rx)
+{
+    return rx->local_shard >= 0 && rx->open[rx->local_shard] > rx->open_max / 2;
+}
+
 unsigned rx_poll(struct rx *rx, bool receive)
 {
     struct packet *packets[RX_BURST];
     unsigned work = take_answers(rx);
+    receive = receive && !local_shard_is_behind(rx);
     uint32_t count = receive ? rx->port.receive(rx->port.port, packets, RX_BURST) : 0;
     if (count) {
         uint64_t receive_ns = clock_realtime_ns(), now_ns = clock_monotonic_ns();

@@ -77,6 +77,7 @@ struct rx {
     uint32_t partition_count;
     uint32_t shard_count;
     uint32_t open_max;                          /* events at a shard at any time */
+    int32_t local_shard;                        /* polled by the same core, -1: none */
     struct event_ring *to_shard[RX_SHARDS_MAX]; /* pushes */
     struct answer_ring *answers[RX_SHARDS_MAX]; /* pops */
     uint32_t open[RX_SHARDS_MAX];               /* events at each shard now */
@@ -93,6 +94,7 @@ struct rx_wiring {
     const struct hash_key *key; /* outlives the part */
     uint32_t partition_count, shard_count;
     uint32_t ring_slots;
+    int32_t local_shard;
     struct event_ring **to_shard;
     struct answer_ring **answers;
 };

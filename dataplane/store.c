@@ -222,7 +222,8 @@ static void find_version(struct store *store)
     for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
         char *end;
         unsigned long version = strtoul(entry->d_name, &end, 10);
-        if (end == entry->d_name + 6 && !strcmp(end, ".yaml") && version > store->version)
+        bool ours = !strcmp(end, ".yaml") || !strcmp(end, ".catalogs");
+        if (end >= entry->d_name + 6 && ours && version > store->version)
             store->version = (uint32_t)version;
     }
     closedir(dir);

@@ -1,4 +1,4 @@
-/* topo.c - building the parts, joining them, starting and stopping their threads. */
+/* topo.c - building the parts, joining them, starting their threads. */
 #include "dataplane/topo.h"
 
 #include <errno.h>
@@ -56,20 +56,46 @@ static size_t core_footprint(const struct topo *topo, const struct plan_core *co
     return bytes;
 }
 
+/* What the kernel would give without pushing anybody out, and the huge pages that nobody has, in
+ * bytes. */
+static uint64_t memory_available(bool huge)
+{
+    char line[128];
+    unsigned long long available_kib = 0, huge_count = 0;
+    FILE *in = fopen("/proc/meminfo", "re");
+    while (in && fgets(line, sizeof line, in))
+        if (sscanf(line, "MemAvailable: %llu", &available_kib) != 1) /* NOLINT(cert-err34-c) */
+            (void)sscanf(line, "HugePages_Free: %llu", &huge_count); /* NOLINT(cert-err34-c) */
+    if (in)
+        fclose(in);
+    return available_kib * 1024 + (huge ? huge_count << 21 : 0);
+}
+
+static int no_memory(uint64_t bytes, uint64_t available, char error[512])
+{
+    snprintf(error, 512,
+             "%llu MiB of memory needed for state, rings and journal buffers, %llu MiB available; "
+             "lower limits.users, events.dedupe.capacity or journal.buffer",
+             (unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
+    return -1;
+}
+
+/* The kernel promises more than it has: what cannot be had is found out before it is touched. */
 static int open_arenas(struct topo *topo, char error[512])
 {
+    uint64_t bytes = 0, available = memory_available(topo->huge);
+    for (uint32_t c = 0; c < topo->plan.core_count; c++) {
+        topo->cores[c].topo = topo;
+        topo->cores[c].plan = &topo->plan.cores[c];
+        bytes += core_footprint(topo, topo->cores[c].plan);
+    }
+    if (bytes > available)
+        return no_memory(bytes, available, error);
     for (uint32_t c = 0; c < topo->plan.core_count; c++) {
         struct core *core = &topo->cores[c];
-        core->topo = topo;
-        core->plan = &topo->plan.cores[c];
-        size_t bytes = core_footprint(topo, core->plan);
-        if (arena_open(&core->arena, bytes, core->plan->node, topo->huge)) {
-            snprintf(error, 512,
-                     "core %u needs %zu MiB of memory and cannot have it; lower limits.users, "
-                     "events.dedupe.capacity or journal.buffer",
-                     core->plan->core, bytes >> 20);
-            return -1;
-        }
+        if (arena_open(&core->arena, core_footprint(topo, core->plan), core->plan->node,
+                       topo->huge))
+            return no_memory(bytes, available, error);
     }
     return 0;
 }
@@ -198,6 +224,7 @@ static void make_rx(struct topo *topo, struct rings *rings, struct core *core, u
         .partition_count = topo->conf->partitions,
         .shard_count = topo->plan.shard_count,
         .ring_slots = topo->conf->ring_slots,
+        .local_shard = core->plan->shard,
         .to_shard = rings->event[r],
         .answers = rings->answer[r],
     };
@@ -231,31 +258,60 @@ static int make_parts(struct topo *topo, struct state **states, char error[512])
 
 /* ---- sinks ---- */
 
-static int make_sink(struct topo *topo, uint32_t i, char error[512])
+static int make_pump(struct topo *topo, struct sink_thread *thread, const char *cursor,
+                     uint32_t outcomes, const struct sink_ops *ops, void *sink)
 {
-    struct sink_thread *thread = &topo->sinks[i];
-    char cursor[CONF_PATH_MAX + 96];
-    thread->topo = topo;
-    thread->conf = &topo->conf->sinks[i];
-    thread->file = sink_file_new(thread->conf->path, topo->conf->pop, topo->conf->host);
-    snprintf(cursor, sizeof cursor, "%s/sinks/%s.cursor", topo->store.path, thread->conf->name);
     struct pump_wiring wiring = {
-        .name = thread->conf->name,
+        .name = thread->conf ? thread->conf->name : ops->type,
         .cursor_path = cursor,
         .journal_dir_fd = topo->store.journal_fd,
         .epoch = topo->store.epoch,
         .shard_count = topo->plan.shard_count,
-        .outcomes = thread->conf->outcomes,
-        .ops = &sink_file_ops,
-        .sink = thread->file,
+        .outcomes = outcomes,
+        .ops = ops,
+        .sink = sink,
     };
+    thread->topo = topo;
+    topo->sink_count++;
     for (uint32_t s = 0; s < topo->plan.shard_count; s++)
         wiring.marks[s] = &topo->journals[s].journal->mark;
-    int rc = thread->file ? pump_new(&thread->pump, &wiring) : -ENOMEM;
-    if (rc)
+    return sink ? pump_new(&thread->pump, &wiring) : -ENOMEM;
+}
+
+static int make_sink(struct topo *topo, uint32_t i, char error[512])
+{
+    struct sink_thread *thread = &topo->sinks[i];
+    const struct conf_sink *conf = thread->conf = &topo->conf->sinks[i];
+    char cursor[CONF_PATH_MAX + 96];
+    snprintf(cursor, sizeof cursor, "%s/sinks/%s.cursor", topo->store.path, conf->name);
+    thread->file = sink_file_new(conf->path, topo->conf->pop, topo->conf->host);
+    int rc = make_pump(topo, thread, cursor, conf->outcomes, &sink_file_ops, thread->file);
+    if (rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -ESTALE)
+        snprintf(error, 512,
+                 "sink '%s': %.200s %s; restore it from a copy, or remove it to have everything "
+                 "delivered again",
+                 conf->name, cursor,
+                 rc == -ESTALE ? "says that more was delivered than the journal holds"
+                               : "is damaged, or is not a cursor");
+    else if (rc)
         snprintf(error, 512, "%.120s:%u:%u: error: sink '%s' cannot write %.120s: %s",
-                 topo->conf->file, thread->conf->place.line, thread->conf->place.column,
-                 thread->conf->name, thread->conf->path, strerror(-rc));
+                 topo->conf->file, conf->place.line, conf->place.column, conf->name, conf->path,
+                 strerror(-rc));
+    return rc ? -1 : 0;
+}
+
+/* Leaderboards live in memory and are read from the first record at every start: their cursor
+ * starts anew as well. */
+static int make_board(struct topo *topo, char error[512])
+{
+    char cursor[CONF_PATH_MAX + 96];
+    snprintf(cursor, sizeof cursor, "%s/sinks/leaderboard.projection", topo->store.path);
+    (void)unlink(cursor);
+    topo->board = board_new(topo->conf->limits.ranked);
+    int rc = make_pump(topo, &topo->sinks[topo->sink_count], cursor,
+                       1u << OUTCOME_award | 1u << OUTCOME_claim_granted, &board_ops, topo->board);
+    if (rc)
+        snprintf(error, 512, "the leaderboards cannot read the journal: %s", strerror(-rc));
     return rc ? -1 : 0;
 }
 
@@ -383,7 +439,7 @@ static int start_threads(struct topo *topo, char error[512])
         rc = start_thread(&journal->thread, control, journal_run, journal);
         journal->started = !rc;
     }
-    for (uint32_t i = 0; !rc && i < topo->conf->sink_count; i++) {
+    for (uint32_t i = 0; !rc && i < topo->sink_count; i++) {
         rc = start_thread(&topo->sinks[i].thread, control, sink_run, &topo->sinks[i]);
         topo->sinks[i].started = !rc;
     }
@@ -424,124 +480,5 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
     for (uint32_t i = 0; i < conf->sink_count; i++)
         if (make_sink(topo, i, error))
             return -1;
-    return start_threads(topo, error);
-}
-
-/* ---- stopping ---- */
-
-static void phase_set(struct topo *topo, enum phase phase)
-{
-    atomic_store_explicit(&topo->phase, phase, memory_order_release);
-}
-
-static void pause_ms(long ms)
-{
-    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
-}
-
-static uint64_t packets(const struct topo *topo)
-{
-    uint64_t sum = 0;
-    for (uint32_t r = 0; r < topo->plan.rx_count; r++)
-        sum += __atomic_load_n(&topo->rx[r]->counters.packets, __ATOMIC_RELAXED);
-    return sum;
-}
-
-static void wait_for_silence(const struct topo *topo, uint64_t deadline)
-{
-    uint64_t seen = packets(topo), since = clock_monotonic_ns(), now = since;
-    while (now < deadline && now - since < 200 * NS_PER_MS) {
-        pause_ms(5);
-        now = clock_monotonic_ns();
-        if (packets(topo) != seen) {
-            seen = packets(topo);
-            since = now;
-        }
-    }
-}
-
-/* Every core has seen PHASE_QUIET, and nothing is at a shard any more. */
-static bool settled(const struct topo *topo)
-{
-    struct account account;
-    for (uint32_t c = 0; c < topo->plan.core_count; c++)
-        if (atomic_load_explicit(&topo->cores[c].phase, memory_order_acquire) < PHASE_QUIET)
-            return false;
-    topo_account(topo, &account);
-    uint64_t open = account.in_flight;
-    for (uint32_t r = 0; r < topo->plan.rx_count; r++)
-        for (uint32_t s = 0; s < topo->plan.shard_count; s++)
-            open += __atomic_load_n(&topo->rx[r]->open[s], __ATOMIC_RELAXED);
-    return open == 0;
-}
-
-static bool cores_ended(const struct topo *topo)
-{
-    for (uint32_t c = 0; c < topo->plan.core_count; c++)
-        if (topo->cores[c].started &&
-            atomic_load_explicit(&topo->cores[c].phase, memory_order_acquire) < PHASE_SYNC)
-            return false;
-    return true;
-}
-
-static void wait_until(bool (*done)(const struct topo *), const struct topo *topo,
-                       uint64_t deadline)
-{
-    while (!done(topo) && clock_monotonic_ns() < deadline)
-        pause_ms(2);
-}
-
-static bool sinks_ended(const struct topo *topo)
-{
-    bool ended = true;
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++)
-        ended &= !topo->sinks[i].started || atomic_load(&topo->sinks[i].ended);
-    return ended;
-}
-
-void topo_stop(struct topo *topo)
-{
-    uint64_t wait_ns = topo->conf->drain_ns + NS_PER_S;
-    wait_for_silence(topo, clock_monotonic_ns() + topo->conf->drain_ns);
-    phase_set(topo, PHASE_QUIET);
-    wait_until(settled, topo, clock_monotonic_ns() + wait_ns);
-    phase_set(topo, PHASE_FLUSH);
-    wait_until(cores_ended, topo, clock_monotonic_ns() + wait_ns);
-    phase_set(topo, PHASE_SYNC);
-    if (!cores_ended(topo))
-        phase_set(topo, PHASE_END); /* a journal that has stopped gives no block back */
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
-        if (topo->journals[s].started)
-            pthread_join(topo->journals[s].thread, NULL);
-    wait_until(sinks_ended, topo, clock_monotonic_ns() + wait_ns);
-    phase_set(topo, PHASE_END);
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++)
-        if (topo->sinks[i].started)
-            pthread_join(topo->sinks[i].thread, NULL);
-    for (uint32_t c = 0; c < topo->plan.core_count; c++)
-        if (topo->cores[c].started)
-            pthread_join(topo->cores[c].thread, NULL);
-}
-
-void topo_fini(struct topo *topo)
-{
-    if (!topo->conf)
-        return;
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++) {
-        if (topo->sinks[i].pump)
-            pump_free(topo->sinks[i].pump);
-        if (topo->sinks[i].file)
-            sink_file_free(topo->sinks[i].file);
-    }
-    for (uint32_t p = 0; p < topo->conf->port_count; p++)
-        port_close(&topo->ports[p]);
-    for (uint32_t s = 0; s < PLAN_PARTS_MAX; s++)
-        free(topo->journals[s].journal);
-    for (uint32_t c = 0; c < topo->plan.core_count; c++)
-        arena_close(&topo->cores[c].arena);
-    topo_drop(topo);
-    store_close(&topo->store);
-    conf_free(topo->conf);
-    pthread_mutex_destroy(&topo->apply_lock);
-    topo->conf = NULL;
+    return make_board(topo, error) ? -1 : start_threads(topo, error);
 }

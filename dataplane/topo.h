@@ -23,6 +23,7 @@
 #include "dataplane/rx.h"
 #include "dataplane/store.h"
 #include "graph/shard.h"
+#include "sinks/board.h"
 #include "sinks/sink.h"
 
 /* A configuration version as the cores see it: published whole, never changed. */
@@ -53,7 +54,8 @@ struct core {
     _Atomic uint32_t version __attribute__((aligned(64))); /* of the configuration it works under */
     _Atomic int phase;                                     /* the last one it has completed */
     _Atomic uint64_t busy_ns, idle_ns;
-    _Atomic uint64_t longest_ns; /* of one turn of its loop: what the machine or a part took from it */
+    _Atomic uint64_t
+        longest_ns; /* of one turn of its loop: what the machine or a part took from it */
 };
 
 struct sink_thread {
@@ -62,8 +64,8 @@ struct sink_thread {
     bool started;
     struct pump *pump;
     struct sink_file *file;
-    const struct conf_sink *conf;
-    _Atomic int error; /* errno of the last poll that failed, 0 when it went well */
+    const struct conf_sink *conf; /* NULL: the leaderboards */
+    _Atomic int error;            /* errno of the last poll that failed, 0 when it went well */
     _Atomic bool ended;
 };
 
@@ -94,7 +96,9 @@ struct topo {
     struct rx *rx[PLAN_PARTS_MAX];
     struct shard *shards[PLAN_PARTS_MAX];
     struct journal_thread journals[PLAN_PARTS_MAX];
-    struct sink_thread sinks[CONF_SINKS_MAX];
+    uint32_t sink_count; /* the configured ones, then the leaderboards' */
+    struct sink_thread sinks[CONF_SINKS_MAX + 1];
+    struct board *board;
     uint64_t start_ns;  /* CLOCK_MONOTONIC */
     uint64_t recovered; /* events replayed at start */
 
@@ -118,6 +122,9 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
  * every event that was received reach the journal, and every outcome its sink (for at most
  * conf->drain_ns more), and ends the threads. */
 void topo_stop(struct topo *topo);
+
+/* topo_fini ends the threads that still run, as after a start that failed half-way, and gives back
+ * all that topo_start took. */
 void topo_fini(struct topo *topo);
 
 /* The threads' bodies. */

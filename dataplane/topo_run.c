@@ -9,7 +9,7 @@
 #include "dataplane/rcu.h"
 #include "dataplane/topo.h"
 
-#define SHARD_BUDGET  (2 * SHARD_BURST)
+#define SHARD_BUDGET  (8 * SHARD_BURST)
 #define SLEEP_MIN_NS  (20 * NS_PER_US)
 #define IDLE_SLEEP_NS (10 * NS_PER_US)
 #define PUMP_BUDGET   4096

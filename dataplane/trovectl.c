@@ -15,6 +15,9 @@ enum option_bit {
     OPTION_IF_VERSION = 1 << 5,
     OPTION_NO_WAIT = 1 << 6,
     OPTION_VERSION = 1 << 7,
+    OPTION_BY = 1 << 8,
+    OPTION_TOP = 1 << 9,
+    OPTION_USER = 1 << 10,
 };
 
 #define OPTIONS_COMMON (OPTION_JSON | OPTION_SOCKET | OPTION_HELP)
@@ -28,6 +31,9 @@ static const struct option long_options[] = {
     {"if-version", required_argument, NULL, OPTION_IF_VERSION},
     {"no-wait", no_argument, NULL, OPTION_NO_WAIT},
     {"version", no_argument, NULL, OPTION_VERSION},
+    {"by", required_argument, NULL, OPTION_BY},
+    {"top", required_argument, NULL, OPTION_TOP},
+    {"user", required_argument, NULL, OPTION_USER},
     {0},
 };
 
@@ -57,6 +63,9 @@ static const struct verb verbs[] = {
     {"conf show", "", "the running configuration", 0, false, trovectl_conf_show},
     {"conf schema", "", "the JSON Schema of the configuration", 0, false, trovectl_conf_schema},
     {"conf manual", "", "every key of the configuration", 0, false, trovectl_conf_manual},
+    {"leaderboard", "HUNT [--by ORDER] [--top N] [--user U]",
+     "who leads a hunt, by awards, claims or score", OPTION_BY | OPTION_TOP | OPTION_USER, true,
+     trovectl_leaderboard},
     {"stop", "[--no-wait]", "drain, make everything durable, stop", OPTION_NO_WAIT, false,
      trovectl_stop},
     {"version", "", "the version of this program", 0, false, run_version},
@@ -149,6 +158,15 @@ static void option_take(struct trovectl *ctl, int option, char *value)
     case OPTION_IF_VERSION:
         ctl->if_version = value;
         break;
+    case OPTION_BY:
+        ctl->by = value;
+        break;
+    case OPTION_TOP:
+        ctl->top = value;
+        break;
+    case OPTION_USER:
+        ctl->user = value;
+        break;
     case OPTION_NO_WAIT:
         ctl->no_wait = true;
         break;
@@ -188,8 +206,8 @@ static int verb_check(struct trovectl *ctl, const struct verb *verb, unsigned se
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "%s takes no --%s",
                              verb->name, option_name(strange & -strange));
     if (count < verb->takes_file)
-        return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "%s needs a FILE",
-                             verb->name);
+        return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "%s needs a %.*s",
+                             verb->name, (int)strcspn(verb->usage, " "), verb->usage);
     if (count > verb->takes_file)
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help",
                              "%s has no use for '%s'", verb->name, rest[verb->takes_file]);

@@ -34,6 +34,9 @@ struct trovectl {
     const char *stage;      /* --stage */
     const char *hgrm;       /* --hgrm */
     const char *if_version; /* --if-version, digits only */
+    const char *by;         /* --by */
+    const char *top;        /* --top */
+    const char *user;       /* --user */
     bool json;
     bool no_wait;
 };
@@ -50,6 +53,7 @@ int trovectl_conf_apply(struct trovectl *ctl);
 int trovectl_conf_show(struct trovectl *ctl);
 int trovectl_conf_schema(struct trovectl *ctl);
 int trovectl_conf_manual(struct trovectl *ctl);
+int trovectl_leaderboard(struct trovectl *ctl);
 int trovectl_stop(struct trovectl *ctl);
 
 /* One call of the API. */
@@ -90,6 +94,7 @@ void trovectl_print_stage(const json_t *stage, FILE *out);
  * microseconds; returns false when there is nothing recorded. */
 bool trovectl_print_hgrm(const json_t *stage, FILE *out);
 void trovectl_print_diff(const json_t *diff, const char *file, FILE *out);
+void trovectl_print_leaderboard(const json_t *board, FILE *out);
 void trovectl_print_applied(const json_t *applied, FILE *out);
 
 /* trovectl_stage_title names a stage of the latency measurements as people say it. */

@@ -61,7 +61,7 @@ static int build_choices(const struct conf_member *from, struct member *member)
     for (uint32_t i = 0; i < from->value_count; i++) {
         struct choice *choice = &member->choices[i];
         char number[CONF_DECIMAL_MAX + 1];
-        const char *text = from->values[i];
+        const char *text = from->value[i];
         bool string = from->type == CONF_MEMBER_STRING;
         if (!string && value_decimal_read(text, strlen(text), number) == 0)
             text = number;

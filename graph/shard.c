@@ -36,6 +36,7 @@ void shard_init(struct shard *shard, struct state *state, const struct rules *ru
     }
     shard->to_journal = wiring->to_journal;
     shard->from_journal = wiring->from_journal;
+    shard->block_count = block_ring_count(wiring->from_journal);
     shard->mark = wiring->mark;
     shard->next_ordinal = wiring->next_ordinal;
     shard->group_commit_ns = wiring->group_commit_ns;
@@ -387,6 +388,8 @@ int shard_reconfigure(struct shard *shard, const struct rules *rules, const char
 {
     if (len > BLOCK_BYTES - sizeof(struct block_header) - record_bytes(0) - 8)
         return -EMSGSIZE;
+    if (block_ring_count(shard->from_journal) < shard->block_count / 2)
+        return -EAGAIN;
     if (shard->open && shard->open->record_count && !hand_over(shard))
         return -EAGAIN;
     if (!shard->open && !take_block(shard))

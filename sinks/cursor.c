@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dataplane/base/block.h"
@@ -70,6 +71,12 @@ static int load(struct cursor *cursor, struct sink_cursor *value)
     cursor->version = value->version;
     if (value->version)
         return 0;
+    /* A first save makes the file longer than one slot, or leaves it empty. */
+    struct stat st;
+    if (fstat(cursor->fd, &st) != 0)
+        return -errno;
+    if (st.st_size > 0 && st.st_size <= CURSOR_SLOT_BYTES)
+        return -EBADMSG;
     /* The first save ever was torn, and goes to slot 1: nothing can have rested on it yet. */
     return rc[0] == -ENODATA ? 0 : -EBADMSG;
 }

@@ -152,6 +152,18 @@ static int check_tails(struct pump *pump)
     return 0;
 }
 
+/* What was delivered of journals that are closed must be in them still: if not, their numbers would
+ * be given out again. */
+static int check_delivered(struct pump *pump)
+{
+    const struct record *record;
+    int rc = 0;
+    for (uint32_t shard = 0; rc >= 0 && shard < pump->now.shard_count; shard++)
+        if (!pump->tails[shard].mark && pump->tails[shard].ordinal)
+            rc = tail_next(&pump->tails[shard], &record);
+    return rc == -ESTALE ? rc : 0;
+}
+
 static int begin(struct pump *pump)
 {
     if (!pump->saved.version) {
@@ -164,6 +176,9 @@ static int begin(struct pump *pump)
     pump->now = pump->saved;
     start_tails(pump);
     int rc = check_tails(pump);
+    if (!rc)
+        rc = check_delivered(pump);
+    start_tails(pump);
     return rc ? rc : open_sink(pump, pump->saved.resume);
 }
 

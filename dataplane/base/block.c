@@ -53,6 +53,7 @@ void block_start(struct block *block, uint64_t first_ordinal, uint32_t config_ve
     block->used = sizeof(struct block_header);
     block->record_count = 0;
     block->event_count = 0;
+    block->group_pages = 0;
 }
 
 uint8_t *block_append(struct block *block, const struct record *record)
@@ -82,6 +83,7 @@ uint32_t block_seal(struct block *block, struct block_place *place)
         .record_count = block->record_count,
         .bytes = block->used - (uint32_t)sizeof *header,
         .config_version = block->config_version,
+        .group_pages = block->group_pages,
     };
     header->crc = block_crc(block->data, header->bytes);
     uint32_t bytes = block_disk_bytes(block->used);

@@ -35,7 +35,9 @@ struct block_header {
     uint32_t record_count;
     uint32_t bytes;
     uint32_t config_version; /* in force for every record of the block */
-    uint32_t reserved[3];    /* 0 */
+    uint32_t group_pages; /* 1 + BLOCK_ALIGNs from the first byte written and synced together with
+                             the block; 0: not said */
+    uint32_t reserved[2]; /* 0 */
 };
 
 static_assert(sizeof(struct block_header) == 64, "on disk");
@@ -48,6 +50,7 @@ struct block {
     uint32_t record_count;
     uint32_t event_count;
     uint32_t config_version;
+    uint32_t group_pages; /* set by the journal thread before it seals */
 };
 
 struct block_ref {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#undef NS_PER_S /* DPDK has one that is an int; its headers are included before this one */
 #define NS_PER_US 1000ull
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull

@@ -31,11 +31,11 @@ void __tsan_acquire(void *address);
 void __tsan_release(void *address);
 #define RING_ACQUIRE(address) __tsan_acquire(address)
 #define RING_RELEASE(address) __tsan_release(address)
-#define RING_NO_TSAN          __attribute__((no_sanitize("thread"), noinline))
+#define RING_FUNCTION         static __attribute__((no_sanitize("thread"), unused))
 #else
 #define RING_ACQUIRE(address) ((void)0)
 #define RING_RELEASE(address) ((void)0)
-#define RING_NO_TSAN
+#define RING_FUNCTION         static inline
 #endif
 
 #define RING_CACHE_LINE 64
@@ -62,8 +62,8 @@ void __tsan_release(void *address);
         assert(r->slots);                                                                          \
         ck_ring_init(&r->ring, slots);                                                             \
     }                                                                                              \
-    RING_NO_TSAN static inline uint32_t name##_ring_push_burst(                                    \
-        struct name##_ring *r, const struct type *values, uint32_t count)                          \
+    RING_FUNCTION uint32_t name##_ring_push_burst(struct name##_ring *r,                           \
+                                                  const struct type *values, uint32_t count)       \
     {                                                                                              \
         uint32_t n = 0;                                                                            \
         RING_RELEASE(r);                                                                           \
@@ -72,8 +72,8 @@ void __tsan_release(void *address);
             n++;                                                                                   \
         return n;                                                                                  \
     }                                                                                              \
-    RING_NO_TSAN static inline uint32_t name##_ring_pop_burst(struct name##_ring *r,               \
-                                                              struct type *values, uint32_t count) \
+    RING_FUNCTION uint32_t name##_ring_pop_burst(struct name##_ring *r, struct type *values,       \
+                                                 uint32_t count)                                   \
     {                                                                                              \
         uint32_t n = 0;                                                                            \
         while (n < count && ck_ring_dequeue_spsc_##name(&r->ring, r->slots, &values[n]))           \
@@ -81,7 +81,7 @@ void __tsan_release(void *address);
         RING_ACQUIRE(r);                                                                           \
         return n;                                                                                  \
     }                                                                                              \
-    RING_NO_TSAN static inline uint32_t name##_ring_count(const struct name##_ring *r)             \
+    RING_FUNCTION uint32_t name##_ring_count(const struct name##_ring *r)                          \
     {                                                                                              \
         return ck_ring_size(&r->ring);                                                             \
     }                                                                                              \

@@ -73,6 +73,17 @@ int segment_list(int dir_fd, struct segment_id **ids, unsigned *unknown);
  * anyone else reads it.  0 when not even the header is good.  Returns 0 or a negative errno. */
 int segment_cut(int dir_fd, struct segment_id id, uint64_t offset);
 
+/* The most that is written and synced together: what a crash may leave unfinished. */
+#define SEGMENT_GROUP_BLOCKS 64u
+
+/* segment_written_behind returns 1 when the segment holds a whole block of a group that was written
+ * after the one at offset had been synced: what is wrong at offset is then damage, and no write
+ * that a crash cut short. 0 when there is none; a negative errno. file_id 0 stands for any. */
+int segment_written_behind(int dir_fd, struct segment_id id, uint64_t file_id, uint64_t offset);
+
+/* segment_bytes returns the length of a segment's file in *bytes; 0 or a negative errno. */
+int segment_bytes(int dir_fd, struct segment_id id, uint64_t *bytes);
+
 struct segment_reader {
     int dir_fd;
     int fd; /* -1 before the first open */

@@ -1,8 +1,15 @@
 """trovectl as an operator types it: layouts, exit codes, and errors that name the next command."""
 import json
 import subprocess
+import time
 
 from conftest import BUILD, encode, udp
+
+
+HUNT = """
+hunts:
+  - { name: pairs, kind: basket, types: [view], catalog: CATALOG, threshold: 0.5, items: 2, ttl: 1h }
+"""
 
 
 def trovectl(*args, status=0):
@@ -59,3 +66,31 @@ def test_conf_check_offline(make):
     assert "^" in run.stderr
     run = subprocess.run([BUILD / "dataplane/troved", "--check", str(bad)], capture_output=True, text=True, check=False)
     assert run.returncode == 1 and "did you mean" in run.stderr
+
+
+def test_a_leaderboard_follows_the_journal_and_survives_a_restart(make):
+    trove = make(HUNT)
+    (trove.dir / "c.tsv").write_text("A\tB\t10\nB\tA\t10\n")
+    trove.config.write_text(trove.config.read_text().replace("CATALOG", str(trove.dir / "c.tsv")))
+    trove.start()
+    sock = udp()
+    for user in ("ann", "bob"):
+        for item in ("A", "B"):
+            sock.send(encode(user=user, item=item))
+    trove.settled(4)
+    for _ in range(2):
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            board = json.loads(trove.ctl("leaderboard", "pairs", "--json", "--user", "bob").stdout)
+            if board["users"] == 2:
+                break
+        assert [(row["rank"], row["user"], row["awards"]) for row in board["top"]] == [(1, "ann", 1), (1, "bob", 1)]
+        assert board["own"]["user"] == "bob" and board["lag_records"] == 0
+        trove.kill()
+        trove.start()
+        time.sleep(0.2)
+    assert "ann" in trove.ctl("leaderboard", "pairs", "--by", "score").stdout
+    trove.ctl("leaderboard", "nobody", status=1)
+    trove.ctl("leaderboard", "pairs", "--by", "luck", status=1)
+    trove.ctl("leaderboard", "a/../b", status=1)
+    trove.ctl("leaderboard", status=2)

@@ -135,7 +135,7 @@ static void types_declare_members_of_data(void **state)
     assert_string_equal(buy->members[0].min, "-0.5");
     assert_string_equal(buy->members[0].max, "1000e2");
     assert_int_equal(buy->members[1].value_count, 2);
-    assert_string_equal(buy->members[1].values[1], "1");
+    assert_string_equal(buy->members[1].value[1], "1");
     assert_int_equal(buy->members[1].max_length, 9);
     assert_false(buy->members[1].required);
     assert_string_equal(buy->members[2].pattern, "A[0-9]*");

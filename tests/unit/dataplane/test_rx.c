@@ -128,6 +128,7 @@ static int setup(void **state)
         .partition_count = 16,
         .shard_count = SHARDS,
         .ring_slots = SLOTS,
+        .local_shard = -1,
         .to_shard = to_shard,
         .answers = back,
     };
@@ -288,6 +289,27 @@ static void nothing_is_received_while_draining(void **state)
     assert_int_equal(rx_poll(&rx, true), 1);
 }
 
+static void frames_wait_in_the_port_while_the_shard_of_this_core_is_behind(void **state)
+{
+    (void)state;
+    struct event event;
+    for (unsigned n = 0; n < SLOTS / 2 + 1; n++)
+        add_event(0);
+    rx_poll(&rx, true);
+    rx.local_shard = event_ring_count(&events[0]) ? 0 : 1;
+    add_event(1);
+    assert_int_equal(rx_poll(&rx, true), 0);
+    assert_int_equal(port.given, SLOTS / 2 + 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(event_ring_pop_burst(&events[rx.local_shard], &event, 1), 1);
+        struct answer answer = {.token = event.token};
+        answer_ring_push_burst(&answers[rx.local_shard], &answer, 1);
+    }
+    rx_poll(&rx, true);
+    assert_int_equal(port.given, SLOTS / 2 + 2);
+    assert_int_equal(rx.counters.lost[LOST_ring_full], 0);
+}
+
 static void a_trailer_dates_the_wire(void **state)
 {
     (void)state;
@@ -326,6 +348,8 @@ int main(void)
         cmocka_unit_test_setup(dropped_frames_are_released_and_counted_by_reason, setup),
         cmocka_unit_test_setup(replies_that_the_port_does_not_take_are_released, setup),
         cmocka_unit_test_setup(nothing_is_received_while_draining, setup),
+        cmocka_unit_test_setup(frames_wait_in_the_port_while_the_shard_of_this_core_is_behind,
+                               setup),
         cmocka_unit_test_setup(a_trailer_dates_the_wire, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,7 +156,11 @@ static void help_and_version_need_no_daemon(void **state)
     assert_string_equal(w->out, "trovectl " TROVE_VERSION "\n");
     assert_int_equal(run(w, "--json", "help", NULL), TROVECTL_OK);
     json_t *help = json_loads(w->out, 0, NULL);
-    assert_int_equal(json_array_size(json_object_get(help, "verbs")), 11);
+    const json_t *verbs = json_object_get(help, "verbs");
+    const json_t *last = json_array_get(verbs, json_array_size(verbs) - 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(verbs, 0), "verb")),
+                        "status");
+    assert_string_equal(json_string_value(json_object_get(last, "verb")), "help");
     json_decref(help);
     w->path[strlen(w->path) - 1] = '\0';
 }

@@ -27,10 +27,10 @@ static struct fixture *open_declared(void)
     declare(f, "quantity", CONF_MEMBER_INTEGER);
     struct conf_member *size = declare(f, "size", CONF_MEMBER_NUMBER);
     size->value_count = COUNT(sizes);
-    size->values = sizes;
+    size->value = sizes;
     struct conf_member *colour = declare(f, "colour", CONF_MEMBER_STRING);
     colour->value_count = COUNT(colours);
-    colour->values = colours;
+    colour->value = colours;
     struct conf_member *code = declare(f, "code", CONF_MEMBER_STRING);
     code->min_length = 4;
     code->max_length = 6;

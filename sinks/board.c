@@ -1,0 +1,241 @@
+/* board.c - an open-addressing table of (hunt, user), ranked when somebody asks. */
+#include "sinks/board.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/base/text.h"
+
+struct entry {
+    uint32_t hunt; /* index + 1 in hunts, 0: empty */
+    uint32_t user_len;
+    uint8_t user[EVENT_USER_MAX];
+    uint64_t value[BOARD_ORDER_COUNT];
+};
+
+struct board {
+    pthread_mutex_t lock;
+    struct hash_key key;
+    uint32_t limit;
+    uint32_t used;
+    uint32_t slot_count; /* a power of two, at least twice the limit */
+    uint64_t unranked;
+    uint32_t hunt_count;
+    char hunts[BOARD_HUNTS_MAX][EVENT_NAME_MAX + 1];
+    struct entry *slots;
+    uint32_t *order; /* scratch of a reader: slots of the hunt asked for */
+    uint64_t last_seq[RECORD_NO_PARTITION +
+                      1]; /* [partition]: what a pump delivers again is counted once */
+};
+
+struct board *board_new(uint32_t limit)
+{
+    static const uint8_t seed[HASH_SEED_BYTES];
+    struct board *board = calloc(1, sizeof *board);
+    if (!board)
+        return NULL;
+    board->limit = limit;
+    board->slot_count = 16;
+    while (board->slot_count < 2 * limit)
+        board->slot_count *= 2;
+    board->slots = calloc(board->slot_count, sizeof *board->slots);
+    board->order = calloc(limit ? limit : 1, sizeof *board->order);
+    hash_key_init(&board->key, seed);
+    pthread_mutex_init(&board->lock, NULL);
+    if (!board->slots || !board->order) {
+        board_free(board);
+        return NULL;
+    }
+    return board;
+}
+
+void board_free(struct board *board)
+{
+    if (!board)
+        return;
+    pthread_mutex_destroy(&board->lock);
+    free(board->slots);
+    free(board->order);
+    free(board);
+}
+
+/* ---- writing ---- */
+
+/* Index + 1 of a hunt, added when it is new and add is set; 0 when there is none. */
+static uint32_t find_hunt(struct board *board, const char *name, size_t len, bool add)
+{
+    for (uint32_t i = 0; i < board->hunt_count; i++)
+        if (strlen(board->hunts[i]) == len && !memcmp(board->hunts[i], name, len))
+            return i + 1;
+    if (!add || board->hunt_count == BOARD_HUNTS_MAX || len > EVENT_NAME_MAX)
+        return 0;
+    memcpy(board->hunts[board->hunt_count], name, len);
+    return ++board->hunt_count;
+}
+
+/* The user's slot in the hunt, or the empty one where it belongs. */
+static struct entry *find_slot(struct board *board, uint32_t hunt, const uint8_t *user,
+                               uint32_t len)
+{
+    uint32_t mask = board->slot_count - 1;
+    uint32_t at = ((uint32_t)hash64(&board->key, user, len) + hunt * 0x9e3779b1u) & mask;
+    for (;; at = (at + 1) & mask) {
+        struct entry *entry = &board->slots[at];
+        if (!entry->hunt ||
+            (entry->hunt == hunt && entry->user_len == len && !memcmp(entry->user, user, len)))
+            return entry;
+    }
+}
+
+/* An award names its user; for a claim the event does. Returns the length, 0 when it cannot be
+ * told. */
+static uint32_t user_of(const struct sink_item *item, const struct hash_key *key,
+                        uint8_t user[EVENT_USER_MAX])
+{
+    static const struct event_limits limits = {EVENT_BYTES_MAX, 64};
+    const struct outcome_name *named = &item->view.user;
+    struct event event;
+    if (named->len && named->len <= EVENT_USER_MAX) {
+        memcpy(user, named->text, named->len);
+        return named->len;
+    }
+    if (!item->event || event_parse(&limits, key, record_body(item->event), item->event->body_len,
+                                    &event) != REASON_none)
+        return 0;
+    int len = text_decode(record_body(item->event) + event.user.off, event.user.len, user,
+                          EVENT_USER_MAX);
+    return len > 0 ? (uint32_t)len : 0;
+}
+
+static void count_item(struct board *board, const struct sink_item *item)
+{
+    const struct outcome_view *view = &item->view;
+    uint8_t user[EVENT_USER_MAX];
+    uint32_t len = user_of(item, &board->key, user);
+    uint32_t hunt = find_hunt(board, (const char *)view->hunt.text, view->hunt.len, true);
+    struct entry *entry = len && hunt ? find_slot(board, hunt, user, len) : NULL;
+    if (!entry || (!entry->hunt && board->used == board->limit)) {
+        board->unranked++;
+        return;
+    }
+    if (!entry->hunt) {
+        *entry = (struct entry){.hunt = hunt, .user_len = len};
+        memcpy(entry->user, user, len);
+        board->used++;
+    }
+    bool award = view->outcome.kind == OUTCOME_award;
+    entry->value[award ? BOARD_AWARDS : BOARD_CLAIMS]++;
+    entry->value[BOARD_SCORE] += view->outcome.score;
+}
+
+static int board_open(void *sink, uint64_t resume)
+{
+    (void)sink, (void)resume;
+    return 0;
+}
+
+static int board_deliver(void *sink, const struct sink_item *item)
+{
+    struct board *board = sink;
+    uint64_t *last_seq = &board->last_seq[item->outcome->partition];
+    if (item->outcome->seq <= *last_seq)
+        return 0;
+    *last_seq = item->outcome->seq;
+    pthread_mutex_lock(&board->lock);
+    count_item(board, item);
+    pthread_mutex_unlock(&board->lock);
+    return 0;
+}
+
+static int board_commit(void *sink, uint64_t *resume)
+{
+    (void)sink;
+    *resume = 0;
+    return 0;
+}
+
+static void board_close(void *sink)
+{
+    (void)sink;
+}
+
+const struct sink_ops board_ops = {
+    .type = "leaderboard",
+    .open = board_open,
+    .deliver = board_deliver,
+    .commit = board_commit,
+    .close = board_close,
+};
+
+/* ---- reading ---- */
+
+static int by_name(const struct entry *a, const struct entry *b)
+{
+    uint32_t len = a->user_len < b->user_len ? a->user_len : b->user_len;
+    int order = memcmp(a->user, b->user, len);
+    return order ? order : (a->user_len > b->user_len) - (a->user_len < b->user_len);
+}
+
+struct ranking {
+    const struct entry *slots;
+    enum board_order order;
+};
+
+static int better_first(const void *one, const void *other, void *arg)
+{
+    const struct ranking *ranking = arg;
+    const struct entry *a = &ranking->slots[*(const uint32_t *)one],
+                       *b = &ranking->slots[*(const uint32_t *)other];
+    uint64_t va = a->value[ranking->order], vb = b->value[ranking->order];
+    return va != vb ? (va < vb) - (va > vb) : by_name(a, b);
+}
+
+static void tell(const struct entry *entry, uint32_t rank, struct board_row *row)
+{
+    row->rank = rank;
+    memcpy(row->user, entry->user, entry->user_len);
+    row->user[entry->user_len] = '\0';
+    memcpy(row->value, entry->value, sizeof row->value);
+}
+
+static void rank(struct board *board, enum board_order order, uint32_t count,
+                 const struct entry *own, struct board_view *view)
+{
+    uint32_t at = 1;
+    for (uint32_t i = 0; i < view->user_count; i++) {
+        const struct entry *entry = &board->slots[board->order[i]];
+        if (i && entry->value[order] != board->slots[board->order[i - 1]].value[order])
+            at = i + 1;
+        if (i < count)
+            tell(entry, at, &view->rows[view->row_count++]);
+        if (entry == own) {
+            tell(entry, at, &view->own);
+            view->has_own = true;
+        }
+    }
+}
+
+int board_read(struct board *board, const char *hunt_name, enum board_order order, uint32_t count,
+               const char *user, struct board_view *view)
+{
+    view->user_count = view->row_count = 0;
+    view->has_own = false;
+    if (count > BOARD_ROWS_MAX)
+        count = BOARD_ROWS_MAX;
+    pthread_mutex_lock(&board->lock);
+    view->unranked = board->unranked;
+    uint32_t hunt = find_hunt(board, hunt_name, strlen(hunt_name), false);
+    for (uint32_t i = 0; hunt && i < board->slot_count; i++)
+        if (board->slots[i].hunt == hunt)
+            board->order[view->user_count++] = i;
+    struct ranking ranking = {board->slots, order};
+    qsort_r(board->order, view->user_count, sizeof *board->order, better_first, &ranking);
+    const struct entry *own = NULL;
+    if (hunt && user && strlen(user) <= EVENT_USER_MAX)
+        own = find_slot(board, hunt, (const uint8_t *)user, (uint32_t)strlen(user));
+    rank(board, order, count, own, view);
+    pthread_mutex_unlock(&board->lock);
+    return hunt ? 0 : -ENOENT;
+}
