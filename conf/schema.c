@@ -148,7 +148,7 @@ static void print_default(FILE *out, const struct key *key)
  * template, which may give any key. */
 static void schema_element(FILE *out, const struct key *key, int depth)
 {
-    static const unsigned kinds[] = {KEY_TRAIL, KEY_BASKET, KEY_KINDS};
+    static const unsigned kinds[] = {KEY_TRAIL, KEY_BASKET, KEY_TILES, KEY_KINDS};
     if (key->set != &table_hunt) {
         schema_set(out, key->set, 0, depth);
         return;
@@ -191,7 +191,7 @@ static void schema_value(FILE *out, const struct key *key, unsigned kinds)
     print_string(out, key->help);
     fprintf(out, ", \"x-hot\": %s, ", key->flags & KEY_HOT ? "true" : "false");
     if (kinds && kinds != KEY_KINDS && key->type == KEY_CHOICE && strcmp(key->name, "kind") == 0)
-        fprintf(out, "\"const\": \"%s\"", kinds & KEY_TRAIL ? "trail" : "basket");
+        fprintf(out, "\"const\": \"%s\"", table_kind_name(kinds));
     else
         print_value(out, key);
     if (key->fallback)

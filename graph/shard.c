@@ -122,10 +122,8 @@ static struct outcome_name name_of(const char *text)
     return (struct outcome_name){.text = (const uint8_t *)text, .len = (uint32_t)strlen(text)};
 }
 
-/* fill_view puts names to an outcome's hunt, user and items. */
-static void fill_view(const struct rules *rules, const struct event *event,
-                      const struct outcome *outcome, uint8_t decoded[EVENT_USER_MAX],
-                      struct outcome_view *view)
+void shard_view(const struct rules *rules, const struct event *event, const struct outcome *outcome,
+                uint8_t decoded[EVENT_USER_MAX], struct outcome_view *view)
 {
     view->outcome = *outcome;
     view->id[0] = event->id[0];
@@ -152,7 +150,7 @@ static void append_outcome(struct shard *shard, const struct event *event, uint6
 {
     uint8_t body[OUTCOME_BODY_MAX], decoded[EVENT_USER_MAX];
     struct outcome_view view;
-    fill_view(shard->rules, event, outcome, decoded, &view);
+    shard_view(shard->rules, event, outcome, decoded, &view);
     struct record record = {
         .body_len = outcome_encode(&view, body),
         .kind = RECORD_OUTCOME,
@@ -166,9 +164,9 @@ static void append_outcome(struct shard *shard, const struct event *event, uint6
 static void count_outcome(struct shard_counters *counters, const struct outcome *outcome)
 {
     count(&counters->outcomes[outcome->kind], 1);
-    if (outcome->kind == OUTCOME_refusal)
+    if (outcome->kind == OUTCOME_refusal || outcome->kind == OUTCOME_claim_refused)
         count(&counters->refusals[outcome->refusal], 1);
-    if (outcome->kind == OUTCOME_award)
+    if (outcome->kind == OUTCOME_award || outcome->kind == OUTCOME_claim_granted)
         count(&counters->awards[outcome->hunt], 1);
     if (outcome->variant && outcome->assigned)
         count(&counters->variant_users[outcome->hunt][outcome->variant - 1], 1);

@@ -31,8 +31,8 @@ struct shard_counters {
     uint64_t clamped;
     uint64_t outcomes[OUTCOME_KIND_COUNT];
     uint64_t refusals[REFUSAL_COUNT];
-    uint64_t awards[CONF_HUNTS_MAX]; /* by hunt index of the current rules; moved by hunt name at
-                                        reconfigure */
+    uint64_t awards[CONF_HUNTS_MAX]; /* and granted claims, by hunt index of the current rules;
+                                        moved by hunt name at reconfigure */
     /* By hunt and variant, as awards. */
     uint64_t variant_users[CONF_HUNTS_MAX][CONF_VARIANTS_MAX]; /* times a user was assigned */
     uint64_t variant_awards[CONF_HUNTS_MAX][CONF_VARIANTS_MAX];
@@ -97,3 +97,8 @@ int shard_reconfigure(struct shard *shard, const struct rules *rules, const char
 /* shard_flush hands over the open block whatever its age; true when no event waits in the shard and
  * all that it has recorded is durable. */
 bool shard_flush(struct shard *shard);
+
+/* shard_view puts names to an outcome's hunt, user and items: what the journal keeps, and what
+ * explain compares with the record.  The user's name may be decoded into the caller's buffer. */
+void shard_view(const struct rules *rules, const struct event *event, const struct outcome *outcome,
+                uint8_t decoded[EVENT_USER_MAX], struct outcome_view *view);
