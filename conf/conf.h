@@ -36,6 +36,8 @@
 #define CONF_DECIMAL_MAX   40 /* characters of a decimal number */
 #define CONF_PATTERN_MAX   128
 
+#define CONF_CATALOG_MAX ((size_t)1 << 30) /* bytes of a catalog's file */
+
 /* Where a value stands in the files, for messages and for `explain`. */
 struct conf_place {
     uint32_t line;

@@ -245,7 +245,7 @@ void trovectl_print_status(const json_t *status, FILE *out)
 
 int trovectl_status(struct trovectl *ctl)
 {
-    struct trovectl_request request = {.method = "GET", .path = "/v1/status"};
+    struct trovectl_request request = {.method = "GET", .path = "/v1/status", .member = "account"};
     json_t *answer = NULL;
     int code = trovectl_call(ctl, &request, &answer);
     if (code)
