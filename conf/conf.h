@@ -29,14 +29,14 @@
 #define CONF_NODES_MAX  256 /* start and treasure items of a trail, each */
 #define CONF_SINKS_MAX  16
 
+#define CONF_CATALOG_MAX ((size_t)1 << 30) /* bytes of a catalog's file */
+
 #define CONF_TEMPLATES_MAX 64
 #define CONF_VARIANTS_MAX  8  /* of one hunt */
 #define CONF_MEMBERS_MAX   32 /* of data, that one event type declares */
 #define CONF_VALUES_MAX    64 /* that such a member may have */
 #define CONF_DECIMAL_MAX   40 /* characters of a decimal number */
 #define CONF_PATTERN_MAX   128
-
-#define CONF_CATALOG_MAX ((size_t)1 << 30) /* bytes of a catalog's file */
 
 /* Where a value stands in the files, for messages and for `explain`. */
 struct conf_place {
