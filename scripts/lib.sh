@@ -18,7 +18,7 @@ run() {
 
 # on_interrupt ends what runs, and the script with 130; `log` is whatever the function at work calls so.
 on_interrupt() {
-    trap 'trap "" INT TERM; [ -z "$child" ] || { kill -TERM -- "-$child"; wait "$child"; } 2>/dev/null; rm -f "${log:-}"; exit 130' \
+    trap 'trap "" INT TERM; [ -z "$child" ] || { kill -TERM -- "-$child"; wait "$child"; } 2>/dev/null || true; rm -f "${log:-}"; exit 130' \
         INT TERM
 }
 
