@@ -84,7 +84,11 @@ struct conf_type {
     struct conf_place place;
 };
 
-enum conf_hunt_kind { CONF_TRAIL, CONF_BASKET };
+enum conf_hunt_kind { CONF_TRAIL, CONF_BASKET, CONF_TILES };
+
+/* Tiles can be claimed for at most as long as every claim is remembered, whatever a later
+ * configuration says: so none is given away twice. */
+#define CONF_MAP_TTL_MIN_NS (3600 * 1000000000ull)
 
 struct conf_hunt {
     char name[CONF_NAME_MAX + 1];
@@ -112,7 +116,14 @@ struct conf_hunt {
     uint32_t threshold;    /* 16.16 fixed point, (0, 1024] */
     uint32_t decay;        /* 16.16 fixed point, (0, 1]: score kept per hop */
 
-    /* both */
+    /* tiles */
+    uint32_t tiles;               /* of a map, [1, 1_000_000] */
+    uint32_t live;                /* periods in which a map can be claimed */
+    uint64_t period_ns;           /* between one map and the next */
+    uint64_t map_ttl_ns;          /* of a map's claims, at least CONF_MAP_TTL_MIN_NS */
+    char seed[CONF_NAME_MAX + 1]; /* "": the hunt's name */
+
+    /* trail and basket */
     uint32_t max_fanout; /* strongest edges of a node that a walk looks at, [1, 1024] */
     uint32_t budget;     /* edges an event may visit, [1, 4096] */
     struct conf_place place;
@@ -165,6 +176,7 @@ struct conf {
         uint64_t users;       /* users with progress in a hunt, summed over hunts */
         uint64_t user_ttl_ns; /* an idle user's progress is forgotten after this */
         uint64_t items;       /* in the item dictionary */
+        uint64_t claims;      /* tiles given away and remembered, over all partitions */
         uint32_t ranked;      /* users on leaderboards, summed over hunts */
     } limits;
 

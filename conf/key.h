@@ -43,10 +43,11 @@ enum key_flag {
     KEY_AUTO = 1 << 2,   /* may be `auto`: all ones; for a list, a bool at auto_offset */
     KEY_POWER = 1 << 3,  /* a power of two */
     KEY_TRAIL = 1 << 4,  /* of trail hunts, */
-    KEY_BASKET = 1 << 5, /* of basket hunts; of neither: of any hunt */
+    KEY_BASKET = 1 << 5, /* of basket hunts, */
+    KEY_TILES = 1 << 6,  /* of tiles hunts; of none of them: of any hunt */
 };
 
-#define KEY_KINDS (KEY_TRAIL | KEY_BASKET)
+#define KEY_KINDS (KEY_TRAIL | KEY_BASKET | KEY_TILES)
 
 struct key_set;
 

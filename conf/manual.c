@@ -130,6 +130,8 @@ static void print_set(FILE *out, const char *path, const struct key *key, const 
         print_values(out, set, KEY_TRAIL, false);
         fputs(".SS Keys of basket hunts\n", out);
         print_values(out, set, KEY_BASKET, false);
+        fputs(".SS Keys of tiles hunts\n", out);
+        print_values(out, set, KEY_TILES, false);
     }
     for (const struct key *sub = set->keys; sub->name; sub++) {
         char sub_path[128];

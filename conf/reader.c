@@ -135,8 +135,7 @@ static void check_key(struct reader *r, const struct key_set *set, unsigned kind
     else if (kinds)
         diag_add(r->diags, reader_at(r, name), "unknown_key",
                  "'%s' is a key of %s hunts, and this is a %s hunt; remove it", name->text,
-                 other->flags & KEY_TRAIL ? "trail" : "basket",
-                 kinds & KEY_TRAIL ? "trail" : "basket");
+                 table_kind_name(other->flags), table_kind_name(kinds));
 }
 
 static unsigned find_kinds(const struct key_set *set, const struct yaml_node *map)
@@ -144,9 +143,7 @@ static unsigned find_kinds(const struct key_set *set, const struct yaml_node *ma
     const struct yaml_node *kind = set == &table_hunt ? yaml_find(map, "kind") : NULL;
     if (!kind || kind->kind != YAML_SCALAR)
         return 0;
-    return strcmp(kind->text, "trail") == 0    ? KEY_TRAIL
-           : strcmp(kind->text, "basket") == 0 ? KEY_BASKET
-                                               : 0;
+    return table_kind_find(kind->text);
 }
 
 /* "max_depth must be a whole number from 1 to 16, not '4x'" */

@@ -128,6 +128,9 @@ static void schema_element(FILE *out, const struct key *key, int depth)
     fputs(",\n", out);
     indent(out, depth + 1);
     schema_set(out, key->set, KEY_BASKET, depth + 1);
+    fputs(",\n", out);
+    indent(out, depth + 1);
+    schema_set(out, key->set, KEY_TILES, depth + 1);
     fputs("\n", out);
     indent(out, depth);
     fputs("] }", out);
@@ -160,7 +163,7 @@ static void schema_value(FILE *out, const struct key *key, unsigned kinds)
     print_string(out, key->help);
     fprintf(out, ", \"x-hot\": %s, ", key->flags & KEY_HOT ? "true" : "false");
     if (kinds && key->type == KEY_CHOICE && strcmp(key->name, "kind") == 0)
-        fprintf(out, "\"const\": \"%s\"", kinds & KEY_TRAIL ? "trail" : "basket");
+        fprintf(out, "\"const\": \"%s\"", table_kind_name(kinds));
     else
         print_value(out, key);
     if (key->fallback)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/admin_story.h"
 #include "dataplane/base/clock.h"
 
 #define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
@@ -174,6 +175,9 @@ static json_t *status_packets(const struct topo *topo)
     return packets;
 }
 
+static const char *const kind_names[] = {
+    [CONF_TRAIL] = "trail", [CONF_BASKET] = "basket", [CONF_TILES] = "tiles"};
+
 static json_t *status_hunts(const struct topo *topo)
 {
     const struct rules *rules = topo_snapshot(topo)->rules;
@@ -182,10 +186,9 @@ static json_t *status_hunts(const struct topo *topo)
         uint64_t awards = 0;
         for (uint32_t s = 0; s < topo->plan.shard_count; s++)
             awards += READ(topo->shards[s]->counters.awards[h]);
-        json_array_append_new(hunts,
-                              json_pack("{s:s, s:s, s:I}", "name", rules->hunts[h].name, "kind",
-                                        rules->hunts[h].kind == CONF_TRAIL ? "trail" : "basket",
-                                        "awards", (json_int_t)awards));
+        json_array_append_new(hunts, json_pack("{s:s, s:s, s:I}", "name", rules->hunts[h].name,
+                                               "kind", kind_names[rules->hunts[h].kind], "awards",
+                                               (json_int_t)awards));
     }
     return hunts;
 }
@@ -220,10 +223,14 @@ static json_t *status_usage(const struct topo *topo)
         sum.dedupe_capacity += usage.dedupe_capacity;
         sum.users_used += usage.users_used;
         sum.users_capacity += usage.users_capacity;
+        sum.claims_used += usage.claims_used;
+        sum.claims_capacity += usage.claims_capacity;
     }
-    return json_pack("{s:I, s:I, s:I, s:I}", "dedupe_used", (json_int_t)sum.dedupe_used,
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "dedupe_used", (json_int_t)sum.dedupe_used,
                      "dedupe_capacity", (json_int_t)sum.dedupe_capacity, "users_used",
-                     (json_int_t)sum.users_used, "users_capacity", (json_int_t)sum.users_capacity);
+                     (json_int_t)sum.users_used, "users_capacity", (json_int_t)sum.users_capacity,
+                     "claims_used", (json_int_t)sum.claims_used, "claims_capacity",
+                     (json_int_t)sum.claims_capacity);
 }
 
 static json_t *status_sinks(const struct topo *topo)
@@ -483,5 +490,8 @@ const struct control_route admin_routes[] = {
     {"PUT", "/v1/config", true, put_config},
     {"GET", "/v1/leaderboards/", false, admin_leaderboard},
     {"POST", "/v1/stop", true, post_stop},
+    {"GET", "/v1/users/", false, admin_explain},
+    {"GET", "/v1/events/", false, admin_event},
+    {"GET", "/v1/rejects", false, admin_rejects},
     {0},
 };

@@ -11,6 +11,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/eal.h"
 #include "dataplane/recover.h"
+#include "dataplane/replay.h"
 
 static uint32_t power_of_two(uint32_t n)
 {
@@ -22,15 +23,7 @@ static uint32_t power_of_two(uint32_t n)
 
 static struct state_limits state_limits_of(const struct topo *topo, uint32_t shard)
 {
-    const struct conf *conf = topo->conf;
-    return (struct state_limits){
-        .partition_count = conf->partitions,
-        .shard_count = topo->plan.shard_count,
-        .shard = shard,
-        .dedupe_capacity = conf->events.dedupe_capacity,
-        .users = conf->limits.users,
-        .dedupe_window_ns = conf->events.dedupe_window_ns,
-    };
+    return replay_limits(topo->conf, topo->plan.shard_count, shard);
 }
 
 /* ---- memory: one arena a core ---- */
@@ -75,7 +68,7 @@ static int no_memory(uint64_t bytes, uint64_t available, char error[512])
 {
     snprintf(error, 512,
              "%llu MiB of memory needed for state, rings and journal buffers, %llu MiB available; "
-             "lower limits.users, events.dedupe.capacity or journal.buffer",
+             "lower limits.users, limits.claims, events.dedupe.capacity or journal.buffer",
              (unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
     return -1;
 }

@@ -7,6 +7,8 @@
 
 #include "dataplane/base/event.h"
 #include "dataplane/base/outcome.h"
+#include "graph/claims.h"
+#include "graph/mix.h"
 
 static_assert(CONF_HUNTS_MAX <= 64 && CONF_TYPES_MAX <= 64, "bit masks of 64");
 static_assert(RULES_TYPE_SLOTS >= 2 * CONF_TYPES_MAX, "probing ends at an empty slot");
@@ -113,6 +115,21 @@ static uint32_t *node_ids(struct build *build, const struct conf_hunt *from,
     return ids;
 }
 
+static void build_tiles(struct rules *rules, const struct conf_hunt *from, uint32_t index)
+{
+    struct rules_hunt *hunt = &rules->hunts[index];
+    assert(from->tiles && from->tiles <= TILES_MAP_MAX && from->live && from->period_ns &&
+           from->map_ttl_ns <= CLAIMS_KEEP_MAX && from->map_ttl_ns >= CONF_MAP_TTL_MIN_NS &&
+           from->live * from->period_ns <= CONF_MAP_TTL_MIN_NS);
+    rules->tile_hunts |= 1ull << index;
+    hunt->tiles = from->tiles;
+    hunt->live = from->live;
+    hunt->period_ns = from->period_ns;
+    hunt->map_ttl_ns = from->map_ttl_ns;
+    tiles_key_init(&hunt->tiles_key, *from->seed ? from->seed : from->name, from->period_ns);
+    hunt->series = mix64(hunt->key) ^ hunt->tiles_key.mark;
+}
+
 static void build_hunt(struct build *build, uint32_t index)
 {
     const struct conf_hunt *from = &build->conf->hunts[index];
@@ -144,6 +161,10 @@ static void build_hunt(struct build *build, uint32_t index)
         return;
     }
     build->rules->hunt_count = index + 1;
+    if (from->kind == CONF_TILES) {
+        build_tiles(build->rules, from, index);
+        return;
+    }
     hunt->catalog = catalog_of(build, from);
     if (!hunt->catalog || from->kind != CONF_TRAIL)
         return;

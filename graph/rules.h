@@ -15,6 +15,7 @@
 #include "dataplane/base/event.h"
 #include "dataplane/base/hash.h"
 #include "graph/catalog.h"
+#include "graph/tiles.h"
 
 #define RULES_TYPE_SLOTS 256 /* open addressing over at most CONF_TYPES_MAX types */
 
@@ -36,9 +37,13 @@ struct rules_hunt {
     uint32_t recent, basket_items, threshold, decay;
     uint64_t ttl_ns;
     uint32_t start_count, treasure_count;
-    uint32_t *start;    /* item ids, sorted */
-    uint32_t *treasure; /* item ids, sorted */
-    const struct catalog *catalog;
+    uint32_t *start;               /* item ids, sorted */
+    uint32_t *treasure;            /* item ids, sorted */
+    const struct catalog *catalog; /* NULL for tiles */
+    uint32_t tiles, live;
+    uint64_t period_ns, map_ttl_ns;
+    uint64_t series; /* claims belong to this: the hunt and its seed and period */
+    struct tiles_key tiles_key;
     char name[CONF_NAME_MAX + 1];
 };
 
@@ -47,6 +52,7 @@ struct rules {
     struct event_limits limits;
     uint64_t dedupe_window_ns, skew_tolerance_ns, skew_reject_ns, lateness_ns, user_ttl_ns;
     uint32_t hunt_count;
+    uint64_t tile_hunts; /* bit i: hunt i is one of tiles */
     struct rules_hunt hunts[CONF_HUNTS_MAX];
     struct rules_type types[RULES_TYPE_SLOTS];
     struct hash_key key;

@@ -25,6 +25,7 @@ struct state_limits {
         shard;                 /* this shard owns the partitions p with p % shard_count == shard */
     uint64_t dedupe_capacity;  /* ids over all partitions */
     uint64_t users;            /* users' progress entries over all partitions */
+    uint64_t claims;           /* tiles given away, over all partitions */
     uint64_t dedupe_window_ns; /* fixes the width of a time bucket; restart to change */
 };
 
@@ -74,6 +75,7 @@ uint64_t state_hash(const struct state *state, uint32_t partition);
 struct state_usage {
     uint64_t dedupe_used, dedupe_capacity;
     uint64_t users_used, users_capacity;
+    uint64_t claims_used, claims_capacity;
 };
 void state_usage(const struct state *state, struct state_usage *usage);
 uint64_t state_seq(const struct state *state, uint32_t partition); /* last one given out */

@@ -177,13 +177,19 @@ static void put_event(struct writer *w, const struct sink_item *item)
     }
 }
 
-static void put_award(struct writer *w, const struct outcome_view *view)
+static void put_award_id(struct writer *w, const struct outcome *o)
 {
-    const struct outcome *o = &view->outcome;
     PUT(w, ",\"award\":\"aw-");
     put_hex(w, o->award_id[0]);
     put_hex(w, o->award_id[1]);
-    PUT(w, "\",\"items\":[");
+    PUT(w, "\"");
+}
+
+static void put_award(struct writer *w, const struct outcome_view *view)
+{
+    const struct outcome *o = &view->outcome;
+    put_award_id(w, o);
+    PUT(w, ",\"items\":[");
     for (unsigned i = 0; i < o->item_count; i++) {
         if (i)
             PUT(w, ",");
@@ -246,6 +252,9 @@ static void put_verdict(struct writer *w, const struct sink_item *item)
         return;
     case OUTCOME_award:
         put_award(w, &item->view);
+        break;
+    case OUTCOME_claim_granted:
+        put_award_id(w, o);
         break;
     case OUTCOME_refusal:
     case OUTCOME_claim_refused:

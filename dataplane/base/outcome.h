@@ -40,7 +40,11 @@ enum outcome_kind {
     REFUSAL(too_fast, "the step came sooner after the last one than min_step")                     \
     REFUSAL(max_depth, "the trail is already max_depth steps long")                                \
     REFUSAL(already_won, "the user has won this hunt, and it awards once")                         \
-    REFUSAL(cooldown, "the user won this hunt less than cooldown ago")
+    REFUSAL(cooldown, "the user won this hunt less than cooldown ago")                             \
+    REFUSAL(taken, "an earlier claim has the tile, whoever made it")                               \
+    REFUSAL(expired, "the tile's map can no longer be claimed")                                    \
+    REFUSAL(unknown_tile, "no map of the hunt has such a tile")                                    \
+    REFUSAL(early, "the tile's map has not begun")
 
 enum refusal {
 #define REFUSAL_ENUM(name, help) REFUSAL_##name,
@@ -66,7 +70,7 @@ struct outcome {
     uint32_t score;       /* basket: the best K together, 16.16 fixed point */
     uint32_t edge_count;  /* visited by the walk */
     uint64_t first_seq;   /* duplicate: sequence of the first one */
-    uint64_t award_id[2]; /* award: a function of user, id and hunt */
+    uint64_t award_id[2]; /* award, claim_granted: a function of user, id and hunt */
     uint32_t
         item[OUTCOME_ITEMS_MAX]; /* award: the path or the basket, as ids of the item dictionary */
 };

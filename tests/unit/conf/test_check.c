@@ -40,7 +40,7 @@ static void a_hunt_of_no_kind_is_one_fault(void **state)
 {
     (void)state;
     assert_fault(MINIMAL "hunts:\n  - { name: a, kind: tails, catalog: c, start: [a] }\n",
-                 "bad_value", 11, 22, "one of trail, basket, not 'tails'");
+                 "bad_value", 11, 22, "one of trail, basket, tiles, not 'tails'");
     assert_fault(MINIMAL "hunts:\n  - { name: a, catalog: c, start: [a] }\n", "missing_key", 11, 5,
                  "'kind' in hunt");
 }
