@@ -8,8 +8,9 @@
 
 #include "dataplane/admin_story.h"
 #include "dataplane/base/clock.h"
+#include "dataplane/base/counter.h"
 
-#define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define READ(field) counter_read(&(field))
 
 static json_t *number(uint64_t value)
 {

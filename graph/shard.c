@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/counter.h"
 #include "dataplane/base/segment.h"
 #include "dataplane/base/text.h"
 
@@ -15,11 +16,6 @@ static_assert(sizeof(struct block_header) + 2 * sizeof(struct record) + EVENT_BY
                       STATE_OUTCOMES_MAX * (sizeof(struct record) + OUTCOME_BODY_MAX + 8) <=
                   BLOCK_BYTES,
               "an event and its outcomes fit in a block");
-
-static void count(uint64_t *counter, uint64_t n)
-{
-    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}
 
 void shard_init(struct shard *shard, struct state *state, const struct rules *rules,
                 const struct shard_wiring *wiring)
@@ -82,8 +78,8 @@ static uint64_t durable_ordinal(const struct shard *shard)
 
 static uint8_t *append(struct shard *shard, const struct record *record)
 {
-    count(&shard->counters.records, 1);
-    count(&shard->counters.record_bytes, record_bytes(record->body_len));
+    counter_add(&shard->counters.records, 1);
+    counter_add(&shard->counters.record_bytes, record_bytes(record->body_len));
     shard->next_ordinal++;
     return block_append(shard->open, record);
 }
@@ -163,17 +159,17 @@ static void append_outcome(struct shard *shard, const struct event *event, uint6
 
 static void count_outcome(struct shard_counters *counters, const struct outcome *outcome)
 {
-    count(&counters->outcomes[outcome->kind], 1);
+    counter_add(&counters->outcomes[outcome->kind], 1);
     if (outcome->kind == OUTCOME_refusal || outcome->kind == OUTCOME_claim_refused)
-        count(&counters->refusals[outcome->refusal], 1);
+        counter_add(&counters->refusals[outcome->refusal], 1);
     if (outcome->kind == OUTCOME_award || outcome->kind == OUTCOME_claim_granted)
-        count(&counters->awards[outcome->hunt], 1);
+        counter_add(&counters->awards[outcome->hunt], 1);
     if (outcome->variant && outcome->assigned)
-        count(&counters->variant_users[outcome->hunt][outcome->variant - 1], 1);
+        counter_add(&counters->variant_users[outcome->hunt][outcome->variant - 1], 1);
     if (outcome->variant && outcome->kind == OUTCOME_award)
-        count(&counters->variant_awards[outcome->hunt][outcome->variant - 1], 1);
+        counter_add(&counters->variant_awards[outcome->hunt][outcome->variant - 1], 1);
     if (outcome->flags & OUTCOME_STOPPED)
-        count(&counters->stopped, 1);
+        counter_add(&counters->stopped, 1);
 }
 
 /* ---- events ---- */
@@ -182,25 +178,25 @@ static void count_verdict(struct shard_counters *counters, const struct verdict 
 {
     switch ((enum result)verdict->result) {
     case RESULT_ACCEPTED:
-        count(&counters->accepted, 1);
+        counter_add(&counters->accepted, 1);
         break;
     case RESULT_DUPLICATE:
-        count(&counters->duplicate, 1);
+        counter_add(&counters->duplicate, 1);
         break;
     case RESULT_REFUSED:
-        count(&counters->refused, 1);
+        counter_add(&counters->refused, 1);
         break;
     case RESULT_REJECTED:
-        count(&counters->rejected[verdict->reason], 1);
-        count(&counters->outcomes[OUTCOME_rejected], 1);
+        counter_add(&counters->rejected[verdict->reason], 1);
+        counter_add(&counters->outcomes[OUTCOME_rejected], 1);
         break;
     case RESULT_COUNT:
         assert(!"a result");
     }
     if (verdict->flags & RECORD_LATE)
-        count(&counters->late, 1);
+        counter_add(&counters->late, 1);
     if (verdict->flags & RECORD_CLAMPED)
-        count(&counters->clamped, 1);
+        counter_add(&counters->clamped, 1);
 }
 
 /* record_story journals an event and what it led to, all in the open block. */
@@ -342,7 +338,7 @@ unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget)
         stuck |= shard->waiting_at < shard->waiting_count;
     }
     if (stuck && any_event(shard))
-        count(&shard->counters.journal_waits, 1);
+        counter_add(&shard->counters.journal_waits, 1);
     if (due(shard, now_ns, rings_empty) && hand_over(shard))
         return taken + 1;
     return taken;
