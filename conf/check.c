@@ -68,6 +68,52 @@ static void check_trail(struct reader *r, const struct yaml_node *map, const str
                          hunt->start[i], hunt->name);
 }
 
+static void check_variants(struct reader *r, const struct yaml_node *map,
+                           const struct conf_hunt *hunt)
+{
+    const struct yaml_node *node = yaml_find(map, "variants");
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < hunt->variant_count; i++) {
+        sum += hunt->variants[i].weight;
+        for (uint32_t j = 0; j < i; j++)
+            if (conf_variant_tag(hunt->variants[i].name) ==
+                conf_variant_tag(hunt->variants[j].name))
+                diag_add(r->diags, reader_at(r, node), "conflict",
+                         "the names '%s' and '%s' fall together in what is kept of a variant; "
+                         "change one of them",
+                         hunt->variants[j].name, hunt->variants[i].name);
+    }
+    if (hunt->variant_count && !sum)
+        diag_add(r->diags, reader_at(r, node), "conflict",
+                 "every variant of hunt '%s' has the weight 0; give at least one of them more",
+                 hunt->name);
+}
+
+/* An event with a tile is judged by tiles hunts alone, and they judge no other. */
+static void check_listens(struct reader *r, const struct yaml_node *map,
+                          const struct conf_hunt *hunt)
+{
+    bool tiles = hunt->kind == CONF_TILES;
+    const struct yaml_node *types = yaml_find(map, "types");
+    for (uint32_t i = 0; i < r->conf->events.type_count; i++) {
+        const struct conf_type *type = &r->conf->events.types[i];
+        if ((hunt->types >> i & 1) && !(tiles ? type->forbid_tile : type->require_tile))
+            return;
+    }
+    if (hunt->types)
+        diag_add(r->diags, reader_at(r, types ? types : yaml_find(map, "kind")), "conflict",
+                 "hunt '%s' listens to no event type that may come %s a tile; add one under types",
+                 hunt->name, tiles ? "with" : "without");
+}
+
+static void check_tiles(struct reader *r, const struct yaml_node *map, const struct conf_hunt *hunt)
+{
+    if (hunt->period_ns && hunt->live > CONF_MAP_TTL_MIN_NS / hunt->period_ns)
+        diag_add(r->diags, reader_at(r, yaml_find(map, yaml_find(map, "live") ? "live" : "period")),
+                 "conflict",
+                 "a map can be claimed for at most 1h, and live times period is longer; lower one");
+}
+
 void check_hunt(struct reader *r, const struct yaml_node *map, void *base)
 {
     struct conf_hunt *hunt = base;
@@ -86,7 +132,10 @@ void check_hunt(struct reader *r, const struct yaml_node *map, void *base)
     if (hunt->ends_ms && hunt->ends_ms <= hunt->starts_ms)
         diag_add(r->diags, reader_at(r, yaml_find(map, "ends")), "conflict",
                  "hunt '%s' ends before it starts; ends must be later than starts", hunt->name);
+    check_variants(r, map, hunt);
     check_trail(r, map, hunt);
+    check_listens(r, map, hunt);
+    check_tiles(r, map, hunt);
 }
 
 static void check_ports(struct reader *r, const struct yaml_node *map, const struct conf *conf)

@@ -18,7 +18,12 @@ static const char example[] = "version: 1\n"
                               "  dedupe: { window: 15m, capacity: 216_000_000 }\n"
                               "  types:\n"
                               "    view:     { require: [item] }\n"
-                              "    purchase: { require: [item] }\n"
+                              "    purchase:\n"
+                              "      require: [item]\n"
+                              "      data: { price: { type: number, min: 0, required: true } }\n"
+                              "\n"
+                              "templates:\n"
+                              "  often: { kind: basket, types: [purchase], cooldown: 24h }\n"
                               "\n"
                               "hunts:\n"
                               "  - name: spring-26\n"
@@ -29,11 +34,11 @@ static const char example[] = "version: 1\n"
                               "    start: [A4]\n"
                               "    treasure: [B1, F7]\n"
                               "  - name: together\n"
-                              "    kind: basket\n"
-                              "    types: [purchase]\n"
+                              "    template: often\n"
                               "    catalog: catalogs/together.tsv\n"
-                              "    cooldown: 24h\n"
                               "    threshold: 2.5\n"
+                              "    variants: { plain: 90, double: 10 }\n"
+                              "    rewards: { plain: 5 points, double: 10 points }\n"
                               "\n"
                               "sinks:\n"
                               "  - { name: file, type: file, path: out/outcomes.ndjson, "
@@ -51,6 +56,12 @@ static const char introduction[] =
     "Whole numbers may have underscores between digits: 1_000_000.\n"
     "Sizes need a unit of B KiB MiB GiB KB MB GB, times one of ns us ms s m h d.\n"
     "Where a list of words or addresses is expected, one of them may stand alone.\n"
+    ".PP\n"
+    "A hunt that names a template has every key of the template that it does not give itself; "
+    "whatever is wrong with a value is told where it stands.\n"
+    "The versions of an event type stand side by side: purchase and purchase@2 are two types, and "
+    "a "
+    "hunt listens to those that it names.\n"
     ".PP\n"
     "Keys marked\n.I hot\nchange while the daemon runs; the others wait for its next start.\n";
 
@@ -130,6 +141,8 @@ static void print_set(FILE *out, const char *path, const struct key *key, const 
         print_values(out, set, KEY_TRAIL, false);
         fputs(".SS Keys of basket hunts\n", out);
         print_values(out, set, KEY_BASKET, false);
+        fputs(".SS Keys of tiles hunts\n", out);
+        print_values(out, set, KEY_TILES, false);
     }
     for (const struct key *sub = set->keys; sub->name; sub++) {
         char sub_path[128];

@@ -2,6 +2,7 @@
 #include "conf/table.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "conf/check.h"
 #include "dataplane/base/block.h"
@@ -29,7 +30,15 @@ static const char *const timestamp_words[] = {
     [CONF_TIMESTAMP_NONE] = "none", [CONF_TIMESTAMP_TRAILER] = "trailer", NULL};
 static const char *const idle_words[] = {
     [CONF_IDLE_POLL] = "poll", [CONF_IDLE_PAUSE] = "pause", [CONF_IDLE_SLEEP] = "sleep", NULL};
-static const char *const kind_words[] = {[CONF_TRAIL] = "trail", [CONF_BASKET] = "basket", NULL};
+static const char *const kind_words[] = {
+    [CONF_TRAIL] = "trail", [CONF_BASKET] = "basket", [CONF_TILES] = "tiles", NULL};
+static const char *const member_words[] = {[CONF_MEMBER_STRING] = "string",
+                                           [CONF_MEMBER_NUMBER] = "number",
+                                           [CONF_MEMBER_INTEGER] = "integer",
+                                           [CONF_MEMBER_BOOLEAN] = "boolean",
+                                           [CONF_MEMBER_OBJECT] = "object",
+                                           [CONF_MEMBER_ARRAY] = "array",
+                                           NULL};
 static const char *const sink_words[] = {[CONF_SINK_FILE] = "file", NULL};
 static const char *const outcome_words[] = {
 #define OUTCOME_WORD(name, help) #name,
@@ -113,9 +122,42 @@ static const struct key dedupe_keys[] = {
 
 static const struct key_set dedupe_set = {.noun = "events.dedupe", .keys = dedupe_keys};
 
+#define MEMBER(member) AT(struct conf_member, member)
+
+static const struct key member_name_key = {
+    "name", KEY_NAME, KEY_HOT, MEMBER(name), .max = CONF_NAME_MAX, .help = "the member's name"};
+
+static const struct key member_keys[] = {
+    {"type", KEY_CHOICE, KEY_HOT | KEY_REQUIRED, MEMBER(type), .words = member_words,
+     .help = "the JSON type of its value; an integer is a number that is whole, however written"},
+    {"required", KEY_BOOL, KEY_HOT, MEMBER(required), .fallback = "false",
+     .help = "data must have it"},
+    {"min", KEY_DECIMAL, KEY_HOT, MEMBER(min), .absent = "no limit",
+     .help = "the least number; compared digit by digit, never rounded"},
+    {"max", KEY_DECIMAL, KEY_HOT, MEMBER(max), .absent = "no limit", .help = "the greatest number"},
+    {"min_length", KEY_NUMBER, KEY_HOT, MEMBER(min_length), .max = EVENT_BYTES_MAX, .fallback = "0",
+     .help = "of a string: the fewest bytes of UTF-8, escapes decoded"},
+    {"max_length", KEY_NUMBER, KEY_HOT, MEMBER(max_length), .max = EVENT_BYTES_MAX,
+     .fallback = "65535", .help = "of a string: the most bytes"},
+    {"enum", KEY_ITEMS, KEY_HOT, LIST_AT(struct conf_member, value), .min = 1,
+     .max = CONF_VALUES_MAX, .absent = "any value",
+     .help = "the strings or numbers that the value may be; quote strings that look like numbers"},
+    {"pattern", KEY_TEXT, KEY_HOT, MEMBER(pattern), .absent = "any text",
+     .help = "what the whole string must look like: * is any text, ? one character, [a-z0] one of "
+             "these, [!a-z] none of them, all else itself"},
+    {0},
+};
+
+static const struct key_set member_set = {.noun = "declared member of data",
+                                          .keys = member_keys,
+                                          .id = &member_name_key,
+                                          .bytes = sizeof(struct conf_member),
+                                          .place_offset = offsetof(struct conf_member, place),
+                                          .check = check_member};
+
 static const struct key type_name_key = {"name",
                                          KEY_NAME,
-                                         KEY_HOT,
+                                         KEY_HOT | KEY_VERSIONED,
                                          AT(struct conf_type, name),
                                          .max = EVENT_TYPE_MAX,
                                          .help = "the event type"};
@@ -127,6 +169,12 @@ static const struct key type_keys[] = {
      .words = field_words, .absent = "none", .help = "what an event of the type must not have"},
     {"strict", KEY_BOOL, KEY_HOT, AT(struct conf_type, strict), .fallback = "false",
      .help = "reject events with keys that are not an event's own"},
+    {"data", KEY_MAP, KEY_HOT, AT(struct conf_type, members),
+     COUNT_AT(struct conf_type, member_count), .max = CONF_MEMBERS_MAX, .set = &member_set,
+     .help = "what the members of an event's data have to be, such as "
+             "price: { type: number, min: 0 }; data must then be an object, where there is any"},
+    {"strict_data", KEY_BOOL, KEY_HOT, AT(struct conf_type, strict_data), .fallback = "false",
+     .help = "reject events whose data has members that are not declared"},
     {0},
 };
 
@@ -173,6 +221,10 @@ static const struct key limit_keys[] = {
     {"items", KEY_NUMBER, 0, AT(struct conf, limits.items), .min = 1000, .max = 100000000,
      .fallback = "1_000_000",
      .help = "different items over all catalogs, those of replaced ones included"},
+    {"claims", KEY_NUMBER, 0, AT(struct conf, limits.claims), .min = 1000, .max = 1000000000,
+     .fallback = "1_000_000",
+     .help = "tiles given away and remembered, over all maps: grants per second times map_ttl; at "
+             "most 40 bytes each, taken at start"},
     {"ranked", KEY_NUMBER, 0, AT(struct conf, limits.ranked), .min = 100, .max = 10000000,
      .fallback = "100_000", .help = "users on leaderboards, summed over hunts"},
     {0},
@@ -223,20 +275,31 @@ static const struct key_set lcore_set = {.noun = "lcore",
 static const struct key hunt_keys[] = {
     {"name", KEY_NAME, KEY_HOT | KEY_REQUIRED, HUNT(name), .max = CONF_NAME_MAX,
      .help = "what events and outcomes call the hunt; users' progress belongs to the name"},
+    {"template", KEY_NAME, KEY_HOT, HUNT(from_template), .max = CONF_NAME_MAX, .absent = "none",
+     .help = "the template whose keys are the hunt's, but for those that it gives itself"},
     {"kind", KEY_CHOICE, KEY_HOT | KEY_REQUIRED, HUNT(kind), .words = kind_words,
-     .help = "trail: reach a treasure step by step; basket: see items that belong together"},
+     .help = "trail: reach a treasure step by step; basket: see items that belong together; tiles: "
+             "be the first to claim a tile of a map"},
     {"types", KEY_TYPES, KEY_HOT, HUNT(types), .min = 1, .max = CONF_TYPES_MAX,
      .absent = "all of them", .help = "the event types that the hunt listens to"},
-    {"catalog", KEY_PATH, KEY_HOT | KEY_REQUIRED, HUNT(catalog),
+    {"catalog", KEY_PATH, KEY_HOT | KEY_REQUIRED | KEY_TRAIL | KEY_BASKET, HUNT(catalog),
      .help = "the file of edges, from<TAB>to<TAB>weight; relative to the configuration file"},
     {"starts", KEY_DATE, KEY_HOT, HUNT(starts_ms), .unset = 0, .absent = "always",
      .help = "events count from this client time on"},
     {"ends", KEY_DATE, KEY_HOT, HUNT(ends_ms), .unset = INT64_MAX, .absent = "never",
      .help = "and until this one"},
-    {"once", KEY_BOOL, KEY_HOT, HUNT(once), .fallback = "true",
+    {"once", KEY_BOOL, KEY_HOT | KEY_TRAIL | KEY_BASKET, HUNT(once), .fallback = "true",
      .help = "a user wins once; give cooldown instead to let users win again"},
-    {"cooldown", KEY_TIME, KEY_HOT, HUNT(cooldown_ns), .min = SECOND, .max = 365 * DAY,
-     .absent = "users win once", .help = "how long after a win the user can win again"},
+    {"cooldown", KEY_TIME, KEY_HOT | KEY_TRAIL | KEY_BASKET, HUNT(cooldown_ns), .min = SECOND,
+     .max = 365 * DAY, .absent = "users win once",
+     .help = "how long after a win the user can win again"},
+    {"variants", KEY_VARIANTS, KEY_HOT | KEY_TRAIL | KEY_BASKET, HUNT(variants),
+     COUNT_AT(struct conf_hunt, variant_count), .max = 1000000, .absent = "none",
+     .help = "ways to play the hunt: a user always falls in the same one, as many users in each as "
+             "its weight says; another weight changes nothing for who has begun"},
+    {"rewards", KEY_REWARDS, KEY_HOT | KEY_TRAIL | KEY_BASKET, HUNT(variants),
+     COUNT_AT(struct conf_hunt, variant_count), .absent = "none",
+     .help = "what an award in each variant is worth: a text for the sinks"},
     {"start", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, LIST_AT(struct conf_hunt, start),
      .min = 1, .max = CONF_NODES_MAX, .help = "the items at which a trail begins"},
     {"treasure", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, LIST_AT(struct conf_hunt, treasure),
@@ -265,6 +328,21 @@ static const struct key hunt_keys[] = {
      .fallback = "2000", .help = "edges that one event may visit; a walk that needs more stops"},
     {"budget", KEY_NUMBER, KEY_HOT | KEY_BASKET, HUNT(budget), .min = 1, .max = 4096,
      .fallback = "256", .help = "edges that one event may visit; a walk that needs more stops"},
+    {"tiles", KEY_NUMBER, KEY_HOT | KEY_REQUIRED | KEY_TILES, HUNT(tiles), .min = 1, .max = 1000000,
+     .help = "how many tiles a map has"},
+    {"period", KEY_TIME, KEY_HOT | KEY_TILES, HUNT(period_ns), .min = SECOND / 10, .max = HOUR,
+     .fallback = "1s",
+     .help = "a new map begins each time this has passed since 1970; another period makes other "
+             "maps"},
+    {"live", KEY_NUMBER, KEY_HOT | KEY_TILES, HUNT(live), .min = 1, .max = 36000, .fallback = "1",
+     .help = "periods in which a map can be claimed, its own included; together at most 1h"},
+    {"map_ttl", KEY_TIME, KEY_HOT | KEY_TILES, HUNT(map_ttl_ns), .min = CONF_MAP_TTL_MIN_NS,
+     .max = DAY, .fallback = "6h",
+     .help = "how long after a map's begin its claims are remembered: until then a taken tile is "
+             "refused as taken, later as expired"},
+    {"seed", KEY_NAME, KEY_HOT | KEY_TILES, HUNT(seed), .max = CONF_NAME_MAX,
+     .absent = "the hunt's name",
+     .help = "what maps are computed from; who knows it knows every map, so keep it to yourself"},
     {0},
 };
 
@@ -329,6 +407,9 @@ static const struct key root_keys[] = {
      .fallback = "8192", .help = "events on their way from one rx part to one shard part"},
     {"drain", KEY_TIME, 0, AT(struct conf, drain_ns), .max = 10 * MINUTE, .fallback = "5s",
      .help = "how long a stop waits for the input to fall silent"},
+    {"templates", KEY_TEMPLATES, KEY_HOT, .max = CONF_TEMPLATES_MAX, .absent = "none",
+     .set = &table_hunt,
+     .help = "families of hunts: keys that hunts take over with template: NAME"},
     {"hunts", KEY_LIST, KEY_HOT, AT(struct conf, hunts), COUNT_AT(struct conf, hunt_count),
      .max = CONF_HUNTS_MAX, .set = &table_hunt, .help = "what to look for, and what to award"},
     {"sinks", KEY_LIST, 0, AT(struct conf, sinks), COUNT_AT(struct conf, sink_count),
@@ -339,9 +420,28 @@ static const struct key root_keys[] = {
 const struct key_set table_root = {
     .noun = "the configuration", .keys = root_keys, .check = check_root};
 
+static const unsigned kind_keys[] = {
+    [CONF_TRAIL] = KEY_TRAIL, [CONF_BASKET] = KEY_BASKET, [CONF_TILES] = KEY_TILES};
+
+const char *table_kind_name(unsigned kinds)
+{
+    for (unsigned i = 0; i < sizeof kind_keys / sizeof *kind_keys; i++)
+        if (kinds & kind_keys[i])
+            return kind_words[i];
+    return "any";
+}
+
+unsigned table_kind_find(const char *name)
+{
+    for (unsigned i = 0; i < sizeof kind_keys / sizeof *kind_keys; i++)
+        if (strcmp(kind_words[i], name) == 0)
+            return kind_keys[i];
+    return 0;
+}
+
 unsigned table_kinds(const struct key_set *set, const void *base)
 {
     if (set != &table_hunt)
         return 0;
-    return ((const struct conf_hunt *)base)->kind == CONF_TRAIL ? KEY_TRAIL : KEY_BASKET;
+    return kind_keys[((const struct conf_hunt *)base)->kind];
 }

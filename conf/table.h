@@ -9,16 +9,21 @@
 /* The whole configuration, its base a struct conf. */
 extern const struct key_set table_root;
 
-/* One hunt: trail and basket hunts share some rows and have others of their own, told by KEY_TRAIL
- * and KEY_BASKET. */
+/* One hunt: the kinds share some rows and have others of their own, told by KEY_TRAIL, KEY_BASKET
+ * and KEY_TILES. */
 extern const struct key_set table_hunt;
 
-/* table_applies says whether a row is one of this kind of element: kinds is KEY_TRAIL, KEY_BASKET,
+/* table_applies says whether a row is one of this kind of element: kinds is one of KEY_KINDS,
  * or 0 where there are no kinds. */
 static inline bool table_applies(const struct key *key, unsigned kinds)
 {
     return !(key->flags & KEY_KINDS) || (key->flags & kinds);
 }
+
+/* table_kind_name returns how the kind of hunt is called that a KEY_... of KEY_KINDS is for, the
+ * first one of several; table_kind_find the KEY_... of a name, or 0. */
+const char *table_kind_name(unsigned kinds);
+unsigned table_kind_find(const char *name);
 
 /* table_kinds returns which kind of element this is. */
 unsigned table_kinds(const struct key_set *set, const void *base);

@@ -294,6 +294,7 @@ struct state_limits replay_limits(const struct conf *conf, uint32_t shard_count,
         .shard = shard,
         .dedupe_capacity = conf->events.dedupe_capacity,
         .users = conf->limits.users,
+        .claims = conf->limits.claims,
         .dedupe_window_ns = conf->events.dedupe_window_ns,
     };
 }

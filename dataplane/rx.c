@@ -140,7 +140,7 @@ static void stage_event(struct rx *rx, struct packet *packet, const struct arriv
     struct event *event = &parsed;
     uint64_t owner;
     if (event_parse(&rx->settings.limits, rx->key, bytes, len, event) == REASON_none)
-        owner = event->user_key.hi;
+        owner = event->flags & EVENT_HAS_TILE ? event->tile_key : event->user_key.hi;
     else
         owner = hash64(rx->key, bytes, len);
     event->receive_ns = arrival->receive_ns;

@@ -38,7 +38,7 @@ struct rx_port {
 /* Why an event was lost: nobody could be told. */
 #define LOST_LIST(LOST)                                                                            \
     LOST(ring_full, "a shard's ring was full: the shard or its journal did not keep up")           \
-    LOST(state_full, "no room for its id or its user: events.dedupe.capacity, limits.users")       \
+    LOST(state_full, "no room for its id, user or tile: see usage against its capacity")           \
     LOST(nic, "the port had no room for a packet; counted as one event each")
 
 enum lost {

@@ -1,4 +1,4 @@
-/* topo.c - building the parts, joining them, starting and stopping their threads. */
+/* topo.c - building the parts, joining them, starting their threads. */
 #include "dataplane/topo.h"
 
 #include <errno.h>
@@ -68,7 +68,7 @@ static int no_memory(uint64_t bytes, uint64_t available, char error[512])
 {
     snprintf(error, 512,
              "%llu MiB of memory needed for state, rings and journal buffers, %llu MiB available; "
-             "lower limits.users, events.dedupe.capacity or journal.buffer",
+             "lower limits.users, limits.claims, events.dedupe.capacity or journal.buffer",
              (unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
     return -1;
 }
@@ -452,6 +452,7 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
     struct state *states[PLAN_PARTS_MAX] = {0};
     memset(topo, 0, sizeof *topo);
     pthread_mutex_init(&topo->apply_lock, NULL);
+    pthread_mutex_init(&topo->read_lock, NULL);
     topo->conf = conf;
     topo->start_ns = clock_monotonic_ns();
     topo->store.dir_fd = topo->store.journal_fd = topo->store.config_fd = topo->store.sinks_fd =
@@ -474,124 +475,4 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
         if (make_sink(topo, i, error))
             return -1;
     return make_board(topo, error) ? -1 : start_threads(topo, error);
-}
-
-/* ---- stopping ---- */
-
-static void phase_set(struct topo *topo, enum phase phase)
-{
-    atomic_store_explicit(&topo->phase, phase, memory_order_release);
-}
-
-static void pause_ms(long ms)
-{
-    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
-}
-
-static uint64_t packets(const struct topo *topo)
-{
-    uint64_t sum = 0;
-    for (uint32_t r = 0; r < topo->plan.rx_count; r++)
-        sum += __atomic_load_n(&topo->rx[r]->counters.packets, __ATOMIC_RELAXED);
-    return sum;
-}
-
-static void wait_for_silence(const struct topo *topo, uint64_t deadline)
-{
-    uint64_t seen = packets(topo), since = clock_monotonic_ns(), now = since;
-    while (now < deadline && now - since < 200 * NS_PER_MS) {
-        pause_ms(5);
-        now = clock_monotonic_ns();
-        if (packets(topo) != seen) {
-            seen = packets(topo);
-            since = now;
-        }
-    }
-}
-
-/* Every core has seen PHASE_QUIET, and nothing is at a shard any more. */
-static bool settled(const struct topo *topo)
-{
-    struct account account;
-    for (uint32_t c = 0; c < topo->plan.core_count; c++)
-        if (atomic_load_explicit(&topo->cores[c].phase, memory_order_acquire) < PHASE_QUIET)
-            return false;
-    topo_account(topo, &account);
-    uint64_t open = account.in_flight;
-    for (uint32_t r = 0; r < topo->plan.rx_count; r++)
-        for (uint32_t s = 0; s < topo->plan.shard_count; s++)
-            open += __atomic_load_n(&topo->rx[r]->open[s], __ATOMIC_RELAXED);
-    return open == 0;
-}
-
-static bool cores_ended(const struct topo *topo)
-{
-    for (uint32_t c = 0; c < topo->plan.core_count; c++)
-        if (topo->cores[c].started &&
-            atomic_load_explicit(&topo->cores[c].phase, memory_order_acquire) < PHASE_SYNC)
-            return false;
-    return true;
-}
-
-static void wait_until(bool (*done)(const struct topo *), const struct topo *topo,
-                       uint64_t deadline)
-{
-    while (!done(topo) && clock_monotonic_ns() < deadline)
-        pause_ms(2);
-}
-
-static bool sinks_ended(const struct topo *topo)
-{
-    bool ended = true;
-    for (uint32_t i = 0; i < topo->sink_count; i++)
-        ended &= !topo->sinks[i].started || atomic_load(&topo->sinks[i].ended);
-    return ended;
-}
-
-void topo_stop(struct topo *topo)
-{
-    uint64_t wait_ns = topo->conf->drain_ns + NS_PER_S;
-    wait_for_silence(topo, clock_monotonic_ns() + topo->conf->drain_ns);
-    phase_set(topo, PHASE_QUIET);
-    wait_until(settled, topo, clock_monotonic_ns() + wait_ns);
-    phase_set(topo, PHASE_FLUSH);
-    wait_until(cores_ended, topo, clock_monotonic_ns() + wait_ns);
-    phase_set(topo, PHASE_SYNC);
-    if (!cores_ended(topo))
-        phase_set(topo, PHASE_END); /* a journal that has stopped gives no block back */
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
-        if (topo->journals[s].started)
-            pthread_join(topo->journals[s].thread, NULL);
-    wait_until(sinks_ended, topo, clock_monotonic_ns() + wait_ns);
-    phase_set(topo, PHASE_END);
-    for (uint32_t i = 0; i < topo->sink_count; i++)
-        if (topo->sinks[i].started)
-            pthread_join(topo->sinks[i].thread, NULL);
-    for (uint32_t c = 0; c < topo->plan.core_count; c++)
-        if (topo->cores[c].started)
-            pthread_join(topo->cores[c].thread, NULL);
-}
-
-void topo_fini(struct topo *topo)
-{
-    if (!topo->conf)
-        return;
-    for (uint32_t i = 0; i < topo->sink_count; i++) {
-        if (topo->sinks[i].pump)
-            pump_free(topo->sinks[i].pump);
-        if (topo->sinks[i].file)
-            sink_file_free(topo->sinks[i].file);
-    }
-    board_free(topo->board);
-    for (uint32_t p = 0; p < topo->conf->port_count; p++)
-        port_close(&topo->ports[p]);
-    for (uint32_t s = 0; s < PLAN_PARTS_MAX; s++)
-        free(topo->journals[s].journal);
-    for (uint32_t c = 0; c < topo->plan.core_count; c++)
-        arena_close(&topo->cores[c].arena);
-    topo_drop(topo);
-    store_close(&topo->store);
-    conf_free(topo->conf);
-    pthread_mutex_destroy(&topo->apply_lock);
-    topo->conf = NULL;
 }

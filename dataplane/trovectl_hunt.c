@@ -62,6 +62,7 @@ static int make_state(struct hunt_test *test)
         .shard_count = 1,
         .dedupe_capacity = TEST_EVENTS_MAX,
         .users = TEST_EVENTS_MAX,
+        .claims = TEST_EVENTS_MAX,
         .dedupe_window_ns = test->conf->events.dedupe_window_ns,
     };
     if (arena_open(&test->arena, state_footprint(&limits), -1, false))

@@ -31,9 +31,12 @@ struct shard_counters {
     uint64_t clamped;
     uint64_t outcomes[OUTCOME_KIND_COUNT];
     uint64_t refusals[REFUSAL_COUNT];
-    uint64_t awards[CONF_HUNTS_MAX]; /* by hunt index of the current rules; moved by hunt name at
-                                        reconfigure */
-    uint64_t stopped;                /* walks that hit their budget */
+    uint64_t awards[CONF_HUNTS_MAX]; /* and granted claims, by hunt index of the current rules;
+                                        moved by hunt name at reconfigure */
+    /* By hunt and variant, as awards. */
+    uint64_t variant_users[CONF_HUNTS_MAX][CONF_VARIANTS_MAX]; /* times a user was assigned */
+    uint64_t variant_awards[CONF_HUNTS_MAX][CONF_VARIANTS_MAX];
+    uint64_t stopped; /* walks that hit their budget */
     uint64_t records, record_bytes;
     uint64_t journal_waits; /* polls that found no free block */
 };
@@ -49,7 +52,8 @@ struct shard {
     struct block_ring *to_journal;                  /* filled: pushes */
     struct block_ring *from_journal;                /* free again: pops */
     const struct segment_mark *mark;
-    struct block *open; /* being filled, NULL when none is free */
+    struct block *open;   /* being filled, NULL when none is free */
+    uint32_t block_count; /* in all */
     uint64_t next_ordinal;
     uint64_t group_commit_ns;
     uint64_t opened_ns;  /* of the first record in the open block, CLOCK_MONOTONIC */
@@ -84,9 +88,9 @@ void shard_init(struct shard *shard, struct state *state, const struct rules *ru
 unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget);
 
 /* shard_reconfigure takes over new rules between polls: appends a CONFIG record (config_json, len
- * bytes) in a block of its own version, dated with the latest event.  Returns 0; -EAGAIN when no
- * block is free: ask again after the next poll; -EMSGSIZE when the text does not fit in a block.
- * Thread: the shard's core. */
+ * bytes) in a block of its own version, dated with the latest event.  Returns 0; -EAGAIN when the
+ * journal holds more than half of the blocks, which are for events first: ask again after the next
+ * poll; -EMSGSIZE when the text does not fit in a block. Thread: the shard's core. */
 int shard_reconfigure(struct shard *shard, const struct rules *rules, const char *config_json,
                       uint32_t len);
 

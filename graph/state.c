@@ -5,7 +5,9 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/record.h"
+#include "dataplane/base/text.h"
 #include "graph/basket.h"
+#include "graph/claims.h"
 #include "graph/dedupe.h"
 #include "graph/mix.h"
 #include "graph/trail.h"
@@ -17,12 +19,13 @@ struct partition {
     uint64_t last_ns; /* receive time of the last event */
     struct dedupe dedupe;
     struct progress progress;
+    struct claims claims;
 } __attribute__((aligned(64)));
 
 struct state {
     struct partition **by_id; /* [partition]: NULL when another shard owns it */
     uint32_t partition_count;
-    uint64_t dedupe_capacity, users_capacity; /* this shard's share */
+    uint64_t dedupe_capacity, users_capacity, claims_capacity; /* this shard's share */
     struct walk *walk;
     struct hash_key hash_key; /* of no secret: hosts compare */
 };
@@ -31,6 +34,8 @@ struct state {
 struct step {
     const struct rules_hunt *hunt;
     uint32_t item;
+    uint64_t tile; /* of a claim: period and index; and until when it is remembered */
+    uint64_t end_ns;
     uint32_t place; /* of the user's progress, PROGRESS_NONE */
     bool act;       /* progress may change; otherwise the outcome is final */
     bool begin;     /* from nothing, or anew after a cooldown */
@@ -65,7 +70,8 @@ size_t state_footprint(const struct state_limits *limits)
 {
     size_t partition = arena_round(sizeof(struct partition), 64) +
                        (size_t)lines_of(limits) * sizeof(struct dedupe_line) + 64 +
-                       progress_footprint(limit_of(limits->users, limits->partition_count));
+                       progress_footprint(limit_of(limits->users, limits->partition_count)) +
+                       claims_footprint(limit_of(limits->claims, limits->partition_count));
     return arena_round(sizeof(struct state), 64) + 64 +
            arena_round(limits->partition_count * sizeof(struct partition *), 64) + 64 +
            arena_round(sizeof(struct walk), 64) + 64 + owned_count(limits) * partition;
@@ -90,11 +96,13 @@ struct state *state_init(struct arena *arena, const struct state_limits *limits)
                     limits->dedupe_window_ns);
         progress_init(&partition->progress, arena,
                       limit_of(limits->users, limits->partition_count));
+        claims_init(&partition->claims, arena, limit_of(limits->claims, limits->partition_count));
         state->by_id[p] = partition;
     }
     uint32_t owned = owned_count(limits);
     state->dedupe_capacity = limits->dedupe_capacity * owned / limits->partition_count;
     state->users_capacity = limits->users * owned / limits->partition_count;
+    state->claims_capacity = limits->claims * owned / limits->partition_count;
     return state;
 }
 
@@ -104,10 +112,13 @@ static struct partition *partition_of(const struct state *state, uint32_t id)
     return state->by_id[id];
 }
 
-/* hunts_of returns the hunts that an event of a known type and hunt is for. */
-static uint64_t hunts_of(const struct rules_type *type, int named)
+/* listening returns the hunts that an event of a known type is for: those of tiles when it has a
+ * tile, else the others.  An event with a tile is where its tile is, not its user. */
+static uint64_t listening(const struct rules *rules, const struct rules_type *type,
+                          const struct event *event)
 {
-    return named < 0 ? type->hunts : type->hunts & 1ull << named;
+    bool claim = event->flags & EVENT_HAS_TILE;
+    return type->hunts & (claim ? rules->tile_hunts : ~rules->tile_hunts);
 }
 
 static struct hash128 key_in(const struct rules_hunt *hunt, const struct event *event)
@@ -124,7 +135,7 @@ void state_prefetch_table(const struct state *state, const struct rules *rules,
     const struct partition *partition = partition_of(state, event->partition);
     dedupe_prefetch(&partition->dedupe, event_dedupe_key(&rules->key, event));
     const struct rules_type *type = rules_find_type(rules, event->type_key);
-    uint64_t hunts = type ? type->hunts : 0;
+    uint64_t hunts = type ? listening(rules, type, event) & ~rules->tile_hunts : 0;
     for (int i = 0; hunts && i < PREFETCH_HUNTS; i++, hunts &= hunts - 1) {
         const struct rules_hunt *hunt = &rules->hunts[__builtin_ctzll(hunts)];
         progress_prefetch_index(&partition->progress, key_in(hunt, event));
@@ -139,7 +150,7 @@ void state_prefetch_line(const struct state *state, const struct rules *rules,
         return;
     const struct partition *partition = partition_of(state, event->partition);
     const struct rules_type *type = rules_find_type(rules, event->type_key);
-    uint64_t hunts = type ? type->hunts : 0;
+    uint64_t hunts = type ? listening(rules, type, event) & ~rules->tile_hunts : 0;
     for (int i = 0; hunts && i < PREFETCH_HUNTS; i++, hunts &= hunts - 1) {
         const struct rules_hunt *hunt = &rules->hunts[__builtin_ctzll(hunts)];
         progress_prefetch_entry(&partition->progress, key_in(hunt, event));
@@ -165,7 +176,8 @@ static bool behind(int64_t time_ms, uint64_t receive_ns, uint64_t tolerance_ns)
     return (uint64_t)time_ms < (receive_ns - tolerance_ns + NS_PER_MS - 1) / NS_PER_MS;
 }
 
-static enum reason check_schema(const struct rules_type *type, const struct event *event)
+static enum reason check_schema(const struct rules_type *type, const struct event *event,
+                                uint16_t *reason_offset)
 {
     uint8_t missing = (uint8_t)(type->require & ~event->flags);
     uint8_t extra = type->forbid & event->flags;
@@ -179,16 +191,22 @@ static enum reason check_schema(const struct rules_type *type, const struct even
         return REASON_tile_forbidden;
     if (type->strict && event->flags & EVENT_HAS_OTHER)
         return REASON_key_unknown;
+    if (type->schema)
+        return schema_check(type->schema, event, reason_offset);
     return REASON_none;
 }
 
-/* check says whether the rules take an event, for which hunts it is, and what its clock is worth.
+/* check says whether the rules take an event, for which hunts it is, and in the verdict's flags
+ * what its clock is worth.
  */
-static enum reason check(const struct rules *rules, const struct event *event, uint64_t receive_ns,
-                         uint64_t *hunts, uint16_t *flags)
+static enum reason check(const struct rules *rules, const struct event *event,
+                         struct verdict *verdict, uint64_t *hunts)
 {
-    if (event->reason != REASON_none)
+    uint64_t receive_ns = verdict->receive_ns;
+    if (event->reason != REASON_none) {
+        verdict->reason_offset = event->reason_offset;
         return (enum reason)event->reason;
+    }
     const struct rules_type *type = rules_find_type(rules, event->type_key);
     if (!type)
         return REASON_type_unknown;
@@ -198,17 +216,16 @@ static enum reason check(const struct rules *rules, const struct event *event, u
         if (named < 0)
             return REASON_hunt_unknown;
     }
-    enum reason reason = check_schema(type, event);
+    enum reason reason = check_schema(type, event, &verdict->reason_offset);
     if (reason != REASON_none)
         return reason;
     if (ahead_of(event->time_ms, receive_ns, rules->skew_reject_ns))
         return REASON_future;
-    *hunts = hunts_of(type, named);
-    *flags = 0;
+    *hunts = listening(rules, type, event) & (named < 0 ? UINT64_MAX : 1ull << named);
     if (ahead_of(event->time_ms, receive_ns, rules->skew_tolerance_ns))
-        *flags = RECORD_CLAMPED;
+        verdict->flags = RECORD_CLAMPED;
     else if (behind(event->time_ms, receive_ns, rules->lateness_ns))
-        *flags = RECORD_LATE;
+        verdict->flags = RECORD_LATE;
     return REASON_none;
 }
 
@@ -251,6 +268,53 @@ static void plan(const struct progress *progress, const struct event *event, int
         step->act = hunt->kind == CONF_BASKET || !step->begin || trail_is_start(hunt, step->item);
 }
 
+/* tile_of reads the tile that an event names. */
+static bool tile_of(const struct rules_hunt *hunt, const struct event *event, struct tile *tile)
+{
+    uint8_t decoded[TILES_NAME_LEN];
+    const uint8_t *name = event->bytes + event->tile.off;
+    int len = event->tile.len;
+    if (event->flags & EVENT_ESCAPED) {
+        len = text_decode(name, event->tile.len, decoded, sizeof decoded);
+        name = decoded;
+    }
+    return len > 0 && tiles_parse(&hunt->tiles_key, hunt->tiles, name, (size_t)len, tile);
+}
+
+/* judge_claim says why a claim is refused, REFUSAL_none when the tile is the user's.  Time is that
+ * of receipt. */
+static enum refusal judge_claim(const struct claims *claims, const struct event *event,
+                                uint64_t now_ns, struct step *step)
+{
+    const struct rules_hunt *hunt = step->hunt;
+    struct tile tile;
+    if (!tile_of(hunt, event, &tile))
+        return REFUSAL_unknown_tile;
+    uint64_t period = now_ns / hunt->period_ns;
+    if (tile.period > period)
+        return REFUSAL_early;
+    uint64_t begin_ns = tile.period * hunt->period_ns;
+    if (now_ns - begin_ns >= hunt->map_ttl_ns)
+        return REFUSAL_expired;
+    step->tile = tile.period * TILES_MAP_MAX + tile.index;
+    step->end_ns = begin_ns + hunt->map_ttl_ns;
+    if (claims_find(claims, hunt->series, step->tile, now_ns))
+        return REFUSAL_taken;
+    return period - tile.period < hunt->live ? REFUSAL_none : REFUSAL_expired;
+}
+
+/* plan_claim finds out what an event with a tile is to a hunt of tiles, without changing anything.
+ */
+static void plan_claim(const struct claims *claims, const struct event *event, int64_t time_ms,
+                       uint64_t now_ns, struct step *step, struct outcome *out)
+{
+    out->refusal = REFUSAL_window;
+    if (time_ms >= step->hunt->starts_ms && time_ms < step->hunt->ends_ms)
+        out->refusal = (uint8_t)judge_claim(claims, event, now_ns, step);
+    out->kind = out->refusal ? OUTCOME_claim_refused : OUTCOME_claim_granted;
+    step->act = !out->refusal;
+}
+
 /* reserve makes the progress entries that the steps need: all of them, or none. */
 static bool reserve(struct progress *progress, const struct event *event, uint64_t now_ns,
                     struct step *steps, uint32_t count)
@@ -280,6 +344,22 @@ static void name_award(const struct rules *rules, const struct rules_hunt *hunt,
     out->award_id[1] = id.lo;
 }
 
+/* assign says which variant of its hunt an entry is in: the one that it had, when there still is
+ * one of that name, else the one that the weights give. */
+static void assign(const struct rules *rules, const struct rules_hunt *hunt,
+                   const struct event *event, uint16_t had, struct progress_entry *entry,
+                   struct outcome *out)
+{
+    if (!hunt->variant_count)
+        return;
+    int variant = had ? rules_variant_of(hunt, had) : -1;
+    out->assigned = variant < 0;
+    if (variant < 0)
+        variant = (int)rules_assign(rules, hunt, event->user_key);
+    entry->variant = hunt->variants[variant].tag;
+    out->variant = (uint8_t)(variant + 1);
+}
+
 /* act takes a step: progress changes, and *out becomes final. */
 static void act(struct state *state, struct progress *progress, const struct rules *rules,
                 const struct event *event, uint64_t now_ns, const struct step *step,
@@ -287,6 +367,7 @@ static void act(struct state *state, struct progress *progress, const struct rul
 {
     const struct rules_hunt *hunt = step->hunt;
     struct progress_entry *entry = progress_entry(progress, step->place);
+    uint16_t variant = entry->variant;
     if (hunt->kind == CONF_BASKET) {
         if (step->begin)
             progress_clear(entry);
@@ -296,6 +377,7 @@ static void act(struct state *state, struct progress *progress, const struct rul
     } else if (!trail_step(hunt, entry, step->item, now_ns, out)) {
         return;
     }
+    assign(rules, hunt, event, variant, entry, out);
     uint64_t ttl_ns = rules->user_ttl_ns;
     if (out->kind == OUTCOME_award) {
         name_award(rules, hunt, event, out);
@@ -318,7 +400,12 @@ static uint32_t plan_hunts(const struct partition *partition, const struct rules
         uint16_t index = (uint16_t)__builtin_ctzll(hunts);
         steps[count] = (struct step){.hunt = &rules->hunts[index]};
         out[count] = (struct outcome){.kind = OUTCOME_visit, .hunt = index};
-        plan(&partition->progress, event, time_ms, verdict->receive_ns, &steps[count], &out[count]);
+        if (steps[count].hunt->kind == CONF_TILES)
+            plan_claim(&partition->claims, event, time_ms, verdict->receive_ns, &steps[count],
+                       &out[count]);
+        else
+            plan(&partition->progress, event, time_ms, verdict->receive_ns, &steps[count],
+                 &out[count]);
     }
     return count;
 }
@@ -337,6 +424,24 @@ static void single(struct outcome *out, enum outcome_kind kind, struct verdict *
     verdict->outcome_count = 1;
 }
 
+static bool make_room(struct partition *partition, const struct event *event, uint64_t now_ns,
+                      struct step *steps, uint32_t count)
+{
+    uint32_t grants = 0;
+    if (!(event->flags & EVENT_HAS_TILE))
+        return reserve(&partition->progress, event, now_ns, steps, count);
+    for (uint32_t i = 0; i < count; i++)
+        grants += steps[i].act;
+    return !grants || claims_room(&partition->claims, grants, now_ns);
+}
+
+static void grant(struct partition *partition, const struct rules *rules, const struct event *event,
+                  uint64_t now_ns, const struct step *step, struct outcome *out)
+{
+    claims_insert(&partition->claims, step->hunt->series, step->tile, now_ns, step->end_ns);
+    name_award(rules, step->hunt, event, out);
+}
+
 /* accept decides an event that the rules take and that was not seen before. */
 static void accept_event(struct state *state, struct partition *partition,
                          const struct rules *rules, const struct event *event, struct hash128 key,
@@ -349,7 +454,7 @@ static void accept_event(struct state *state, struct partition *partition,
     if (!(verdict->flags & RECORD_LATE))
         step_count = plan_hunts(partition, rules, event, verdict, hunts, steps, out);
     if (!dedupe_plan(&partition->dedupe, key, now_ns, &path) ||
-        !reserve(&partition->progress, event, now_ns, steps, step_count)) {
+        !make_room(partition, event, now_ns, steps, step_count)) {
         *verdict = (struct verdict){.result = RESULT_REFUSED, .receive_ns = now_ns};
         return;
     }
@@ -363,7 +468,9 @@ static void accept_event(struct state *state, struct partition *partition,
     number(partition, verdict, 1 + verdict->outcome_count);
     dedupe_insert(&partition->dedupe, key, now_ns, verdict->seq, &path);
     for (uint32_t i = 0; i < step_count; i++)
-        if (steps[i].act)
+        if (steps[i].act && steps[i].hunt->kind == CONF_TILES)
+            grant(partition, rules, event, now_ns, &steps[i], &out[i]);
+        else if (steps[i].act)
             act(state, &partition->progress, rules, event, now_ns, &steps[i], &out[i]);
 }
 
@@ -375,7 +482,7 @@ struct verdict state_apply(struct state *state, const struct rules *rules,
     uint64_t hunts = 0, first_seq;
     verdict.receive_ns =
         event->receive_ns > partition->last_ns ? event->receive_ns : partition->last_ns;
-    verdict.reason = (uint8_t)check(rules, event, verdict.receive_ns, &hunts, &verdict.flags);
+    verdict.reason = (uint8_t)check(rules, event, &verdict, &hunts);
     if (verdict.reason != REASON_none) {
         number(partition, &verdict, 1);
         return verdict;
@@ -406,19 +513,22 @@ uint64_t state_hash(const struct state *state, uint32_t id)
     const struct partition *partition = partition_of(state, id);
     return mix64(mix64(partition->seq) ^ partition->last_ns) +
            dedupe_hash(&partition->dedupe, partition->last_ns) +
-           progress_hash(&partition->progress, partition->last_ns, &state->hash_key);
+           progress_hash(&partition->progress, partition->last_ns, &state->hash_key) +
+           claims_hash(&partition->claims, partition->last_ns);
 }
 
 void state_usage(const struct state *state, struct state_usage *usage)
 {
     *usage = (struct state_usage){.dedupe_capacity = state->dedupe_capacity,
-                                  .users_capacity = state->users_capacity};
+                                  .users_capacity = state->users_capacity,
+                                  .claims_capacity = state->claims_capacity};
     for (uint32_t i = 0; i < state->partition_count; i++) {
         const struct partition *partition = state->by_id[i];
         if (!partition)
             continue;
         usage->dedupe_used += __atomic_load_n(&partition->dedupe.used, __ATOMIC_RELAXED);
         usage->users_used += __atomic_load_n(&partition->progress.used, __ATOMIC_RELAXED);
+        usage->claims_used += __atomic_load_n(&partition->claims.used, __ATOMIC_RELAXED);
     }
 }
 

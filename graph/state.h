@@ -25,6 +25,7 @@ struct state_limits {
         shard;                 /* this shard owns the partitions p with p % shard_count == shard */
     uint64_t dedupe_capacity;  /* ids over all partitions */
     uint64_t users;            /* users' progress entries over all partitions */
+    uint64_t claims;           /* tiles given away, over all partitions */
     uint64_t dedupe_window_ns; /* fixes the width of a time bucket; restart to change */
 };
 
@@ -32,9 +33,11 @@ struct state;
 
 /* What state_apply says of one event. */
 struct verdict {
-    uint8_t result; /* enum result; REFUSED: no room, nothing changed */
-    uint8_t reason; /* enum reason, of a rejection */
-    uint16_t flags; /* enum record_flag for its record */
+    uint8_t result;         /* enum result; REFUSED: no room, nothing changed */
+    uint8_t reason;         /* enum reason, of a rejection */
+    uint16_t flags;         /* enum record_flag for its record */
+    uint16_t reason_offset; /* in [0, event->len]: of the byte that decided on a rejection, 0 where
+                               none did */
     uint32_t outcome_count;
     uint64_t seq; /* assigned to the event's record (EVENT, DEAD, or the OUTCOME of a duplicate) */
     uint64_t receive_ns; /* what the record keeps: the event's, or the partition's last when that is
@@ -74,6 +77,7 @@ uint64_t state_hash(const struct state *state, uint32_t partition);
 struct state_usage {
     uint64_t dedupe_used, dedupe_capacity;
     uint64_t users_used, users_capacity;
+    uint64_t claims_used, claims_capacity;
 };
 void state_usage(const struct state *state, struct state_usage *usage);
 uint64_t state_seq(const struct state *state, uint32_t partition); /* last one given out */

@@ -7,12 +7,15 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/event.h"
+#include "dataplane/base/pointer.h"
 #include "dataplane/base/text.h"
 
-/* The longest lines are an award's (17 items and four names, every byte escaped to six) and a dead
+/* The longest lines are an award's (17 items and six names, every byte escaped to six) and a dead
  * letter's: both stay well under. */
-static_assert((OUTCOME_ITEMS_MAX + 5) * (6 * EVENT_NAME_MAX + 16) + 2048 < LINE_BYTES_MAX, "award");
-static_assert(6 * LINE_DEAD_BYTES + 5 * (6 * EVENT_NAME_MAX + 16) + 2048 < LINE_BYTES_MAX, "dead");
+static_assert((OUTCOME_ITEMS_MAX + 7) * (6 * EVENT_NAME_MAX + 16) + 2048 < LINE_BYTES_MAX, "award");
+static_assert(6 * (LINE_DEAD_BYTES + POINTER_MAX) + 5 * (6 * EVENT_NAME_MAX + 16) + 2048 <
+                  LINE_BYTES_MAX,
+              "dead");
 
 struct writer {
     char *at;
@@ -177,19 +180,33 @@ static void put_event(struct writer *w, const struct sink_item *item)
     }
 }
 
-static void put_award(struct writer *w, const struct outcome_view *view)
+static void put_award_id(struct writer *w, const struct outcome *o)
 {
-    const struct outcome *o = &view->outcome;
     PUT(w, ",\"award\":\"aw-");
     put_hex(w, o->award_id[0]);
     put_hex(w, o->award_id[1]);
-    PUT(w, "\",\"items\":[");
+    PUT(w, "\"");
+}
+
+static void put_award(struct writer *w, const struct outcome_view *view)
+{
+    const struct outcome *o = &view->outcome;
+    put_award_id(w, o);
+    PUT(w, ",\"items\":[");
     for (unsigned i = 0; i < o->item_count; i++) {
         if (i)
             PUT(w, ",");
         put_string(w, view->item[i].text, view->item[i].len);
     }
     PUT(w, "]");
+    if (view->variant.len) {
+        PUT(w, ",\"variant\":");
+        put_string(w, view->variant.text, view->variant.len);
+    }
+    if (view->reward.len) {
+        PUT(w, ",\"reward\":");
+        put_string(w, view->reward.text, view->reward.len);
+    }
     if (o->score) {
         uint64_t thousandths = ((uint64_t)o->score * 1000 + (1u << 15)) >> 16;
         PUT(w, ",\"score\":");
@@ -227,6 +244,12 @@ static void put_rejected(struct writer *w, const struct record *dead)
     put_name(w, reason_name(dead->reason));
     PUT(w, ",\"offset\":");
     put_number(w, dead->reason_offset, 1);
+    if (reason_of_data(dead->reason)) {
+        uint8_t pointer[POINTER_MAX];
+        size_t pointer_len = pointer_find(bytes, dead->body_len, dead->reason_offset, pointer);
+        PUT(w, ",\"pointer\":");
+        put_string(w, pointer, pointer_len);
+    }
     PUT(w, ",\"bytes\":");
     put_string(w, bytes, len);
     if (cut)
@@ -246,6 +269,9 @@ static void put_verdict(struct writer *w, const struct sink_item *item)
         return;
     case OUTCOME_award:
         put_award(w, &item->view);
+        break;
+    case OUTCOME_claim_granted:
+        put_award_id(w, o);
         break;
     case OUTCOME_refusal:
     case OUTCOME_claim_refused:

@@ -1,6 +1,6 @@
 /* test_locate.c - a key's line is found again, in its hunt, in the hunt's template, or around it.
  */
-#include "load.h"
+#include "tests/unit/conf/load.h"
 
 #include "conf/locate.h"
 

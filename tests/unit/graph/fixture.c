@@ -9,6 +9,7 @@ const struct state_limits small_limits = {
     .shard_count = 1,
     .dedupe_capacity = 1600,
     .users = 1600,
+    .claims = 1600,
     .dedupe_window_ns = 900 * NS_PER_S,
 };
 

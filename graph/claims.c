@@ -1,0 +1,134 @@
+/* claims.c - a pool of claims, chains that find them, and a ring of lists by when they end. */
+#include "graph/claims.h"
+
+#include "graph/mix.h"
+
+#define RECLAIM_MIN 4u /* dead places taken back for a new claim: more than it takes */
+
+static uint32_t unit_of(uint64_t ns)
+{
+    return (uint32_t)(ns / CLAIMS_UNIT_NS);
+}
+
+static uint32_t head_count_for(uint32_t limit)
+{
+    return limit + 1;
+}
+
+static uint32_t *head_of(const struct claims *c, uint64_t series, uint64_t tile)
+{
+    uint64_t mixed = mix64(mix64(series) ^ tile);
+    return &c->heads[mix_range((uint32_t)(mixed >> 32), c->head_count)];
+}
+
+size_t claims_footprint(uint32_t limit)
+{
+    return arena_round(limit * sizeof(struct claim), 64) +
+           arena_round(head_count_for(limit) * sizeof(uint32_t), 64) +
+           CLAIMS_UNITS * sizeof *((struct claims *)NULL)->ends + (size_t)3 * 64;
+}
+
+void claims_init(struct claims *c, struct arena *arena, uint32_t limit)
+{
+    *c = (struct claims){
+        .pool = arena_alloc(arena, limit * sizeof *c->pool, 64),
+        .heads = arena_alloc(arena, head_count_for(limit) * sizeof *c->heads, 64),
+        .ends = arena_alloc(arena, CLAIMS_UNITS * sizeof *c->ends, 64),
+        .head_count = head_count_for(limit),
+        .limit = limit,
+        .free = CLAIMS_NONE,
+    };
+    assert(c->pool && c->heads && c->ends);
+    for (uint32_t i = 0; i < c->head_count; i++)
+        c->heads[i] = CLAIMS_NONE;
+    for (uint32_t i = 0; i < CLAIMS_UNITS; i++)
+        c->ends[i].first = CLAIMS_NONE;
+}
+
+void claims_prefetch(const struct claims *c, uint64_t series, uint64_t tile)
+{
+    __builtin_prefetch(head_of(c, series, tile));
+}
+
+bool claims_find(const struct claims *c, uint64_t series, uint64_t tile, uint64_t now_ns)
+{
+    for (uint32_t at = *head_of(c, series, tile); at != CLAIMS_NONE; at = c->pool[at].next) {
+        const struct claim *claim = &c->pool[at];
+        if (claim->tile == tile && claim->series == series)
+            return claim->end > unit_of(now_ns);
+    }
+    return false;
+}
+
+/* take_back frees the first claim that ends in a unit. */
+static void take_back(struct claims *c, uint32_t slot)
+{
+    uint32_t place = c->ends[slot].first;
+    struct claim *claim = &c->pool[place];
+    uint32_t *link = head_of(c, claim->series, claim->tile);
+    while (*link != place)
+        link = &c->pool[*link].next;
+    *link = claim->next;
+    c->ends[slot].first = claim->later;
+    *claim = (struct claim){.next = c->free};
+    c->free = place;
+    __atomic_store_n(&c->used, c->used - 1, __ATOMIC_RELAXED);
+}
+
+/* reclaim takes back up to most dead claims.  A list whose first one lives has no dead ones behind
+ * it: they came in the order in which they end. */
+static uint32_t reclaim(struct claims *c, uint32_t most, uint32_t now)
+{
+    uint32_t taken = 0;
+    if (now - c->swept > CLAIMS_UNITS)
+        c->swept = now - CLAIMS_UNITS;
+    while (c->swept < now) {
+        uint32_t slot = (c->swept + 1) % CLAIMS_UNITS, place;
+        while ((place = c->ends[slot].first) != CLAIMS_NONE && c->pool[place].end <= now) {
+            if (taken == most)
+                return taken;
+            take_back(c, slot);
+            taken++;
+        }
+        c->swept++;
+    }
+    return taken;
+}
+
+bool claims_room(struct claims *c, uint32_t count, uint64_t now_ns)
+{
+    reclaim(c, count * RECLAIM_MIN, unit_of(now_ns));
+    return c->limit - c->used >= count;
+}
+
+void claims_insert(struct claims *c, uint64_t series, uint64_t tile, uint64_t now_ns,
+                   uint64_t end_ns)
+{
+    assert(end_ns > now_ns && end_ns - now_ns <= CLAIMS_KEEP_MAX && c->used < c->limit);
+    uint32_t place = c->free, end = unit_of(end_ns) + 1, slot = end % CLAIMS_UNITS;
+    if (place != CLAIMS_NONE)
+        c->free = c->pool[place].next;
+    else
+        place = c->fresh++;
+    uint32_t *head = head_of(c, series, tile);
+    c->pool[place] = (struct claim){
+        .series = series, .tile = tile, .next = *head, .later = CLAIMS_NONE, .end = end};
+    *head = place;
+    if (c->ends[slot].first == CLAIMS_NONE)
+        c->ends[slot].first = place;
+    else
+        c->pool[c->ends[slot].last].later = place;
+    c->ends[slot].last = place;
+    __atomic_store_n(&c->used, c->used + 1, __ATOMIC_RELAXED);
+}
+
+uint64_t claims_hash(const struct claims *c, uint64_t now_ns)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < c->fresh; i++) {
+        const struct claim *claim = &c->pool[i];
+        if (claim->end > unit_of(now_ns))
+            sum += mix64(mix64(mix64(claim->series) ^ claim->tile) ^ claim->end);
+    }
+    return sum;
+}
