@@ -191,20 +191,13 @@ static int init_quietly(int argc, char **argv)
     if (out >= 0)
         dup2(STDERR_FILENO, STDOUT_FILENO);
     int rc = rte_eal_init(argc, argv);
+    (void)rmdir(rte_eal_get_runtime_dir()); /* EAL makes one for each process, and nothing in it */
     fflush(stdout);
     if (out >= 0) {
         dup2(out, STDOUT_FILENO);
         close(out);
     }
     return rc;
-}
-
-/* EAL leaves the directory of its runtime files behind. */
-static void remove_runtime_dir(void)
-{
-    const char *dir = rte_eal_get_runtime_dir();
-    if (*dir)
-        rmdir(dir);
 }
 
 static int start_eal(const struct blast_options *options, char *fault)
@@ -242,7 +235,6 @@ static int start_eal(const struct blast_options *options, char *fault)
                  "DPDK did not start on core %s: %s. Are we root, are %d huge pages of 2 MiB free "
                  "(else --no-huge), is --vdev %s well-formed?",
                  core, rte_strerror(rte_errno), HUGE_PAGES_LEAST, options->vdev);
-        remove_runtime_dir();
         return -ENODEV;
     }
     return 0;
@@ -258,7 +250,6 @@ static void port_close(struct blast_link *link)
         rte_eth_dev_close(port->id);
     }
     rte_eal_cleanup();
-    remove_runtime_dir();
     free(port);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/admin_story.h"
 #include "dataplane/base/clock.h"
 
 #define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
@@ -489,5 +490,8 @@ const struct control_route admin_routes[] = {
     {"PUT", "/v1/config", true, put_config},
     {"GET", "/v1/leaderboards/", false, admin_leaderboard},
     {"POST", "/v1/stop", true, post_stop},
+    {"GET", "/v1/users/", false, admin_explain},
+    {"GET", "/v1/events/", false, admin_event},
+    {"GET", "/v1/rejects", false, admin_rejects},
     {0},
 };

@@ -174,9 +174,9 @@ int eal_start(const struct conf *conf, uint32_t control_core, size_t mbuf_bytes,
     argv[argc++] = "--no-telemetry";
     argv[argc++] = "--log-level=*:error";
     argv[argc++] = "--log-level=pmd.net.tap:critical"; /* it regrets a qdisc that we do not need */
+    /* Neither way keeps a file that a killed daemon would leave behind. */
     argv[argc++] = *huge ? "--in-memory" : "--no-huge";
-    if (*huge)
-        argv[argc++] = "--single-file-segments";
+    argv[argc++] = *huge ? "--single-file-segments" : "--no-shconf";
     for (uint32_t p = 0; p < conf->port_count; p++) {
         bool pci = is_pci(conf->ports[p].device);
         snprintf(devices[p], sizeof devices[p], "%s=%s", pci ? "--allow" : "--vdev",
@@ -190,7 +190,9 @@ int eal_start(const struct conf *conf, uint32_t control_core, size_t mbuf_bytes,
 
     if (stay_on(control_core))
         return fault(error, "cannot run on core %u: %s", control_core, strerror(errno));
-    if (rte_eal_init(argc, argv) < 0)
+    int rc = rte_eal_init(argc, argv);
+    (void)rmdir(rte_eal_get_runtime_dir()); /* EAL makes one for each process, and nothing in it */
+    if (rc < 0)
         return fault(error,
                      "DPDK did not start: %s. What it said is above; a port that is in use, or "
                      "the memory of %s MiB, are the usual causes",
@@ -200,8 +202,5 @@ int eal_start(const struct conf *conf, uint32_t control_core, size_t mbuf_bytes,
 
 void eal_stop(void)
 {
-    char directory[256];
-    snprintf(directory, sizeof directory, "%s", rte_eal_get_runtime_dir());
     rte_eal_cleanup();
-    (void)rmdir(directory); /* EAL makes one for each process, and leaves it */
 }

@@ -254,6 +254,56 @@ int store_open(struct store *store, const char *path, uint32_t partition_count, 
     return find_epoch(store, error);
 }
 
+static int view_dir(int dir_fd, const char *name)
+{
+    return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* What store_open would make is missing here: then it is no data directory. */
+static int view_files(struct store *store, char error[512])
+{
+    size_t len = 0;
+    unsigned format = 0;
+    char *meta = load(store->dir_fd, "meta", 4096, &len);
+    int fields = meta ? sscanf(meta, "format %u\npartitions %u\n", &format, /* NOLINT */
+                               &store->partition_count)
+                      : 0;
+    free(meta);
+    if (!fields)
+        return fault(store, error, "is no data directory of troved: it has no file `meta`");
+    uint32_t count = store->partition_count;
+    if (fields != 2 || !count || count > 65536 || count & (count - 1))
+        return fault(store, error, "its file `meta` is damaged: restore it from a backup");
+    if (format != FORMAT)
+        return fault(store, error, "was written by a later version of Trove; use that one");
+    char *key = load(store->dir_fd, "key", HASH_SEED_BYTES, &len);
+    bool good = key && len == HASH_SEED_BYTES;
+    if (good)
+        memcpy(store->seed, key, HASH_SEED_BYTES);
+    free(key);
+    return good ? 0 : fault(store, error, "its file `key` is not 32 bytes that can be read");
+}
+
+int store_view(struct store *store, const char *path, char error[512])
+{
+    *store = (struct store){
+        .dir_fd = -1, .journal_fd = -1, .config_fd = -1, .sinks_fd = -1, .lock_fd = -1};
+    snprintf(store->path, sizeof store->path, "%s", path);
+    if (strlen(path) >= sizeof store->path)
+        return fault(store, error, "its path is longer than 255 bytes");
+    store->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->dir_fd < 0)
+        return fault_errno(store, error, "open it");
+    if (view_files(store, error))
+        return -1;
+    store->journal_fd = view_dir(store->dir_fd, "journal");
+    store->config_fd = view_dir(store->dir_fd, "config");
+    if (store->journal_fd < 0 || store->config_fd < 0)
+        return fault_errno(store, error, "open its directories");
+    find_version(store);
+    return 0;
+}
+
 void store_close(struct store *store)
 {
     int *fds[] = {&store->journal_fd, &store->config_fd, &store->sinks_fd, &store->lock_fd,

@@ -32,6 +32,10 @@ struct store {
 int store_open(struct store *store, const char *path, uint32_t partition_count, char error[512]);
 void store_close(struct store *store);
 
+/* store_view opens a data directory that exists, to read only: it makes nothing and takes no lock,
+ * so that a daemon may be running on it.  epoch is 0.  Returns 0, or -1 with one line in error. */
+int store_view(struct store *store, const char *path, char error[512]);
+
 /* store_catalogs copies each hunt's catalog into the store and points the hunt at the copy, so that
  * what is checked, published and replayed is the same bytes. A catalog that cannot be read stays as
  * it is: loading it will say why. Returns 0 or a negative errno (the disk). */

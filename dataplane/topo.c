@@ -1,4 +1,4 @@
-/* topo.c - building the parts, joining them, starting and stopping their threads. */
+/* topo.c - building the parts, joining them, starting their threads. */
 #include "dataplane/topo.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/eal.h"
 #include "dataplane/recover.h"
+#include "dataplane/replay.h"
 
 static uint32_t power_of_two(uint32_t n)
 {
@@ -22,16 +23,7 @@ static uint32_t power_of_two(uint32_t n)
 
 static struct state_limits state_limits_of(const struct topo *topo, uint32_t shard)
 {
-    const struct conf *conf = topo->conf;
-    return (struct state_limits){
-        .partition_count = conf->partitions,
-        .shard_count = topo->plan.shard_count,
-        .shard = shard,
-        .dedupe_capacity = conf->events.dedupe_capacity,
-        .users = conf->limits.users,
-        .claims = conf->limits.claims,
-        .dedupe_window_ns = conf->events.dedupe_window_ns,
-    };
+    return replay_limits(topo->conf, topo->plan.shard_count, shard);
 }
 
 /* ---- memory: one arena a core ---- */
@@ -57,20 +49,46 @@ static size_t core_footprint(const struct topo *topo, const struct plan_core *co
     return bytes;
 }
 
+/* What the kernel would give without pushing anybody out, and the huge pages that nobody has, in
+ * bytes. */
+static uint64_t memory_available(bool huge)
+{
+    char line[128];
+    unsigned long long available_kib = 0, huge_count = 0;
+    FILE *in = fopen("/proc/meminfo", "re");
+    while (in && fgets(line, sizeof line, in))
+        if (sscanf(line, "MemAvailable: %llu", &available_kib) != 1) /* NOLINT(cert-err34-c) */
+            (void)sscanf(line, "HugePages_Free: %llu", &huge_count); /* NOLINT(cert-err34-c) */
+    if (in)
+        fclose(in);
+    return available_kib * 1024 + (huge ? huge_count << 21 : 0);
+}
+
+static int no_memory(uint64_t bytes, uint64_t available, char error[512])
+{
+    snprintf(error, 512,
+             "%llu MiB of memory needed for state, rings and journal buffers, %llu MiB available; "
+             "lower limits.users, limits.claims, events.dedupe.capacity or journal.buffer",
+             (unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
+    return -1;
+}
+
+/* The kernel promises more than it has: what cannot be had is found out before it is touched. */
 static int open_arenas(struct topo *topo, char error[512])
 {
+    uint64_t bytes = 0, available = memory_available(topo->huge);
+    for (uint32_t c = 0; c < topo->plan.core_count; c++) {
+        topo->cores[c].topo = topo;
+        topo->cores[c].plan = &topo->plan.cores[c];
+        bytes += core_footprint(topo, topo->cores[c].plan);
+    }
+    if (bytes > available)
+        return no_memory(bytes, available, error);
     for (uint32_t c = 0; c < topo->plan.core_count; c++) {
         struct core *core = &topo->cores[c];
-        core->topo = topo;
-        core->plan = &topo->plan.cores[c];
-        size_t bytes = core_footprint(topo, core->plan);
-        if (arena_open(&core->arena, bytes, core->plan->node, topo->huge)) {
-            snprintf(error, 512,
-                     "core %u needs %zu MiB of memory and cannot have it; lower limits.users, "
-                     "limits.claims, events.dedupe.capacity or journal.buffer",
-                     core->plan->core, bytes >> 20);
-            return -1;
-        }
+        if (arena_open(&core->arena, core_footprint(topo, core->plan), core->plan->node,
+                       topo->huge))
+            return no_memory(bytes, available, error);
     }
     return 0;
 }
@@ -456,124 +474,4 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
         if (make_sink(topo, i, error))
             return -1;
     return make_board(topo, error) ? -1 : start_threads(topo, error);
-}
-
-/* ---- stopping ---- */
-
-static void phase_set(struct topo *topo, enum phase phase)
-{
-    atomic_store_explicit(&topo->phase, phase, memory_order_release);
-}
-
-static void pause_ms(long ms)
-{
-    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
-}
-
-static uint64_t packets(const struct topo *topo)
-{
-    uint64_t sum = 0;
-    for (uint32_t r = 0; r < topo->plan.rx_count; r++)
-        sum += __atomic_load_n(&topo->rx[r]->counters.packets, __ATOMIC_RELAXED);
-    return sum;
-}
-
-static void wait_for_silence(const struct topo *topo, uint64_t deadline)
-{
-    uint64_t seen = packets(topo), since = clock_monotonic_ns(), now = since;
-    while (now < deadline && now - since < 200 * NS_PER_MS) {
-        pause_ms(5);
-        now = clock_monotonic_ns();
-        if (packets(topo) != seen) {
-            seen = packets(topo);
-            since = now;
-        }
-    }
-}
-
-/* Every core has seen PHASE_QUIET, and nothing is at a shard any more. */
-static bool settled(const struct topo *topo)
-{
-    struct account account;
-    for (uint32_t c = 0; c < topo->plan.core_count; c++)
-        if (atomic_load_explicit(&topo->cores[c].phase, memory_order_acquire) < PHASE_QUIET)
-            return false;
-    topo_account(topo, &account);
-    uint64_t open = account.in_flight;
-    for (uint32_t r = 0; r < topo->plan.rx_count; r++)
-        for (uint32_t s = 0; s < topo->plan.shard_count; s++)
-            open += __atomic_load_n(&topo->rx[r]->open[s], __ATOMIC_RELAXED);
-    return open == 0;
-}
-
-static bool cores_ended(const struct topo *topo)
-{
-    for (uint32_t c = 0; c < topo->plan.core_count; c++)
-        if (topo->cores[c].started &&
-            atomic_load_explicit(&topo->cores[c].phase, memory_order_acquire) < PHASE_SYNC)
-            return false;
-    return true;
-}
-
-static void wait_until(bool (*done)(const struct topo *), const struct topo *topo,
-                       uint64_t deadline)
-{
-    while (!done(topo) && clock_monotonic_ns() < deadline)
-        pause_ms(2);
-}
-
-static bool sinks_ended(const struct topo *topo)
-{
-    bool ended = true;
-    for (uint32_t i = 0; i < topo->sink_count; i++)
-        ended &= !topo->sinks[i].started || atomic_load(&topo->sinks[i].ended);
-    return ended;
-}
-
-void topo_stop(struct topo *topo)
-{
-    uint64_t wait_ns = topo->conf->drain_ns + NS_PER_S;
-    wait_for_silence(topo, clock_monotonic_ns() + topo->conf->drain_ns);
-    phase_set(topo, PHASE_QUIET);
-    wait_until(settled, topo, clock_monotonic_ns() + wait_ns);
-    phase_set(topo, PHASE_FLUSH);
-    wait_until(cores_ended, topo, clock_monotonic_ns() + wait_ns);
-    phase_set(topo, PHASE_SYNC);
-    if (!cores_ended(topo))
-        phase_set(topo, PHASE_END); /* a journal that has stopped gives no block back */
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
-        if (topo->journals[s].started)
-            pthread_join(topo->journals[s].thread, NULL);
-    wait_until(sinks_ended, topo, clock_monotonic_ns() + wait_ns);
-    phase_set(topo, PHASE_END);
-    for (uint32_t i = 0; i < topo->sink_count; i++)
-        if (topo->sinks[i].started)
-            pthread_join(topo->sinks[i].thread, NULL);
-    for (uint32_t c = 0; c < topo->plan.core_count; c++)
-        if (topo->cores[c].started)
-            pthread_join(topo->cores[c].thread, NULL);
-}
-
-void topo_fini(struct topo *topo)
-{
-    if (!topo->conf)
-        return;
-    for (uint32_t i = 0; i < topo->sink_count; i++) {
-        if (topo->sinks[i].pump)
-            pump_free(topo->sinks[i].pump);
-        if (topo->sinks[i].file)
-            sink_file_free(topo->sinks[i].file);
-    }
-    board_free(topo->board);
-    for (uint32_t p = 0; p < topo->conf->port_count; p++)
-        port_close(&topo->ports[p]);
-    for (uint32_t s = 0; s < PLAN_PARTS_MAX; s++)
-        free(topo->journals[s].journal);
-    for (uint32_t c = 0; c < topo->plan.core_count; c++)
-        arena_close(&topo->cores[c].arena);
-    topo_drop(topo);
-    store_close(&topo->store);
-    conf_free(topo->conf);
-    pthread_mutex_destroy(&topo->apply_lock);
-    topo->conf = NULL;
 }

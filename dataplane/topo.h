@@ -122,6 +122,9 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
  * every event that was received reach the journal, and every outcome its sink (for at most
  * conf->drain_ns more), and ends the threads. */
 void topo_stop(struct topo *topo);
+
+/* topo_fini ends the threads that still run, as after a start that failed half-way, and gives back
+ * all that topo_start took. */
 void topo_fini(struct topo *topo);
 
 /* The threads' bodies. */

@@ -18,6 +18,13 @@ enum option_bit {
     OPTION_BY = 1 << 8,
     OPTION_TOP = 1 << 9,
     OPTION_USER = 1 << 10,
+    OPTION_DATA_DIR = 1 << 11,
+    OPTION_HUNT = 1 << 12,
+    OPTION_REASON = 1 << 13,
+    OPTION_LIMIT = 1 << 14,
+    OPTION_SEQ = 1 << 15,
+    OPTION_TO = 1 << 16,
+    OPTION_AT = 1 << 17,
 };
 
 #define OPTIONS_COMMON (OPTION_JSON | OPTION_SOCKET | OPTION_HELP)
@@ -34,6 +41,13 @@ static const struct option long_options[] = {
     {"by", required_argument, NULL, OPTION_BY},
     {"top", required_argument, NULL, OPTION_TOP},
     {"user", required_argument, NULL, OPTION_USER},
+    {"data-dir", required_argument, NULL, OPTION_DATA_DIR},
+    {"hunt", required_argument, NULL, OPTION_HUNT},
+    {"reason", required_argument, NULL, OPTION_REASON},
+    {"limit", required_argument, NULL, OPTION_LIMIT},
+    {"seq", required_argument, NULL, OPTION_SEQ},
+    {"to", required_argument, NULL, OPTION_TO},
+    {"at", required_argument, NULL, OPTION_AT},
     {0},
 };
 
@@ -68,11 +82,31 @@ static const struct verb verbs[] = {
      trovectl_leaderboard},
     {"stop", "[--no-wait]", "drain, make everything durable, stop", OPTION_NO_WAIT, false,
      trovectl_stop},
+    {"explain", "USER [--hunt H] [--data-dir DIR]", "a user's events, each verdict and its rule",
+     OPTION_HUNT | OPTION_DATA_DIR, true, trovectl_explain},
+    {"event", "ID [--data-dir DIR]", "what became of an event, and why", OPTION_DATA_DIR, true,
+     trovectl_event},
+    {"rejects list", "[--reason R] [--limit N] [--data-dir DIR]", "the newest rejected events",
+     OPTION_REASON | OPTION_LIMIT | OPTION_DATA_DIR, false, trovectl_rejects_list},
+    {"rejects show", "SEQ [--data-dir DIR]", "a rejected event's bytes, and where it is wrong",
+     OPTION_DATA_DIR, true, trovectl_rejects_show},
+    {"rejects redrive", "[--reason R|--seq SEQ] [--limit N] [--to ADDR:PORT] [--data-dir DIR]",
+     "write rejected events again, or send them by UDP",
+     OPTION_REASON | OPTION_SEQ | OPTION_LIMIT | OPTION_TO | OPTION_DATA_DIR, false,
+     trovectl_rejects_redrive},
+    {"rejects", "", "as rejects list", OPTION_REASON | OPTION_LIMIT | OPTION_DATA_DIR, false,
+     trovectl_rejects_list},
+    {"hunt test", "FILE", "events against a hunt's definition, and what must come out, offline", 0,
+     true, trovectl_hunt_test},
+    {"hunt map", "FILE [--hunt H] [--at TIME] [--limit N]",
+     "the tiles of a hunt's map, computed from its configuration, offline",
+     OPTION_HUNT | OPTION_AT | OPTION_LIMIT, true, trovectl_hunt_map},
     {"version", "", "the version of this program", 0, false, run_version},
     {"help", "", "this", 0, false, run_help},
 };
 
-#define VERB_COUNT (sizeof verbs / sizeof *verbs)
+#define VERB_COUNT  (sizeof verbs / sizeof *verbs)
+#define HELP_COLUMN 39
 
 static const char exit_codes[] =
     "exit: 0 ok, 1 failed or bad, 2 usage, 3 troved not reachable, 4 version conflict\n";
@@ -81,9 +115,10 @@ static void print_usage(FILE *out)
 {
     fprintf(out, "usage: trovectl VERB [ARGUMENTS] [--json] [--socket PATH]\n\n");
     for (size_t i = 0; i < VERB_COUNT; i++) {
-        char head[64];
-        snprintf(head, sizeof head, "%s %s", verbs[i].name, verbs[i].usage);
-        fprintf(out, "  %-38s %s\n", head, verbs[i].help);
+        int width = (int)(strlen(verbs[i].name) + 1 + strlen(verbs[i].usage));
+        int gap = width < HELP_COLUMN ? HELP_COLUMN - width : HELP_COLUMN + 2;
+        fprintf(out, "  %s %s%s%*s%s\n", verbs[i].name, verbs[i].usage,
+                width < HELP_COLUMN ? "" : "\n", gap, "", verbs[i].help);
     }
     fprintf(out,
             "\n--json prints an answer for programs; --socket, or TROVE_CTL, names the control "
@@ -169,6 +204,27 @@ static void option_take(struct trovectl *ctl, int option, char *value)
         break;
     case OPTION_NO_WAIT:
         ctl->no_wait = true;
+        break;
+    case OPTION_DATA_DIR:
+        ctl->data_dir = value;
+        break;
+    case OPTION_HUNT:
+        ctl->hunt = value;
+        break;
+    case OPTION_REASON:
+        ctl->reason = value;
+        break;
+    case OPTION_LIMIT:
+        ctl->limit = value;
+        break;
+    case OPTION_SEQ:
+        ctl->seq = value;
+        break;
+    case OPTION_AT:
+        ctl->at = value;
+        break;
+    case OPTION_TO:
+        ctl->to = value;
         break;
     default:
         break;

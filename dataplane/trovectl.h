@@ -30,13 +30,20 @@ struct trovectl {
     FILE *out; /* results */
     FILE *err; /* notes and errors */
     const char *socket;
-    const char *file;       /* the argument, where the verb has one */
+    const char *file;       /* the argument, where the verb has one: a file, a user, an id */
     const char *stage;      /* --stage */
     const char *hgrm;       /* --hgrm */
     const char *if_version; /* --if-version, digits only */
     const char *by;         /* --by */
     const char *top;        /* --top */
     const char *user;       /* --user */
+    const char *data_dir;   /* --data-dir: read its files, ask no daemon */
+    const char *hunt;       /* --hunt */
+    const char *reason;     /* --reason */
+    const char *limit;      /* --limit, digits only */
+    const char *seq;        /* --seq */
+    const char *to;         /* --to */
+    const char *at;         /* --at */
     bool json;
     bool no_wait;
 };
@@ -55,6 +62,13 @@ int trovectl_conf_schema(struct trovectl *ctl);
 int trovectl_conf_manual(struct trovectl *ctl);
 int trovectl_leaderboard(struct trovectl *ctl);
 int trovectl_stop(struct trovectl *ctl);
+int trovectl_explain(struct trovectl *ctl);
+int trovectl_event(struct trovectl *ctl);
+int trovectl_rejects_list(struct trovectl *ctl);
+int trovectl_rejects_show(struct trovectl *ctl);
+int trovectl_rejects_redrive(struct trovectl *ctl);
+int trovectl_hunt_test(struct trovectl *ctl);
+int trovectl_hunt_map(struct trovectl *ctl);
 
 /* One call of the API. */
 struct trovectl_request {
@@ -96,6 +110,10 @@ bool trovectl_print_hgrm(const json_t *stage, FILE *out);
 void trovectl_print_diff(const json_t *diff, const char *file, FILE *out);
 void trovectl_print_leaderboard(const json_t *board, FILE *out);
 void trovectl_print_applied(const json_t *applied, FILE *out);
+void trovectl_print_story(const json_t *story, FILE *out);
+void trovectl_print_rejects(const json_t *rejects, FILE *out);
+/* trovectl_print_reject writes one letter's bytes with a caret under the one that decided. */
+void trovectl_print_reject(const json_t *reject, FILE *out);
 
 /* trovectl_stage_title names a stage of the latency measurements as people say it. */
 const char *trovectl_stage_title(const char *stage);
@@ -104,3 +122,8 @@ const char *trovectl_stage_title(const char *stage);
 uint64_t field_count(const json_t *object, const char *key);
 double field_real(const json_t *object, const char *key);
 const char *field_text(const json_t *object, const char *key);
+
+/* field_print writes at most limit bytes of a member's text that came from outside: control
+ * characters, with which it could speak to the terminal, become dots. */
+void field_print(const json_t *object, const char *key, size_t limit, FILE *out);
+void text_print(const char *text, size_t limit, FILE *out);

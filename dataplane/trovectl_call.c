@@ -26,6 +26,26 @@ const char *field_text(const json_t *object, const char *key)
     return text ? text : "-";
 }
 
+void text_print(const char *text, size_t limit, FILE *out)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    for (size_t i = 0; at[i]; i++) {
+        /* A character is not parted. */
+        if (i >= limit && (at[i] & 0xc0) != 0x80) {
+            fputs("...", out);
+            return;
+        }
+        bool c1 = at[i] == 0xc2 && at[i + 1] >= 0x80 && at[i + 1] < 0xa0;
+        fputc(at[i] < 0x20 || at[i] == 0x7f || c1 ? '.' : at[i], out);
+        i += c1;
+    }
+}
+
+void field_print(const json_t *object, const char *key, size_t limit, FILE *out)
+{
+    text_print(field_text(object, key), limit, out);
+}
+
 void trovectl_print_json(const json_t *answer, FILE *out)
 {
     json_dumpf(answer, out, JSON_INDENT(2));

@@ -36,6 +36,7 @@ void shard_init(struct shard *shard, struct state *state, const struct rules *ru
     }
     shard->to_journal = wiring->to_journal;
     shard->from_journal = wiring->from_journal;
+    shard->block_count = block_ring_count(wiring->from_journal);
     shard->mark = wiring->mark;
     shard->next_ordinal = wiring->next_ordinal;
     shard->group_commit_ns = wiring->group_commit_ns;
@@ -116,10 +117,8 @@ static struct outcome_name user_of(const struct event *event, uint8_t decoded[EV
     return (struct outcome_name){.text = decoded, .len = (uint32_t)len};
 }
 
-/* fill_view puts names to an outcome's hunt, user and items. */
-static void fill_view(const struct rules *rules, const struct event *event,
-                      const struct outcome *outcome, uint8_t decoded[EVENT_USER_MAX],
-                      struct outcome_view *view)
+void shard_view(const struct rules *rules, const struct event *event, const struct outcome *outcome,
+                uint8_t decoded[EVENT_USER_MAX], struct outcome_view *view)
 {
     view->outcome = *outcome;
     view->id[0] = event->id[0];
@@ -143,7 +142,7 @@ static void append_outcome(struct shard *shard, const struct event *event, uint6
 {
     uint8_t body[OUTCOME_BODY_MAX], decoded[EVENT_USER_MAX];
     struct outcome_view view;
-    fill_view(shard->rules, event, outcome, decoded, &view);
+    shard_view(shard->rules, event, outcome, decoded, &view);
     struct record record = {
         .body_len = outcome_encode(&view, body),
         .kind = RECORD_OUTCOME,
@@ -357,6 +356,8 @@ int shard_reconfigure(struct shard *shard, const struct rules *rules, const char
 {
     if (len > BLOCK_BYTES - sizeof(struct block_header) - record_bytes(0) - 8)
         return -EMSGSIZE;
+    if (block_ring_count(shard->from_journal) < shard->block_count / 2)
+        return -EAGAIN;
     if (shard->open && shard->open->record_count && !hand_over(shard))
         return -EAGAIN;
     if (!shard->open && !take_block(shard))

@@ -49,7 +49,8 @@ struct shard {
     struct block_ring *to_journal;                  /* filled: pushes */
     struct block_ring *from_journal;                /* free again: pops */
     const struct segment_mark *mark;
-    struct block *open; /* being filled, NULL when none is free */
+    struct block *open;   /* being filled, NULL when none is free */
+    uint32_t block_count; /* in all */
     uint64_t next_ordinal;
     uint64_t group_commit_ns;
     uint64_t opened_ns;  /* of the first record in the open block, CLOCK_MONOTONIC */
@@ -84,12 +85,17 @@ void shard_init(struct shard *shard, struct state *state, const struct rules *ru
 unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget);
 
 /* shard_reconfigure takes over new rules between polls: appends a CONFIG record (config_json, len
- * bytes) in a block of its own version, dated with the latest event.  Returns 0; -EAGAIN when no
- * block is free: ask again after the next poll; -EMSGSIZE when the text does not fit in a block.
- * Thread: the shard's core. */
+ * bytes) in a block of its own version, dated with the latest event.  Returns 0; -EAGAIN when the
+ * journal holds more than half of the blocks, which are for events first: ask again after the next
+ * poll; -EMSGSIZE when the text does not fit in a block. Thread: the shard's core. */
 int shard_reconfigure(struct shard *shard, const struct rules *rules, const char *config_json,
                       uint32_t len);
 
 /* shard_flush hands over the open block whatever its age; true when no event waits in the shard and
  * all that it has recorded is durable. */
 bool shard_flush(struct shard *shard);
+
+/* shard_view puts names to an outcome's hunt, user and items: what the journal keeps, and what
+ * explain compares with the record.  The user's name may be decoded into the caller's buffer. */
+void shard_view(const struct rules *rules, const struct event *event, const struct outcome *outcome,
+                uint8_t decoded[EVENT_USER_MAX], struct outcome_view *view);

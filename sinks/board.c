@@ -80,7 +80,7 @@ static struct entry *find_slot(struct board *board, uint32_t hunt, const uint8_t
                                uint32_t len)
 {
     uint32_t mask = board->slot_count - 1;
-    uint32_t at = (uint32_t)(hash64(&board->key, user, len) + hunt * 0x9e3779b1u) & mask;
+    uint32_t at = ((uint32_t)hash64(&board->key, user, len) + hunt * 0x9e3779b1u) & mask;
     for (;; at = (at + 1) & mask) {
         struct entry *entry = &board->slots[at];
         if (!entry->hunt ||

@@ -32,7 +32,7 @@ events:
     view: {{ require: [item] }}
     claim: {{ require: [tile], forbid: [item] }}
     tight: {{ require: [item], strict: true }}
-journal: {{ buffer: 8MiB }}
+journal: {{ buffer: 32MiB }}
 sinks:
   - {{ name: file, type: file, path: {dir}/out.ndjson }}
 {more}

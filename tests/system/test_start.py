@@ -1,9 +1,11 @@
 """A start that cannot succeed ends in one clear line that says how to mend it."""
 import socket
+import subprocess
+import time
 
 import pytest
 
-from conftest import CONFIG
+from conftest import BUILD, CONFIG
 
 CASES = [
     ("device: net_tap0,iface=trove0", "device: net_af_packet0,iface=nosuch0", "no network interface nosuch0"),
@@ -12,6 +14,7 @@ CASES = [
     ("device: net_tap0,iface=trove0", "device: 0000:ff:1f.7", "no PCI device"),
     ("huge_pages: off", "huge_pages: on", "huge pages needed"),
     ("{dir}/data", "/proc/trove", "data_dir /proc/trove: cannot make it"),
+    ("users: 10000", "users: 1_000_000_000", "MiB of memory needed"),
     ("limits:", "lcores: [{{core: 999, run: [rx, shard]}}]\nlimits:", "core 999 is not one that troved may use"),
     ("{dir}/out.ndjson", "/proc/no/out.ndjson", "sink 'file' cannot write"),
 ]
@@ -46,3 +49,24 @@ def test_a_socket_somebody_answers_on_is_left_to_them(make, tmp_path):
     assert trove.process.wait(timeout=30) == 1
     trove.process = None
     assert "answers there already" in trove.log.read_text()
+
+
+def test_a_thread_that_cannot_be_had_ends_the_start_in_order(make):
+    """Threads are refused one after the other, from the first on, until the start needs no more of them."""
+    refused = 0
+    for nth in range(1, 20):
+        trove = make()
+        run = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=clone3", "-e", f"inject=clone3:error=EAGAIN:when={nth}"]
+        with open(trove.log, "w", encoding="utf-8") as log:
+            process = subprocess.Popen([*run, BUILD / "dataplane/troved", "--config", trove.config], stderr=log, stdout=log)
+        while process.poll() is None and " ready: " not in trove.log.read_text():
+            time.sleep(0.02)
+        if process.poll() is None:
+            trove.ctl("stop")
+        code = process.wait(timeout=30)
+        said = trove.log.read_text()
+        if " ready: " in said:
+            break
+        assert code == 1, f"thread {nth}: exit {code}\n{said}"
+        refused += "cannot start a thread" in said
+    assert refused >= 3  # a journal's, a sink's, a core's

@@ -1,5 +1,6 @@
 """Stopping and starting again: what was received is accounted for to the last event, and known after a crash."""
 import json
+import pathlib
 import subprocess
 import time
 
@@ -60,7 +61,9 @@ def test_after_kill_9_nothing_durable_is_forgotten(make):
     trove.settled(3)
     won = [o for o in trove.outcomes() if o["outcome"] == "award"]
     assert [o["items"] for o in won] == [["A", "B", "C"]]
+    left = pathlib.Path(f"/var/run/dpdk/trove-{trove.process.pid}")
     trove.kill()
+    assert not left.exists()
 
     trove.start()
     assert trove.status()["recovered"] == 3

@@ -92,9 +92,9 @@ static void the_table_agrees_with_a_list_of_everything(void **state)
         model[i].end_ns = added ? now_ns + keep_ns : 0;
         refused += !added;
         for (uint64_t j = i > 400 ? i - 400 : 0; j <= i; j += 7)
-            assert_int_equal(
-                claims_find(&claims, 1, j, now_ns),
-                model[j].end_ns && now_ns / CLAIMS_UNIT_NS <= model[j].end_ns / CLAIMS_UNIT_NS);
+            assert_int_equal(claims_find(&claims, 1, j, now_ns),
+                             model[j].end_ns &&
+                                 now_ns / CLAIMS_UNIT_NS <= model[j].end_ns / CLAIMS_UNIT_NS);
     }
     assert_true(refused > 100 && refused < 19000);
 }
@@ -217,7 +217,8 @@ static void a_name_written_with_escapes_is_the_same_tile(void **state)
     assert_int_equal(out->kind, OUTCOME_claim_granted);
     expect(2, "b", T0, 1, T0, REFUSAL_taken);
     /* One that is longer than any name when it is decoded. */
-    e.tile.len = (uint16_t)sprintf(text, "\\u00%02x%saaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", name[0], name);
+    e.tile.len =
+        (uint16_t)sprintf(text, "\\u00%02x%saaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", name[0], name);
     e.id[0] = 3;
     state_apply(host.state, f->rules, &e, out);
     assert_int_equal(out->refusal, REFUSAL_unknown_tile);

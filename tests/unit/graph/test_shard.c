@@ -447,6 +447,19 @@ static void new_rules_begin_a_block_of_their_own_version(void **state)
     rules_free(next);
 }
 
+/* Configurations applied one after the other while a sync is slow took the blocks that events
+ * needed. */
+static void new_rules_leave_half_of_the_blocks_to_events(void **state)
+{
+    (void)state;
+    int applied = 0;
+    while (applied <= BLOCKS && shard_reconfigure(&bed.shard, bed.f->rules, "{}", 2) == 0)
+        applied++;
+    assert_in_range(applied, 1, BLOCKS);
+    push(0, named(1, "u", "p"));
+    assert_int_equal(shard_poll(&bed.shard, bed.now_ns, 64), 1); /* there is still a block for it */
+}
+
 static void new_rules_wait_for_a_free_block(void **state)
 {
     (void)state;
@@ -499,6 +512,7 @@ int main(void)
         TEST(an_idle_journal_gets_a_block_at_once_and_a_busy_one_when_it_is_done),
         TEST(a_block_is_not_handed_over_while_events_wait),
         TEST(new_rules_begin_a_block_of_their_own_version),
+        TEST(new_rules_leave_half_of_the_blocks_to_events),
         TEST(new_rules_wait_for_a_free_block),
         TEST(a_refused_event_is_answered_and_not_journaled),
     };

@@ -1,0 +1,300 @@
+/* replay.c - segment after segment, record after record, version after version. */
+#include "dataplane/replay.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int fault(struct replay *replay, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int fault(struct replay *replay, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(replay->error, 512, format, args);
+    va_end(args);
+    return REPLAY_FAULT;
+}
+
+int replay_open(struct replay *replay, const struct store *store, const struct hash_key *key,
+                struct items *items, char error[512])
+{
+    *replay = (struct replay){
+        .store = store, .key = key, .items = items, .error = error, .reader = {.fd = -1}};
+    replay->count = segment_list(store->journal_fd, &replay->ids, &replay->unknown);
+    if (replay->count < 0)
+        return fault(replay, "cannot list the journal: %s", strerror(-replay->count));
+    replay->seq = calloc(store->partition_count, sizeof *replay->seq);
+    if (!replay->seq || segment_reader_init(&replay->reader, store->journal_fd))
+        return fault(replay, "no memory to read the journal");
+    return 0;
+}
+
+void replay_close(struct replay *replay)
+{
+    segment_reader_fini(&replay->reader);
+    rules_free(replay->rules);
+    conf_free(replay->conf);
+    free(replay->seq);
+    free(replay->ids);
+    *replay = (struct replay){.reader = {.fd = -1}};
+}
+
+/* ---- versions ---- */
+
+static int use_failed(struct replay *replay, const struct diag_list *diags)
+{
+    return fault(replay,
+                 "data_dir %s: configuration version %u, under which events were decided, "
+                 "cannot be used again: %s",
+                 replay->store->path, replay->reader.config_version,
+                 diags->count ? diags->diags[0].text : "out of memory");
+}
+
+static int use_conf(struct replay *replay)
+{
+    struct diag_list diags = {0};
+    uint32_t version = replay->reader.config_version;
+    if (replay->conf && replay->conf_version == version)
+        return 0;
+    rules_free(replay->rules);
+    conf_free(replay->conf);
+    replay->rules = NULL;
+    replay->conf = store_load(replay->store, version, &diags);
+    replay->conf_version = version;
+    int rc = replay->conf ? 0 : use_failed(replay, &diags);
+    diag_list_fini(&diags);
+    return rc;
+}
+
+uint32_t replay_version(const struct replay *replay)
+{
+    return replay->reader.config_version;
+}
+
+const struct rules *replay_rules(struct replay *replay)
+{
+    struct diag_list diags = {0};
+    if (use_conf(replay))
+        return NULL;
+    if (!replay->rules)
+        replay->rules =
+            rules_build(replay->conf, replay->conf_version, replay->key, replay->items, &diags);
+    if (!replay->rules)
+        use_failed(replay, &diags);
+    diag_list_fini(&diags);
+    return replay->rules;
+}
+
+/* What is stored as a version must be what ran as that version. */
+static int check_config(struct replay *replay, const struct record *record)
+{
+    char digest[17];
+    json_t *body = json_loadb((const char *)record_body(record), record->body_len,
+                              JSON_REJECT_DUPLICATES, NULL);
+    const char *recorded = json_string_value(json_object_get(body, "digest"));
+    int rc = recorded ? use_conf(replay) : fault(replay, "a configuration record cannot be read");
+    if (!rc) {
+        snprintf(
+            digest, sizeof digest, "%016llx",
+            (unsigned long long)hash64(replay->key, replay->conf->text, replay->conf->text_len));
+        if (strcmp(digest, recorded) != 0)
+            rc = fault(replay,
+                       "data_dir %s: configuration version %u is not the text that ran as such; "
+                       "restore config/%06u.yaml from a copy",
+                       replay->store->path, replay->reader.config_version,
+                       replay->reader.config_version);
+    }
+    json_decref(body);
+    return rc;
+}
+
+/* ---- records ---- */
+
+static int check_record(struct replay *replay, const struct record *record)
+{
+    if (record->kind == RECORD_CONFIG)
+        return check_config(replay, record);
+    if (record->partition >= replay->store->partition_count)
+        return fault(replay, "a record names partition %u of %u", record->partition,
+                     replay->store->partition_count);
+    if (record->seq != ++replay->seq[record->partition])
+        return fault(replay,
+                     "records are missing: %llu follows %llu in partition %u; a segment is gone, "
+                     "restore it from a copy, nothing was changed",
+                     (unsigned long long)record->seq,
+                     (unsigned long long)replay->seq[record->partition] - 1, record->partition);
+    return 0;
+}
+
+/* ---- segments ---- */
+
+enum replay_step replay_damaged(struct replay *replay, struct segment_id id, uint64_t offset)
+{
+    char name[SEGMENT_NAME_MAX];
+    segment_name(id, name);
+    return fault(replay,
+                 "segment %s is damaged at offset %llu; restore the file from a copy, nothing was "
+                 "changed",
+                 name, (unsigned long long)offset);
+}
+
+/* The last segment of its journal may end in what a crash left unfinished. */
+static bool is_last(const struct replay *replay)
+{
+    const struct segment_id *id = &replay->ids[replay->at];
+    return replay->at + 1 == replay->count || id[1].epoch != id->epoch || id[1].shard != id->shard;
+}
+
+/* Epochs, and the segments of a journal, are numbered without a gap. */
+static int check_present(struct replay *replay)
+{
+    const struct segment_id *id = &replay->ids[replay->at];
+    const struct segment_id *before = replay->at ? id - 1 : NULL;
+    bool same = before && before->epoch == id->epoch && before->shard == id->shard;
+    uint32_t number = same ? before->number + 1 : 1;
+    uint32_t epoch = before ? before->epoch + 1 : 1;
+    struct segment_id missing = {.epoch = id->epoch, .shard = id->shard, .number = number};
+    char name[SEGMENT_NAME_MAX];
+    if (id->number == number && id->epoch <= epoch)
+        return 0;
+    if (id->epoch > epoch)
+        missing = (struct segment_id){.epoch = epoch, .number = 1};
+    segment_name(missing, name);
+    return fault(replay,
+                 "data_dir %s: segment %s is missing; restore it from a copy, nothing was changed",
+                 replay->store->path, name);
+}
+
+/* open_failed says why a segment cannot be opened, or that its journal ends before it. */
+static enum replay_step open_failed(struct replay *replay, int rc)
+{
+    struct segment_id id = replay->ids[replay->at];
+    char name[SEGMENT_NAME_MAX];
+    if ((rc == -ENODATA || rc == -EBADMSG) && !is_last(replay))
+        return replay_damaged(replay, id, 0);
+    if (rc == -ENODATA || rc == -EBADMSG) {
+        replay->tail = (struct replay_tail){.id = id, .torn = rc == -EBADMSG};
+        replay->at++;
+        return REPLAY_TAIL;
+    }
+    segment_name(id, name);
+    return fault(replay, "segment %s %s%s", name,
+                 rc == -EILSEQ ? "does not follow the one before; restore both from a copy"
+                               : "cannot be read: ",
+                 rc == -EILSEQ ? "" : strerror(-rc));
+}
+
+/* open_segment returns REPLAY_RECORD when the walk can go on. */
+static enum replay_step open_segment(struct replay *replay)
+{
+    struct segment_id id = replay->ids[replay->at];
+    char name[SEGMENT_NAME_MAX];
+    if (check_present(replay))
+        return REPLAY_FAULT;
+    replay->limit = replay->bound ? replay->bound(replay->bound_arg, id) : UINT64_MAX;
+    if (!replay->limit) {
+        replay->at++;
+        return REPLAY_RECORD;
+    }
+    int rc = segment_reader_open(&replay->reader, id);
+    if (rc)
+        return open_failed(replay, rc);
+    segment_name(id, name);
+    if (replay->reader.key_fingerprint != replay->key->fingerprint)
+        return fault(replay, "segment %s was written under another key than this data_dir's", name);
+    replay->reading = true;
+    return REPLAY_RECORD;
+}
+
+static enum replay_step end_segment(struct replay *replay, enum block_fault why)
+{
+    const struct block_place *place = &replay->reader.place;
+    struct segment_id id = replay->ids[replay->at];
+    bool last = is_last(replay);
+    if (why != BLOCK_END && !(why == BLOCK_TORN && last))
+        return replay_damaged(replay, id, place->offset);
+    replay->reading = false;
+    replay->segments++;
+    replay->at++;
+    replay->tail = (struct replay_tail){
+        .id = id, .file_id = place->file_id, .offset = place->offset, .torn = why == BLOCK_TORN};
+    return last ? REPLAY_TAIL : REPLAY_RECORD;
+}
+
+enum replay_step replay_next(struct replay *replay, const struct record **record)
+{
+    enum replay_step step = REPLAY_RECORD;
+    while (step == REPLAY_RECORD) {
+        enum block_fault why;
+        if (!replay->reading && replay->at == replay->count)
+            return REPLAY_END;
+        if (!replay->reading) {
+            step = open_segment(replay);
+            continue;
+        }
+        *record = segment_reader_next(&replay->reader, replay->limit, &why);
+        if (*record)
+            return check_record(replay, *record) ? REPLAY_FAULT : REPLAY_RECORD;
+        step = end_segment(replay, why);
+    }
+    return step;
+}
+
+struct replay_tail replay_tail(const struct replay *replay)
+{
+    return replay->tail;
+}
+
+/* ---- events ---- */
+
+/* judge_again parses a dead letter once more.  The limits may have changed between the rx part's
+ * parse and the record's version, so what broke one of them is believed. */
+static void judge_again(const struct rules *rules, const struct record *record, struct event *event)
+{
+    event_parse(&rules->limits, &rules->key, record_body(record), record->body_len, event);
+    bool limit = record->reason == REASON_too_large || record->reason == REASON_depth;
+    if (limit && event->reason == REASON_none)
+        event->reason = record->reason;
+}
+
+int replay_apply(struct replay *replay, const struct record *record, bool judge,
+                 struct state *state, struct event *event, struct verdict *verdict,
+                 struct outcome out[STATE_OUTCOMES_MAX])
+{
+    /* What is an event was one under the limits of its time, and is read under the widest. */
+    static const struct event_limits limits = {.event_bytes = EVENT_BYTES_MAX, .event_depth = 64};
+    const struct rules *rules = replay_rules(replay);
+    if (!rules)
+        return -1;
+    *event = (struct event){0};
+    if (record->kind == RECORD_EVENT)
+        event_parse(&limits, replay->key, record_body(record), record->body_len, event);
+    else if (judge)
+        judge_again(rules, record, event);
+    else
+        event->reason = record->reason;
+    event->receive_ns = record->receive_ns;
+    event->partition = record->partition;
+    event->bytes = record_body(record);
+    event->len = (uint16_t)record->body_len;
+    *verdict = state_apply(state, rules, event, out);
+    return 0;
+}
+
+struct state_limits replay_limits(const struct conf *conf, uint32_t shard_count, uint32_t shard)
+{
+    return (struct state_limits){
+        .partition_count = conf->partitions,
+        .shard_count = shard_count,
+        .shard = shard,
+        .dedupe_capacity = conf->events.dedupe_capacity,
+        .users = conf->limits.users,
+        .claims = conf->limits.claims,
+        .dedupe_window_ns = conf->events.dedupe_window_ns,
+    };
+}

@@ -1,0 +1,88 @@
+/* replay.h - walks a data directory's journals, epoch after epoch, and gives each record with the
+ * rules that were in force; recovery and explain read through it.
+ *
+ * It only reads: an unfinished block at the end of a journal is told, not cut.
+ *
+ * Memory:  one reader, the list of segments, and the configuration and rules of one version at a
+ * time. Threads: one; it may walk journals that are being written, up to the bound it is given.
+ */
+#pragma once
+
+#include "dataplane/base/segment.h"
+#include "dataplane/store.h"
+#include "graph/state.h"
+
+/* Returns how far a segment may be read: 0 not at all, UINT64_MAX to its end, else an offset. */
+typedef uint64_t (*replay_bound)(const void *arg, struct segment_id id);
+
+/* Where a journal ends. */
+struct replay_tail {
+    struct segment_id id;
+    uint64_t file_id; /* 0: not even its header is good */
+    uint64_t offset;
+    bool torn; /* by a block that is not whole */
+};
+
+struct replay {
+    const struct store *store;
+    const struct hash_key *key;
+    struct items *items;
+    replay_bound bound; /* NULL: everything to its end */
+    const void *bound_arg;
+    char *error;
+
+    struct segment_id *ids;
+    int count;
+    int at; /* the segment being read, once `reading` */
+    bool reading;
+    uint64_t limit;
+    struct segment_reader reader;
+    uint64_t *seq; /* of each partition's last record: they are dense */
+    struct replay_tail tail;
+    uint64_t segments; /* read to their end */
+    unsigned unknown;  /* files that are no segments */
+
+    struct conf *conf;     /* of the version that was needed last */
+    uint32_t conf_version; /* its number */
+    struct rules *rules;   /* of conf, once asked for */
+};
+
+enum replay_step {
+    REPLAY_FAULT = -1, /* damage, what is missing, another key, a version that cannot be used: see
+                          error */
+    REPLAY_END,        /* everything was read */
+    REPLAY_RECORD,
+    REPLAY_TAIL, /* the end of a journal, see replay_tail; the walk goes on */
+};
+
+/* replay_open lists the journals.  items is grown by the names of old catalogs that it lacks; the
+ * rest is borrowed.  Returns 0, or -1 with one line in error; replay_close in either case. */
+int replay_open(struct replay *replay, const struct store *store, const struct hash_key *key,
+                struct items *items, char error[512]);
+void replay_close(struct replay *replay);
+
+/* replay_next gives the next record; it holds until the next call.  Segments, epochs and sequence
+ * numbers are without a gap, partitions in range, and a CONFIG record is of the text that is stored
+ * as its version. */
+enum replay_step replay_next(struct replay *replay, const struct record **record);
+
+/* replay_tail returns where the journal ends that REPLAY_TAIL spoke of. */
+struct replay_tail replay_tail(const struct replay *replay);
+
+/* replay_damaged says in error that a segment is damaged at offset; returns REPLAY_FAULT. */
+enum replay_step replay_damaged(struct replay *replay, struct segment_id id, uint64_t offset);
+
+/* replay_version is the configuration's under which the last record was decided; replay_rules its
+ * rules, with replay->conf, or NULL with one line in error. */
+uint32_t replay_version(const struct replay *replay);
+const struct rules *replay_rules(struct replay *replay);
+
+/* replay_apply brings an EVENT or DEAD record to a state that owns its partition, as the shard did.
+ * *event is filled in and points at the record.  A dead letter is taken at its word, or judged
+ * again from its bytes.  Returns 0, or -1 with one line in error. */
+int replay_apply(struct replay *replay, const struct record *record, bool judge,
+                 struct state *state, struct event *event, struct verdict *verdict,
+                 struct outcome out[STATE_OUTCOMES_MAX]);
+
+/* replay_limits sizes the state of one shard as conf says. */
+struct state_limits replay_limits(const struct conf *conf, uint32_t shard_count, uint32_t shard);

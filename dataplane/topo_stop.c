@@ -1,0 +1,141 @@
+/* topo_stop.c - phase by phase: input silent, shards empty, journals durable, sinks caught up. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/topo.h"
+
+static void phase_set(struct topo *topo, enum phase phase)
+{
+    atomic_store_explicit(&topo->phase, phase, memory_order_release);
+}
+
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+static uint64_t packets(const struct topo *topo)
+{
+    uint64_t sum = 0;
+    for (uint32_t r = 0; r < topo->plan.rx_count; r++)
+        sum += __atomic_load_n(&topo->rx[r]->counters.packets, __ATOMIC_RELAXED);
+    return sum;
+}
+
+static void wait_for_silence(const struct topo *topo, uint64_t deadline)
+{
+    uint64_t seen = packets(topo), since = clock_monotonic_ns(), now = since;
+    while (now < deadline && now - since < 200 * NS_PER_MS) {
+        pause_ms(5);
+        now = clock_monotonic_ns();
+        if (packets(topo) != seen) {
+            seen = packets(topo);
+            since = now;
+        }
+    }
+}
+
+/* Every core has seen PHASE_QUIET, and nothing is at a shard any more. */
+static bool settled(const struct topo *topo)
+{
+    struct account account;
+    for (uint32_t c = 0; c < topo->plan.core_count; c++)
+        if (atomic_load_explicit(&topo->cores[c].phase, memory_order_acquire) < PHASE_QUIET)
+            return false;
+    topo_account(topo, &account);
+    uint64_t open = account.in_flight;
+    for (uint32_t r = 0; r < topo->plan.rx_count; r++)
+        for (uint32_t s = 0; s < topo->plan.shard_count; s++)
+            open += __atomic_load_n(&topo->rx[r]->open[s], __ATOMIC_RELAXED);
+    return open == 0;
+}
+
+static bool cores_ended(const struct topo *topo)
+{
+    for (uint32_t c = 0; c < topo->plan.core_count; c++)
+        if (topo->cores[c].started &&
+            atomic_load_explicit(&topo->cores[c].phase, memory_order_acquire) < PHASE_SYNC)
+            return false;
+    return true;
+}
+
+static void wait_until(bool (*done)(const struct topo *), const struct topo *topo,
+                       uint64_t deadline)
+{
+    while (!done(topo) && clock_monotonic_ns() < deadline)
+        pause_ms(2);
+}
+
+static bool sinks_ended(const struct topo *topo)
+{
+    bool ended = true;
+    for (uint32_t i = 0; i < topo->sink_count; i++)
+        ended &= !topo->sinks[i].started || atomic_load(&topo->sinks[i].ended);
+    return ended;
+}
+
+static void join(pthread_t thread, bool *started)
+{
+    if (*started)
+        pthread_join(thread, NULL);
+    *started = false;
+}
+
+static void join_journals(struct topo *topo)
+{
+    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
+        join(topo->journals[s].thread, &topo->journals[s].started);
+}
+
+static void join_all(struct topo *topo)
+{
+    join_journals(topo);
+    for (uint32_t i = 0; i < topo->sink_count; i++)
+        join(topo->sinks[i].thread, &topo->sinks[i].started);
+    for (uint32_t c = 0; c < topo->plan.core_count; c++)
+        join(topo->cores[c].thread, &topo->cores[c].started);
+}
+
+void topo_stop(struct topo *topo)
+{
+    uint64_t wait_ns = topo->conf->drain_ns + NS_PER_S;
+    wait_for_silence(topo, clock_monotonic_ns() + topo->conf->drain_ns);
+    phase_set(topo, PHASE_QUIET);
+    wait_until(settled, topo, clock_monotonic_ns() + wait_ns);
+    phase_set(topo, PHASE_FLUSH);
+    wait_until(cores_ended, topo, clock_monotonic_ns() + wait_ns);
+    phase_set(topo, PHASE_SYNC);
+    if (!cores_ended(topo))
+        phase_set(topo, PHASE_END); /* a journal that has stopped gives no block back */
+    join_journals(topo);
+    wait_until(sinks_ended, topo, clock_monotonic_ns() + wait_ns);
+    phase_set(topo, PHASE_END);
+    join_all(topo);
+}
+
+void topo_fini(struct topo *topo)
+{
+    if (!topo->conf)
+        return;
+    phase_set(topo, PHASE_END); /* a start that failed half-way has threads at work */
+    join_all(topo);
+    for (uint32_t i = 0; i < topo->sink_count; i++) {
+        if (topo->sinks[i].pump)
+            pump_free(topo->sinks[i].pump);
+        if (topo->sinks[i].file)
+            sink_file_free(topo->sinks[i].file);
+    }
+    board_free(topo->board);
+    for (uint32_t p = 0; p < topo->conf->port_count; p++)
+        port_close(&topo->ports[p]);
+    for (uint32_t s = 0; s < PLAN_PARTS_MAX; s++)
+        free(topo->journals[s].journal);
+    for (uint32_t c = 0; c < topo->plan.core_count; c++)
+        arena_close(&topo->cores[c].arena);
+    topo_drop(topo);
+    store_close(&topo->store);
+    conf_free(topo->conf);
+    pthread_mutex_destroy(&topo->apply_lock);
+    topo->conf = NULL;
+}
