@@ -190,14 +190,14 @@ static void tiles_are_claimed_by_who_can_and_while_they_are_remembered(void **st
 {
     (void)state;
     conf_free(load_good(MINIMAL "hunts:\n  - { " TILES ", live: 60, period: 1m }\n"));
-    assert_fault(MINIMAL "hunts:\n  - { " TILES ", live: 61, period: 1m }\n", "conflict", 11, 46,
+    assert_fault(MINIMAL "hunts:\n  - { " TILES ", live: 61, period: 1m }\n", "conflict", 11, 47,
                  "at most 1h");
-    assert_fault(MINIMAL "hunts:\n  - { " TILES ", map_ttl: 59m }\n", "out_of_range", 11, 49,
+    assert_fault(MINIMAL "hunts:\n  - { " TILES ", map_ttl: 59m }\n", "out_of_range", 11, 50,
                  "from 1h to 1d");
-    assert_fault(MINIMAL "hunts:\n  - { " TILES ", catalog: c }\n", "unknown_key", 11, 40,
+    assert_fault(MINIMAL "hunts:\n  - { " TILES ", catalog: c }\n", "unknown_key", 11, 41,
                  "'catalog' is a key of trail hunts, and this is a tiles hunt");
     assert_fault(MINIMAL "    bare: { forbid: [tile] }\nhunts:\n  - { " TILES ", types: [bare] }\n",
-                 "conflict", 12, 47, "no event type that may come with a tile");
+                 "conflict", 12, 48, "no event type that may come with a tile");
     assert_fault(MINIMAL "    claim: { require: [tile] }\nhunts:\n  - { " BASKET
                          ", types: [claim] }\n",
                  "conflict", 12, 53, "no event type that may come without a tile");
