@@ -77,6 +77,7 @@ struct trovectl_request {
     const char *body;
     size_t body_len;
     const char *if_match; /* an entity tag with its quotes */
+    const char *member;   /* that troved's answer has; NULL: none in particular */
 };
 
 /* trovectl_call returns TROVECTL_OK with the answer's object in *answer, the caller's to decref; or

@@ -1,0 +1,134 @@
+/* apply.c - events from stdin through event_parse and state_apply, what they led to as JSON lines.
+ *
+ *   apply CONFIG [SHARDS] <STREAM
+ *
+ * A line of the stream is RECEIVE_NS<TAB>EVENT, a backslash and any byte outside printable ASCII
+ * written as \xHH; or the word `reset`, which forgets everything.  Every event gives one line; a
+ * reset, and the end, one line for each partition that an event came to.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/base/text.h"
+#include "graph/items.h"
+#include "tests/model/host.h"
+
+#define LINE_MAX_BYTES (4 * 70000 + 64)
+
+static const char *const result_names[RESULT_COUNT] = {"accepted", "duplicate", "rejected",
+                                                       "refused"};
+
+static void print_text(const char *text, size_t len)
+{
+    char quoted[6 * CONF_PATH_MAX + 2];
+    int n = text_json_encode((const uint8_t *)text, len, quoted, sizeof quoted);
+    fwrite(quoted, 1, n < 0 ? 0 : (size_t)n, stdout);
+}
+
+static void print_outcome(const struct host *host, const struct outcome *o)
+{
+    printf("{\"kind\":\"%s\",\"refusal\":\"%s\",\"flags\":%u,\"hunt\":", outcome_kind_name(o->kind),
+           refusal_name(o->refusal), o->flags);
+    if (o->hunt == OUTCOME_NO_HUNT)
+        printf("null");
+    else
+        print_text(host->rules->hunts[o->hunt].name, strlen(host->rules->hunts[o->hunt].name));
+    printf(
+        ",\"depth\":%u,\"score\":%u,\"edges\":%u,\"first_seq\":%llu,\"award\":\"%016llx%016llx\"",
+        o->depth, o->score, o->edge_count, (unsigned long long)o->first_seq,
+        (unsigned long long)o->award_id[0], (unsigned long long)o->award_id[1]);
+    printf(",\"items\":[");
+    for (uint32_t i = 0; i < o->item_count; i++) {
+        uint32_t len;
+        const char *name = items_name(host->items, o->item[i], &len);
+        if (i > 0)
+            putchar(',');
+        print_text(name, len);
+    }
+    printf("]}");
+}
+
+static void print_hashes(const struct host *host)
+{
+    for (uint32_t p = 0; p < host->conf->partitions; p++) {
+        const struct state *state = host_state(host, p);
+        if (state_seq(state, p) > 0)
+            printf("{\"partition\":%u,\"seq\":%llu,\"hash\":\"%016llx\"}\n", p,
+                   (unsigned long long)state_seq(state, p),
+                   (unsigned long long)state_hash(state, p));
+    }
+}
+
+/* Undoes the escapes in place; the new length, or -1. */
+static long unescape(uint8_t *text)
+{
+    uint8_t *out = text;
+    for (uint8_t *in = text; *in; out++) {
+        if (*in != '\\') {
+            *out = *in++;
+            continue;
+        }
+        if (in[1] != 'x' || text_hex_digit(in[2]) < 0 || text_hex_digit(in[3]) < 0)
+            return -1;
+        *out = (uint8_t)(text_hex_digit(in[2]) << 4 | text_hex_digit(in[3]));
+        in += 4;
+    }
+    return out - text;
+}
+
+static int apply_line(struct host *host, char *line)
+{
+    char *end;
+    unsigned long long receive_ns = strtoull(line, &end, 10);
+    long len = end > line && *end == '\t' ? unescape((uint8_t *)end + 1) : -1;
+    if (len < 0)
+        return -1;
+    struct event event;
+    struct outcome out[STATE_OUTCOMES_MAX];
+    struct verdict v =
+        host_apply(host, receive_ns, (const uint8_t *)end + 1, (uint32_t)len, &event, out);
+    printf("{\"result\":\"%s\",\"reason\":\"%s\",\"offset\":%u,\"flags\":%u,\"partition\":%u,"
+           "\"seq\":%llu,\"receive_ns\":%llu,\"outcomes\":[",
+           result_names[v.result], reason_name(v.reason), event.reason ? event.reason_offset : 0,
+           v.flags, event.partition, (unsigned long long)v.seq, (unsigned long long)v.receive_ns);
+    for (uint32_t i = 0; i < v.outcome_count; i++) {
+        if (i > 0)
+            putchar(',');
+        print_outcome(host, &out[i]);
+    }
+    printf("]}\n");
+    return 0;
+}
+
+static int run(struct host *host)
+{
+    static char line[LINE_MAX_BYTES];
+    for (unsigned long number = 1; fgets(line, sizeof line, stdin); number++) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strcmp(line, "reset") == 0) {
+            print_hashes(host);
+            host_reset(host);
+        } else if (apply_line(host, line)) {
+            fprintf(stderr, "error: line %lu is not RECEIVE_NS<TAB>EVENT\n", number);
+            return 1;
+        }
+    }
+    print_hashes(host);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    long shards = argc > 2 ? strtol(argv[2], NULL, 10) : 1;
+    struct host host;
+    if (argc < 2 || argc > 3 || shards < 1 || shards > HOST_SHARDS_MAX) {
+        fprintf(stderr, "usage: apply CONFIG [SHARDS, 1 to %d]\n", HOST_SHARDS_MAX);
+        return 2;
+    }
+    if (host_open(&host, argv[1], (uint32_t)shards))
+        return 1;
+    int status = run(&host);
+    host_close(&host);
+    return status;
+}

@@ -1,0 +1,94 @@
+/* host.c - rules and states of a configuration. */
+#include "tests/model/host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int open_state(struct host *host, uint32_t shard)
+{
+    const struct conf *conf = host->conf;
+    struct state_limits limits = {
+        .partition_count = conf->partitions,
+        .shard_count = host->shard_count,
+        .shard = shard,
+        .dedupe_capacity = conf->events.dedupe_capacity,
+        .users = conf->limits.users,
+        .dedupe_window_ns = conf->events.dedupe_window_ns,
+    };
+    size_t bytes = arena_round(state_footprint(&limits), 4096);
+    struct arena arena;
+    /* From the kernel, and so zero without being touched: most of it never is. */
+    void *memory = calloc(1, bytes + 4096);
+    if (!memory)
+        return -1;
+    arena_init(&arena, (void *)arena_round((size_t)memory, 4096), bytes);
+    host->memory[shard] = memory;
+    host->states[shard] = state_init(&arena, &limits);
+    arena_seal(&arena);
+    return 0;
+}
+
+static void close_states(struct host *host)
+{
+    for (uint32_t s = 0; s < host->shard_count; s++) {
+        free(host->memory[s]);
+        host->memory[s] = NULL;
+    }
+}
+
+void host_reset(struct host *host)
+{
+    close_states(host);
+    for (uint32_t s = 0; s < host->shard_count; s++) {
+        if (open_state(host, s)) {
+            fprintf(stderr, "error: no memory for a state\n");
+            exit(1);
+        }
+    }
+}
+
+int host_open(struct host *host, const char *file, uint32_t shard_count)
+{
+    static const uint8_t seed[HASH_SEED_BYTES] = "model";
+    struct diag_list diags = {0};
+    *host = (struct host){.shard_count = shard_count};
+    hash_key_init(&host->key, seed);
+    host->conf = conf_load_file(file, &diags);
+    if (host->conf)
+        host->items = items_new(host->conf->limits.items);
+    if (host->items)
+        host->rules = rules_build(host->conf, 1, &host->key, host->items, &diags);
+    diag_print(&diags, stderr);
+    diag_list_fini(&diags);
+    if (!host->rules) {
+        host_close(host);
+        return -1;
+    }
+    host_reset(host);
+    return 0;
+}
+
+void host_close(struct host *host)
+{
+    close_states(host);
+    rules_free(host->rules);
+    items_free(host->items);
+    conf_free(host->conf);
+}
+
+struct state *host_state(const struct host *host, uint32_t partition)
+{
+    return host->states[partition % host->shard_count];
+}
+
+struct verdict host_apply(struct host *host, uint64_t receive_ns, const uint8_t *bytes,
+                          uint32_t len, struct event *event, struct outcome out[STATE_OUTCOMES_MAX])
+{
+    *event = (struct event){0};
+    enum reason reason = event_parse(&host->rules->limits, &host->key, bytes, len, event);
+    uint64_t owner = reason == REASON_none ? event->user_key.hi : hash64(&host->key, bytes, len);
+    event->receive_ns = receive_ns;
+    event->partition = event_partition(owner, host->conf->partitions);
+    return state_apply(host_state(host, event->partition), host->rules, event, out);
+}
