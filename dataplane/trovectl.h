@@ -43,6 +43,7 @@ struct trovectl {
     const char *limit;      /* --limit, digits only */
     const char *seq;        /* --seq */
     const char *to;         /* --to */
+    const char *at;         /* --at */
     bool json;
     bool no_wait;
 };
@@ -67,6 +68,7 @@ int trovectl_rejects_list(struct trovectl *ctl);
 int trovectl_rejects_show(struct trovectl *ctl);
 int trovectl_rejects_redrive(struct trovectl *ctl);
 int trovectl_hunt_test(struct trovectl *ctl);
+int trovectl_hunt_map(struct trovectl *ctl);
 
 /* One call of the API. */
 struct trovectl_request {

@@ -127,6 +127,24 @@ static struct hash128 key_in(const struct rules_hunt *hunt, const struct event *
     return progress_key(event->user_key, hunt->key + (uint64_t)hunt->kind);
 }
 
+/* tile_of reads the tile that an event names. */
+static bool tile_of(const struct rules_hunt *hunt, const struct event *event, struct tile *tile)
+{
+    uint8_t decoded[TILES_NAME_LEN];
+    const uint8_t *name = event->bytes + event->tile.off;
+    int len = event->tile.len;
+    if (event->flags & EVENT_ESCAPED) {
+        len = text_decode(name, event->tile.len, decoded, sizeof decoded);
+        name = decoded;
+    }
+    return len > 0 && tiles_parse(&hunt->tiles_key, hunt->tiles, name, (size_t)len, tile);
+}
+
+static uint64_t tile_word(struct tile tile)
+{
+    return tile.period * TILES_MAP_MAX + tile.index;
+}
+
 void state_prefetch_table(const struct state *state, const struct rules *rules,
                           const struct event *event)
 {
@@ -150,9 +168,15 @@ void state_prefetch_line(const struct state *state, const struct rules *rules,
         return;
     const struct partition *partition = partition_of(state, event->partition);
     const struct rules_type *type = rules_find_type(rules, event->type_key);
-    uint64_t hunts = type ? listening(rules, type, event) & ~rules->tile_hunts : 0;
+    uint64_t hunts = type ? listening(rules, type, event) : 0;
     for (int i = 0; hunts && i < PREFETCH_HUNTS; i++, hunts &= hunts - 1) {
         const struct rules_hunt *hunt = &rules->hunts[__builtin_ctzll(hunts)];
+        struct tile tile;
+        if (hunt->kind == CONF_TILES) {
+            if (tile_of(hunt, event, &tile))
+                claims_prefetch(&partition->claims, hunt->series, tile_word(tile));
+            continue;
+        }
         progress_prefetch_entry(&partition->progress, key_in(hunt, event));
         uint32_t item = catalog_find(hunt->catalog, event->item_key);
         if (item != ITEM_NONE)
@@ -268,19 +292,6 @@ static void plan(const struct progress *progress, const struct event *event, int
         step->act = hunt->kind == CONF_BASKET || !step->begin || trail_is_start(hunt, step->item);
 }
 
-/* tile_of reads the tile that an event names. */
-static bool tile_of(const struct rules_hunt *hunt, const struct event *event, struct tile *tile)
-{
-    uint8_t decoded[TILES_NAME_LEN];
-    const uint8_t *name = event->bytes + event->tile.off;
-    int len = event->tile.len;
-    if (event->flags & EVENT_ESCAPED) {
-        len = text_decode(name, event->tile.len, decoded, sizeof decoded);
-        name = decoded;
-    }
-    return len > 0 && tiles_parse(&hunt->tiles_key, hunt->tiles, name, (size_t)len, tile);
-}
-
 /* judge_claim says why a claim is refused, REFUSAL_none when the tile is the user's.  Time is that
  * of receipt. */
 static enum refusal judge_claim(const struct claims *claims, const struct event *event,
@@ -296,7 +307,7 @@ static enum refusal judge_claim(const struct claims *claims, const struct event 
     uint64_t begin_ns = tile.period * hunt->period_ns;
     if (now_ns - begin_ns >= hunt->map_ttl_ns)
         return REFUSAL_expired;
-    step->tile = tile.period * TILES_MAP_MAX + tile.index;
+    step->tile = tile_word(tile);
     step->end_ns = begin_ns + hunt->map_ttl_ns;
     if (claims_find(claims, hunt->series, step->tile, now_ns))
         return REFUSAL_taken;

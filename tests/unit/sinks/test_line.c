@@ -119,6 +119,27 @@ static void a_refusal_tells_its_reason(void **state)
            "\"item\":\"85123A\",\"event_seq\":\"17:55020\",\"reason\":\"too_fast\"" TAIL);
 }
 
+static void a_claim_tells_its_tile_and_what_became_of_it(void **state)
+{
+    (void)state;
+    static const char event[] = "{\"id\":\"" UUID "\",\"time\":1795209600123,\"user\":\"u-1\","
+                                "\"type\":\"claim\",\"tile\":\"abc\"}";
+    struct sink_item item = item_of(
+        event, (struct outcome_view){.outcome = {.kind = OUTCOME_claim_granted, .award_id = {1, 2}},
+                                     .hunt = NAME("h")});
+    expect(
+        &item,
+        "{\"seq\":\"17:55021\",\"time\":\"2026-11-20T21:20:00.201Z\",\"outcome\":\"claim_granted\","
+        "\"hunt\":\"h\",\"user\":\"u-1\",\"id\":\"" UUID "\",\"type\":\"claim\",\"tile\":\"abc\","
+        "\"event_seq\":\"17:55020\",\"award\":\"aw-00000000000000010000000000000002\"" TAIL);
+    item.view.outcome = (struct outcome){.kind = OUTCOME_claim_refused, .refusal = REFUSAL_taken};
+    expect(
+        &item,
+        "{\"seq\":\"17:55021\",\"time\":\"2026-11-20T21:20:00.201Z\",\"outcome\":\"claim_refused\","
+        "\"hunt\":\"h\",\"user\":\"u-1\",\"id\":\"" UUID "\",\"type\":\"claim\",\"tile\":\"abc\","
+        "\"event_seq\":\"17:55020\",\"reason\":\"taken\"" TAIL);
+}
+
 static void a_late_event_says_so(void **state)
 {
     (void)state;
@@ -279,6 +300,7 @@ int main(void)
         cmocka_unit_test(a_dead_letter_points_at_what_is_wrong_with_data),
         cmocka_unit_test(a_visit_tells_its_step_and_flags),
         cmocka_unit_test(a_refusal_tells_its_reason),
+        cmocka_unit_test(a_claim_tells_its_tile_and_what_became_of_it),
         cmocka_unit_test(a_late_event_says_so),
         cmocka_unit_test(a_duplicate_names_the_first),
         cmocka_unit_test(a_dead_letter_shows_its_bytes_whatever_they_are),
