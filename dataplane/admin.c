@@ -178,6 +178,22 @@ static json_t *status_packets(const struct topo *topo)
 static const char *const kind_names[] = {
     [CONF_TRAIL] = "trail", [CONF_BASKET] = "basket", [CONF_TILES] = "tiles"};
 
+static json_t *status_variants(const struct topo *topo, const struct rules_hunt *hunt, uint32_t h)
+{
+    json_t *variants = json_array();
+    for (uint32_t v = 0; v < hunt->variant_count; v++) {
+        uint64_t users = 0, awards = 0;
+        for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
+            users += READ(topo->shards[s]->counters.variant_users[h][v]);
+            awards += READ(topo->shards[s]->counters.variant_awards[h][v]);
+        }
+        json_array_append_new(variants,
+                              json_pack("{s:s, s:I, s:I}", "name", hunt->variants[v].name, "users",
+                                        (json_int_t)users, "awards", (json_int_t)awards));
+    }
+    return variants;
+}
+
 static json_t *status_hunts(const struct topo *topo)
 {
     const struct rules *rules = topo_snapshot(topo)->rules;
@@ -186,9 +202,11 @@ static json_t *status_hunts(const struct topo *topo)
         uint64_t awards = 0;
         for (uint32_t s = 0; s < topo->plan.shard_count; s++)
             awards += READ(topo->shards[s]->counters.awards[h]);
-        json_array_append_new(hunts, json_pack("{s:s, s:s, s:I}", "name", rules->hunts[h].name,
-                                               "kind", kind_names[rules->hunts[h].kind], "awards",
-                                               (json_int_t)awards));
+        json_t *hunt = json_pack("{s:s, s:s, s:I}", "name", rules->hunts[h].name, "kind",
+                                 kind_names[rules->hunts[h].kind], "awards", (json_int_t)awards);
+        if (rules->hunts[h].variant_count)
+            json_object_set_new(hunt, "variants", status_variants(topo, &rules->hunts[h], h));
+        json_array_append_new(hunts, hunt);
     }
     return hunts;
 }

@@ -131,6 +131,16 @@ json_t *rule_of_reason(struct rule_book *book, const struct conf *conf, const st
     case REASON_key_unknown:
         key = "strict";
         break;
+    case REASON_data_required:
+    case REASON_data_type:
+    case REASON_data_range:
+    case REASON_data_length:
+    case REASON_data_value:
+        key = "data";
+        break;
+    case REASON_data_unknown:
+        key = "strict_data";
+        break;
     default:
         return NULL;
     }

@@ -149,14 +149,27 @@ static void print_journals(const json_t *journals, FILE *out)
     }
 }
 
+/* "  plain 90 of 1,000 users  double 10 of 110 users" */
+static void print_variants(const json_t *variants, FILE *out)
+{
+    const json_t *variant;
+    size_t i;
+    json_array_foreach(variants, i, variant)
+        fprintf(out, "  %s %s of %s users", field_text(variant, "name"),
+                figure_count(field_count(variant, "awards")).text,
+                figure_count(field_count(variant, "users")).text);
+}
+
 static void print_hunts(const json_t *hunts, FILE *out)
 {
     const json_t *hunt;
     size_t i;
     json_array_foreach(hunts, i, hunt)
     {
-        fprintf(out, "%-9s %s %s (%s)\n", i ? "" : "awards", field_text(hunt, "name"),
+        fprintf(out, "%-9s %s %s (%s)", i ? "" : "awards", field_text(hunt, "name"),
                 figure_count(field_count(hunt, "awards")).text, field_text(hunt, "kind"));
+        print_variants(json_object_get(hunt, "variants"), out);
+        fputc('\n', out);
     }
 }
 

@@ -100,7 +100,7 @@ static void append_event(struct shard *shard, const struct event *event,
         .seq = verdict->seq,
         .receive_ns = verdict->receive_ns,
         .flags = verdict->flags,
-        .reason_offset = event->reason != REASON_none ? event->reason_offset : 0,
+        .reason_offset = verdict->reason_offset,
     };
     uint8_t *body = append(shard, &record);
     if (event->len)
@@ -117,6 +117,11 @@ static struct outcome_name user_of(const struct event *event, uint8_t decoded[EV
     return (struct outcome_name){.text = decoded, .len = (uint32_t)len};
 }
 
+static struct outcome_name name_of(const char *text)
+{
+    return (struct outcome_name){.text = (const uint8_t *)text, .len = (uint32_t)strlen(text)};
+}
+
 void shard_view(const struct rules *rules, const struct event *event, const struct outcome *outcome,
                 uint8_t decoded[EVENT_USER_MAX], struct outcome_view *view)
 {
@@ -125,10 +130,13 @@ void shard_view(const struct rules *rules, const struct event *event, const stru
     view->id[1] = event->id[1];
     view->hunt = (struct outcome_name){0};
     view->user = (struct outcome_name){0};
-    if (outcome->hunt != OUTCOME_NO_HUNT) {
-        const char *name = rules->hunts[outcome->hunt].name;
-        view->hunt =
-            (struct outcome_name){.text = (const uint8_t *)name, .len = (uint32_t)strlen(name)};
+    view->variant = view->reward = (struct outcome_name){0};
+    if (outcome->hunt != OUTCOME_NO_HUNT)
+        view->hunt = name_of(rules->hunts[outcome->hunt].name);
+    if (outcome->kind == OUTCOME_award && outcome->variant) {
+        const struct rules_hunt *hunt = &rules->hunts[outcome->hunt];
+        view->variant = name_of(hunt->variants[outcome->variant - 1].name);
+        view->reward = name_of(hunt->variants[outcome->variant - 1].reward);
     }
     if (outcome->kind == OUTCOME_award || outcome->kind == OUTCOME_duplicate)
         view->user = user_of(event, decoded);
@@ -160,6 +168,10 @@ static void count_outcome(struct shard_counters *counters, const struct outcome 
         count(&counters->refusals[outcome->refusal], 1);
     if (outcome->kind == OUTCOME_award || outcome->kind == OUTCOME_claim_granted)
         count(&counters->awards[outcome->hunt], 1);
+    if (outcome->variant && outcome->assigned)
+        count(&counters->variant_users[outcome->hunt][outcome->variant - 1], 1);
+    if (outcome->variant && outcome->kind == OUTCOME_award)
+        count(&counters->variant_awards[outcome->hunt][outcome->variant - 1], 1);
     if (outcome->flags & OUTCOME_STOPPED)
         count(&counters->stopped, 1);
 }
@@ -222,7 +234,7 @@ static struct answer decide(struct shard *shard, const struct event *event, uint
         .partition = event->partition,
         .result = verdict.result,
         .reason = verdict.reason,
-        .reason_offset = event->reason != REASON_none ? event->reason_offset : 0,
+        .reason_offset = verdict.reason_offset,
     };
     count_verdict(&shard->counters, &verdict);
     if (verdict.result != RESULT_REFUSED) {
@@ -338,17 +350,35 @@ unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget)
 
 /* ---- configuration and end ---- */
 
-/* move_awards keeps the counts of hunts that stay. */
+static void set(uint64_t *counter, uint64_t value)
+{
+    __atomic_store_n(counter, value, __ATOMIC_RELAXED);
+}
+
+static void move_variants(struct shard_counters *to, const struct shard_counters *from, uint32_t i,
+                          const struct rules_hunt *hunt, int old, const struct rules_hunt *was)
+{
+    for (uint32_t v = 0; v < CONF_VARIANTS_MAX; v++) {
+        int old_variant = -1;
+        if (hunt && was && v < hunt->variant_count)
+            old_variant = rules_variant_of(was, hunt->variants[v].tag);
+        bool stays = old_variant >= 0;
+        set(&to->variant_users[i][v], stays ? from->variant_users[old][old_variant] : 0);
+        set(&to->variant_awards[i][v], stays ? from->variant_awards[old][old_variant] : 0);
+    }
+}
+
+/* move_awards keeps the counts of hunts that stay, and of variants that stay in them. */
 static void move_awards(struct shard *shard, const struct rules *rules)
 {
-    uint64_t awards[CONF_HUNTS_MAX] = {0};
-    for (uint32_t i = 0; i < rules->hunt_count; i++) {
-        int old = rules_find_hunt(shard->rules, rules->hunts[i].key);
-        if (old >= 0)
-            awards[i] = shard->counters.awards[old];
+    const struct rules *before = shard->rules;
+    struct shard_counters *to = &shard->counters, from = *to;
+    for (uint32_t i = 0; i < CONF_HUNTS_MAX; i++) {
+        const struct rules_hunt *hunt = i < rules->hunt_count ? &rules->hunts[i] : NULL;
+        int old = hunt ? rules_find_hunt(before, hunt->key) : -1;
+        set(&to->awards[i], old >= 0 ? from.awards[old] : 0);
+        move_variants(to, &from, i, hunt, old, old >= 0 ? &before->hunts[old] : NULL);
     }
-    for (uint32_t i = 0; i < CONF_HUNTS_MAX; i++)
-        __atomic_store_n(&shard->counters.awards[i], awards[i], __ATOMIC_RELAXED);
 }
 
 int shard_reconfigure(struct shard *shard, const struct rules *rules, const char *config_json,

@@ -33,9 +33,11 @@ struct state;
 
 /* What state_apply says of one event. */
 struct verdict {
-    uint8_t result; /* enum result; REFUSED: no room, nothing changed */
-    uint8_t reason; /* enum reason, of a rejection */
-    uint16_t flags; /* enum record_flag for its record */
+    uint8_t result;         /* enum result; REFUSED: no room, nothing changed */
+    uint8_t reason;         /* enum reason, of a rejection */
+    uint16_t flags;         /* enum record_flag for its record */
+    uint16_t reason_offset; /* in [0, event->len]: of the byte that decided on a rejection, 0 where
+                               none did */
     uint32_t outcome_count;
     uint64_t seq; /* assigned to the event's record (EVENT, DEAD, or the OUTCOME of a duplicate) */
     uint64_t receive_ns; /* what the record keeps: the event's, or the partition's last when that is

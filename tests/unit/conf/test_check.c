@@ -129,7 +129,7 @@ static void names_must_differ(void **state)
     assert_fault(MINIMAL "lcores:\n  - { core: 1, run: [rx, shard] }\n  - { core: 1, run: rx }\n",
                  "conflict", 12, 13, "another lcore on line 11 has the core '1'");
     assert_fault(MINIMAL "    view: { require: [item] }\n", "conflict", 10, 5, "first on line 9");
-    assert_fault(MINIMAL "    \"a b\": {}\n", "bad_value", 10, 6, "name of an event type");
+    assert_fault(MINIMAL "    \"a b\": {}\n", "bad_value", 10, 6, "name of each event type");
     assert_fault(MINIMAL "    a23456789012345678901234567890123: {}\n", "bad_value", 10, 5,
                  "1 to 32 characters");
 }
