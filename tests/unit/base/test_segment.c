@@ -417,22 +417,22 @@ static void a_later_group_behind_a_fault_tells_damage_from_a_torn_write(void **s
     const struct segment_id id = {.epoch = 1, .shard = 0, .number = 1};
     char name[SEGMENT_NAME_MAX];
     begin_segment(f, id);
-    uint64_t file_id = f->place.file_id, begin = f->place.offset;
+    uint64_t file_id = f->place.file_id, torn = f->place.offset;
     add_block_of_group(f, id, 1);
-    uint64_t next = f->place.offset;
-    add_block_of_group(f, id, 1 + (uint32_t)((next - begin) / BLOCK_ALIGN));
-    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, begin), 0);
+    uint64_t behind = f->place.offset;
+    add_block_of_group(f, id, 1 + (uint32_t)((behind - torn) / BLOCK_ALIGN));
+    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, torn), 0);
     assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, 0), 1);
     add_block_of_group(f, id, 0); /* of an older writer, which did not say */
-    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, begin), 0);
+    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, torn), 0);
     uint64_t last = f->place.offset;
     add_block_of_group(f, id, 1);
-    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, begin), 1);
-    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id + 1, begin), 0);
-    assert_int_equal(segment_written_behind(f->dir.fd, id, 0, begin), 1);
+    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, torn), 1);
+    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id + 1, torn), 0);
+    assert_int_equal(segment_written_behind(f->dir.fd, id, 0, torn), 1);
     segment_name(id, name);
     kit_patch_file(f->dir.fd, name, "x", 1, last + 70);
-    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, begin), 0);
+    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, torn), 0);
 }
 
 int main(void)
