@@ -3,8 +3,9 @@
  * Text form: one edge a line, from<TAB>to<TAB>weight; weight in (0, 1e9], lines starting with '#'
  * and empty lines ignored, an edge given twice adds up.  A weight is a decimal number with at most
  * nine digits behind the point.  Directed: an undirected graph lists both
- * directions.  Each edge is kept with its weight relative to the strongest edge of its node, as
- * 16-bit fixed point in (0, 1], so that a walk needs one 8-byte load per edge.
+ * directions.  Names get their ids in the order in which the file has them, from before to.  Each
+ * edge is kept with its weight relative to the strongest edge of its node, as 16-bit fixed point in
+ * (0, 1], rounded to the nearest and never to 0, so that a walk needs one 8-byte load per edge.
  *
  * Memory:  one allocation, immutable once built; published and retired with the rules that hold it.
  * Threads: any may read.
@@ -34,7 +35,8 @@ void catalog_free(struct catalog *catalog);
 
 /* catalog_find maps hash64(name) to an item id of this catalog, or ITEM_NONE. */
 uint32_t catalog_find(const struct catalog *catalog, uint64_t name_key);
-/* catalog_edges returns the edges of an item, strongest first (ties: lower id first), and their
+/* catalog_edges returns the edges of an item, heaviest first (by weight as written, which tells
+ * apart what strength does not; ties: lower id first), and their
  * number; 0 for an item that is not in the catalog. */
 uint32_t catalog_edges(const struct catalog *catalog, uint32_t item,
                        const struct catalog_edge **edges);

@@ -19,6 +19,8 @@
 #include "dataplane/base/outcome.h"
 #include "graph/rules.h"
 
+/* Of what is counted over all partitions, each has room for its share s (rounded up) and 8 *
+ * sqrt(s) more (the root rounded up): hashes are not even. */
 struct state_limits {
     uint32_t partition_count; /* in the data directory: a power of two */
     uint32_t shard_count,
@@ -35,7 +37,7 @@ struct state;
 struct verdict {
     uint8_t result;         /* enum result; REFUSED: no room, nothing changed */
     uint8_t reason;         /* enum reason, of a rejection */
-    uint16_t flags;         /* enum record_flag for its record */
+    uint16_t flags;         /* enum record_flag for its record; 0 of a duplicate */
     uint16_t reason_offset; /* in [0, event->len]: of the byte that decided on a rejection, 0 where
                                none did */
     uint32_t outcome_count;
@@ -57,6 +59,11 @@ void state_prefetch_line(const struct state *state, const struct rules *rules,
                          const struct event *event);
 
 /* state_apply decides what an event means and changes the state accordingly.
+ *
+ * Of several reasons to reject it, the first in reason.h's list counts.  Client time counts in a
+ * hunt's window [starts, ends) once it is clamped.  What has no room for its id, or for all the
+ * progress that it would begin, changes nothing.  Progress is forgotten user_ttl after it last
+ * moved, in the next whole second; a win as long as once or cooldown needs it.
  *
  * event->partition is owned by this shard; event->reason is what the parser said (a rejected event
  * only gets its sequence). Outcomes, at most STATE_OUTCOMES_MAX, are written to out; each of them,

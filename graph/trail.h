@@ -18,6 +18,9 @@ void trail_begin(struct progress_entry *entry, uint32_t item, uint64_t now_ns, s
  * The first node reached that has an edge to it, among its max_fanout strongest, is its parent.
  * Looking for it visits edges and stops at the hunt's budget.  *out is a visit, with OUTCOME_STEP
  * when the node is reached; a refusal (too_fast, max_depth); or an award, with the path from the
- * start by parents.  Returns whether the entry has changed. */
+ * start by parents.  Returns whether the entry has changed.
+ *
+ * An item that no node leads to is a visit however soon it comes; of two refusals too_fast counts.
+ */
 bool trail_step(const struct rules_hunt *hunt, struct progress_entry *entry, uint32_t item,
                 uint64_t now_ns, struct outcome *out);

@@ -1,10 +1,11 @@
 /* walk.h - spreading activation over a catalog: what some items together point at.
  *
  * Integers only, 16.16 fixed point, so that every host finds the same.  Sources have energy 1.0 at
- * hop 0.  Nodes are expanded best first (energy descending, then item id ascending), each at most
- * once: an edge passes on energy * decay * strength, which adds to its target's score, and the
- * target is expanded in turn when it is less than max_depth hops away and got at least WALK_FLOOR.
- * What flows into an item is its score; to be a source is none.
+ * hop 0.  Nodes are expanded best first (energy descending, then item id ascending, then hops
+ * ascending), each at most once: an edge passes on (energy * decay / 65536) * strength / 65535, cut
+ * to a whole number after each division, which adds to its target's score, and the target is
+ * expanded in turn when it is less than max_depth hops away and got at least WALK_FLOOR. What flows
+ * into an item is its score; to be a source is none.
  *
  * Memory:  scratch of a fixed size, reused by every walk of a shard without being cleared: slots
  * carry the walk's generation.

@@ -7,7 +7,8 @@
  *
  * reason_offset is that of the first byte that no JSON text could have after the bytes before it,
  * len when the text ends too early; of the first byte of a sequence that is not UTF-8; of the
- * backslash of a lone surrogate; of the bracket that goes too deep.
+ * backslash of a high surrogate that no whole low one follows, or of a low one alone; of the
+ * bracket that goes too deep.
  *
  * Memory:  reads bytes[0, len) only.  Threads: one per cursor.
  */

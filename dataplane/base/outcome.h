@@ -54,8 +54,8 @@ enum refusal {
 };
 
 enum outcome_flag {
-    OUTCOME_STEP = 1 << 0,         /* trail: the event counted as a step (or as the start) */
-    OUTCOME_STOPPED = 1 << 1,      /* the walk hit its budget of edges */
+    OUTCOME_STEP = 1 << 0,    /* trail, a visit: the event counted as a step (or as the start) */
+    OUTCOME_STOPPED = 1 << 1, /* the walk hit its budget of edges */
     OUTCOME_ITEM_UNKNOWN = 1 << 2, /* the item is not in the hunt's catalog */
     OUTCOME_DONE = 1 << 3,         /* the user has already won and is not judged again */
 };
@@ -66,7 +66,7 @@ struct outcome {
     uint8_t flags;   /* enum outcome_flag */
     uint8_t item_count;
     uint16_t hunt;        /* index in the rules, OUTCOME_NO_HUNT */
-    uint16_t depth;       /* trail: nodes reached; basket: recent items */
+    uint16_t depth;       /* trail: nodes reached; basket, when judged: recent items */
     uint32_t score;       /* basket: the best K together, 16.16 fixed point */
     uint32_t edge_count;  /* visited by the walk */
     uint64_t first_seq;   /* duplicate: sequence of the first one */

@@ -62,7 +62,7 @@ class Bench:
 
 
 class Hashed:
-    """What hashes decide: a partition belongs to a user, an award's id to (user, event's id, hunt) and to nothing else."""
+    """What hashes decide: a partition belongs to a tile or a user, an award's id to (user, event's id, hunt) and to nothing else."""
 
     def __init__(self, model):
         self.model = model
@@ -73,7 +73,8 @@ class Hashed:
             event = parse_event(raw, self.model.event_bytes, self.model.event_depth)
         except Fault:
             return
-        assert self.partition.setdefault(event["user"], answer["partition"]) == answer["partition"]
+        owner = ("tile", event["tile"]) if "tile" in event else ("user", event["user"])
+        assert self.partition.setdefault(owner, answer["partition"]) == answer["partition"]
         for outcome in answer["outcomes"]:
             if outcome["kind"] != "award":
                 assert int(outcome["award"], 16) == 0

@@ -14,6 +14,7 @@ static int open_state(struct host *host, uint32_t shard)
         .shard = shard,
         .dedupe_capacity = conf->events.dedupe_capacity,
         .users = conf->limits.users,
+        .claims = conf->limits.claims,
         .dedupe_window_ns = conf->events.dedupe_window_ns,
     };
     size_t bytes = arena_round(state_footprint(&limits), 4096);
@@ -87,7 +88,9 @@ struct verdict host_apply(struct host *host, uint64_t receive_ns, const uint8_t 
 {
     *event = (struct event){0};
     enum reason reason = event_parse(&host->rules->limits, &host->key, bytes, len, event);
-    uint64_t owner = reason == REASON_none ? event->user_key.hi : hash64(&host->key, bytes, len);
+    uint64_t owner = hash64(&host->key, bytes, len);
+    if (reason == REASON_none)
+        owner = event->flags & EVENT_HAS_TILE ? event->tile_key : event->user_key.hi;
     event->receive_ns = receive_ns;
     event->partition = event_partition(owner, host->conf->partitions);
     return state_apply(host_state(host, event->partition), host->rules, event, out);

@@ -1,8 +1,8 @@
 /* host.h - a configuration's states without a daemon around them: what troved has between its rings
  * and its journal, for programs that feed it by hand.
  *
- * An event goes where the rx part would send it: to the partition of its user, or of its bytes when
- * they name none.
+ * An event goes where the rx part would send it: to the partition of its tile, else of its user, or
+ * of its bytes when they name none.
  *
  * Memory:  a host owns all it made; host_close frees it.  Threads: one.
  */

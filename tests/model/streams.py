@@ -33,7 +33,7 @@ def hunts(rng, text, count):
         hunt = {"name": f"h{number}", "catalog": "c.tsv", "kind": rng.choice(["trail", "basket"]),
                 "max_fanout": rng.choice([1, 2, 5, 1024]), "budget": rng.choice([1, 7, 40, 4096])}
         if rng.random() < 0.5:
-            hunt["types"] = rng.sample(list(TYPES), rng.randrange(1, 4))
+            hunt["types"] = ["view", "note", "claim"][rng.randrange(2):][:rng.randrange(1, 4)] + ["bare", "tight"][:rng.randrange(3)]
         if rng.random() < 0.4:
             hunt["cooldown"] = rng.choice(["1s", "20s", "7m"])
         if rng.random() < 0.3:
@@ -53,7 +53,7 @@ def hunts(rng, text, count):
 
 
 def config(hunt_list, **events):
-    return {"partitions": 4, "hunts": hunt_list, "limits": {"users": 20000, "user_ttl": "60s"},
+    return {"partitions": 4, "hunts": hunt_list, "limits": {"users": 20000, "user_ttl": "60s", "claims": 1000},
             "events": {"types": TYPES, "skew_tolerance": "5s", "skew_reject": "60s", "lateness": "30s",
                        "dedupe": {"capacity": 60000, "window": "64s"}, **events}}
 

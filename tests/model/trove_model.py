@@ -121,7 +121,7 @@ def walk(hunt, sources):
             edges += 1
             passed = (-negative * hunt.decay // ONE) * strength // FULL
             score[target] = score.get(target, 0) + passed
-            if target not in done and hop + 1 < hunt.max_depth and passed >= FLOOR and passed > queued.get(target, 0):
+            if target not in done and hop + 1 < hunt.max_depth and passed >= FLOOR and passed >= queued.get(target, 0):
                 queued[target] = passed
                 heapq.heappush(queue, (-passed, target, hop + 1))
     best = sorted((-total, item) for item, total in score.items() if total > 0)[:hunt.items]
@@ -265,6 +265,9 @@ class Model:
     # ---- hunts ----
 
     def hunts_of(self, event):
+        """A tile's partition knows nothing of how far users are: an event with a tile is for hunts of tiles alone."""
+        if "tile" in event:
+            return []
         return [hunt for hunt in self.hunts
                 if event["type"].decode() in hunt.types and event.get("hunt", hunt.name.encode()).decode() == hunt.name]
 
