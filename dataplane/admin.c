@@ -474,7 +474,7 @@ static uint32_t if_match(const struct control_request *request)
     if (strncmp(header, "\"v", 2) != 0 || header[2] < '1' || header[2] > '9')
         return UINT32_MAX;
     unsigned long version = strtoul(header + 2, &end, 10);
-    return strcmp(end, "\"") || version > UINT32_MAX ? UINT32_MAX : (uint32_t)version;
+    return strcmp(end, "\"") != 0 || version > UINT32_MAX ? UINT32_MAX : (uint32_t)version;
 }
 
 static void put_config(void *context, const struct control_request *request,

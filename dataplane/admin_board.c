@@ -37,7 +37,7 @@ static json_t *view_json(const struct topo *topo, const char *hunt, unsigned ord
 static unsigned order_of(const char *by)
 {
     unsigned order = 0;
-    while (order < BOARD_ORDER_COUNT && by && strcmp(by, order_names[order]))
+    while (order < BOARD_ORDER_COUNT && by && strcmp(by, order_names[order]) != 0)
         order++;
     return order;
 }

@@ -98,7 +98,7 @@ static int check_config(struct replay *replay, const struct record *record)
                               JSON_REJECT_DUPLICATES, NULL);
     const char *recorded = json_string_value(json_object_get(body, "digest"));
     int rc = recorded ? use_conf(replay) : fault(replay, "a configuration record cannot be read");
-    if (!rc) {
+    if (!rc && recorded) {
         snprintf(
             digest, sizeof digest, "%016llx",
             (unsigned long long)hash64(replay->key, replay->conf->text, replay->conf->text_len));

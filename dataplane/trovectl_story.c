@@ -71,7 +71,8 @@ int trovectl_explain(struct trovectl *ctl)
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help",
                              "a user is 1 to %d bytes", EVENT_USER_MAX);
     escape(path, sizeof path, ctl->file);
-    strcat(path, "/explain");
+    size_t len = strlen(path);
+    snprintf(path + len, sizeof path - len, "/explain");
     if (ctl->hunt)
         trovectl_query(path, sizeof path, "hunt", ctl->hunt);
     int code = ctl->data_dir ? read_story(ctl, &request, &story) : ask(ctl, path, &story);

@@ -69,6 +69,7 @@ static const struct catalog *catalog_of(struct build *build, const struct conf_h
 {
     struct rules *rules = build->rules;
     for (uint32_t i = 0; i < rules->catalog_count; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): set with the count */
         if (!strcmp(build->catalog_file[i], hunt->catalog))
             return rules->catalogs[i];
     struct catalog *catalog = catalog_load(hunt->catalog, build->items, &rules->key, build->diags);

@@ -50,6 +50,7 @@ static inline uint32_t utf8_next(const uint8_t *p, size_t *at)
     unsigned tails = code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
     code &= 0x3fu >> tails;
     while (tails-- > 0)
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): well-formed */
         code = code << 6 | (p[(*at)++] & 0x3f);
     return code;
 }
