@@ -68,6 +68,27 @@ static void check_trail(struct reader *r, const struct yaml_node *map, const str
                          hunt->start[i], hunt->name);
 }
 
+static void check_variants(struct reader *r, const struct yaml_node *map,
+                           const struct conf_hunt *hunt)
+{
+    const struct yaml_node *node = yaml_find(map, "variants");
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < hunt->variant_count; i++) {
+        sum += hunt->variants[i].weight;
+        for (uint32_t j = 0; j < i; j++)
+            if (conf_variant_tag(hunt->variants[i].name) ==
+                conf_variant_tag(hunt->variants[j].name))
+                diag_add(r->diags, reader_at(r, node), "conflict",
+                         "the names '%s' and '%s' fall together in what is kept of a variant; "
+                         "change one of them",
+                         hunt->variants[j].name, hunt->variants[i].name);
+    }
+    if (hunt->variant_count && !sum)
+        diag_add(r->diags, reader_at(r, node), "conflict",
+                 "every variant of hunt '%s' has the weight 0; give at least one of them more",
+                 hunt->name);
+}
+
 /* An event with a tile is judged by tiles hunts alone, and they judge no other. */
 static void check_listens(struct reader *r, const struct yaml_node *map,
                           const struct conf_hunt *hunt)
@@ -111,6 +132,7 @@ void check_hunt(struct reader *r, const struct yaml_node *map, void *base)
     if (hunt->ends_ms && hunt->ends_ms <= hunt->starts_ms)
         diag_add(r->diags, reader_at(r, yaml_find(map, "ends")), "conflict",
                  "hunt '%s' ends before it starts; ends must be later than starts", hunt->name);
+    check_variants(r, map, hunt);
     check_trail(r, map, hunt);
     check_listens(r, map, hunt);
     check_tiles(r, map, hunt);

@@ -6,6 +6,7 @@
 
 #include "conf/reader.h"
 
+void check_member(struct reader *reader, const struct yaml_node *map, void *base);
 void check_type(struct reader *reader, const struct yaml_node *map, void *base);
 void check_events(struct reader *reader, const struct yaml_node *map, void *base);
 void check_hunt(struct reader *reader, const struct yaml_node *map, void *base);

@@ -24,6 +24,22 @@ static int by_place(const void *a, const void *b)
     return x->column < y->column ? -1 : x->column > y->column;
 }
 
+/* What stands in a template is found again in every hunt that uses it, and told once. */
+static void drop_repeats(struct diag_list *diags, unsigned first)
+{
+    unsigned kept = first;
+    for (unsigned i = first; i < diags->count; i++) {
+        const struct diag *one = &diags->diags[i];
+        bool repeats = false;
+        for (unsigned j = kept; j > first && diags->diags[j - 1].line == one->line && !repeats; j--)
+            repeats = diags->diags[j - 1].column == one->column && one->line &&
+                      strcmp(diags->diags[j - 1].text, one->text) == 0;
+        if (!repeats && kept++ != i)
+            diags->diags[kept - 1] = *one;
+    }
+    diags->count = kept;
+}
+
 /* Relative catalogs stand beside the configuration, wherever the daemon was started. */
 static int find_dir(const char *file, char dir[CONF_PATH_MAX])
 {
@@ -54,6 +70,7 @@ static int read_text(struct conf *conf, const char *text, size_t len, struct dia
         report(diags, conf->file, "unreadable", strerror(-rc));
     if (diags->count > before)
         qsort(diags->diags + before, diags->count - before, sizeof *diags->diags, by_place);
+    drop_repeats(diags, before);
     return diags->count > before || diags->dropped > dropped ? -EINVAL : 0;
 }
 
@@ -109,10 +126,23 @@ struct conf *conf_load_file(const char *file, struct diag_list *diags)
     return conf;
 }
 
+/* FNV-1a, folded: written with users' progress, so the same on every host and for good. */
+uint16_t conf_variant_tag(const char *name)
+{
+    uint32_t h = 2166136261u;
+    for (; *name; name++)
+        h = (h ^ (uint8_t)*name) * 16777619u;
+    uint16_t tag = (uint16_t)(h ^ h >> 16);
+    return tag ? tag : 1;
+}
+
 void conf_free(struct conf *conf)
 {
     if (!conf)
         return;
+    for (uint32_t i = 0; i < CONF_TYPES_MAX; i++)
+        for (uint32_t j = 0; j < CONF_MEMBERS_MAX; j++)
+            free(conf->events.types[i].members[j].value);
     for (uint32_t i = 0; i < CONF_HUNTS_MAX; i++) {
         free(conf->hunts[i].start);
         free(conf->hunts[i].treasure);

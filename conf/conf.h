@@ -29,6 +29,15 @@
 #define CONF_NODES_MAX  256 /* start and treasure items of a trail, each */
 #define CONF_SINKS_MAX  16
 
+#define CONF_CATALOG_MAX ((size_t)1 << 30) /* bytes of a catalog's file */
+
+#define CONF_TEMPLATES_MAX 64
+#define CONF_VARIANTS_MAX  8  /* of one hunt */
+#define CONF_MEMBERS_MAX   32 /* of data, that one event type declares */
+#define CONF_VALUES_MAX    64 /* that such a member may have */
+#define CONF_DECIMAL_MAX   40 /* characters of a decimal number */
+#define CONF_PATTERN_MAX   128
+
 /* Where a value stands in the files, for messages and for `explain`. */
 struct conf_place {
     uint32_t line;
@@ -76,11 +85,37 @@ struct conf_lcore {
     struct conf_place place;
 };
 
+enum conf_member_type {
+    CONF_MEMBER_STRING,
+    CONF_MEMBER_NUMBER,
+    CONF_MEMBER_INTEGER,
+    CONF_MEMBER_BOOLEAN,
+    CONF_MEMBER_OBJECT,
+    CONF_MEMBER_ARRAY,
+};
+
+/* What an event type says of one member of an event's data. */
+struct conf_member {
+    char name[CONF_NAME_MAX + 1];
+    enum conf_member_type type;
+    bool required;
+    char min[CONF_DECIMAL_MAX + 1]; /* as JSON writes a number; "": no limit */
+    char max[CONF_DECIMAL_MAX + 1];
+    uint32_t min_length, max_length; /* bytes of a string */
+    uint32_t value_count;            /* 0: any value */
+    char (*value)[CONF_NAME_MAX + 1];
+    char pattern[CONF_PATTERN_MAX + 1]; /* see glob.h; "": any text */
+    struct conf_place place;
+};
+
 struct conf_type {
     char name[CONF_NAME_MAX + 1];
     bool require_item, require_tile;
     bool forbid_item, forbid_tile;
     bool strict;
+    bool strict_data; /* no other members of data than these */
+    uint32_t member_count;
+    struct conf_member members[CONF_MEMBERS_MAX];
     struct conf_place place;
 };
 
@@ -90,8 +125,20 @@ enum conf_hunt_kind { CONF_TRAIL, CONF_BASKET, CONF_TILES };
  * configuration says: so none is given away twice. */
 #define CONF_MAP_TTL_MIN_NS (3600 * 1000000000ull)
 
+/* One of the ways in which a hunt is played; a user always meets the same one. */
+struct conf_variant {
+    char name[CONF_NAME_MAX + 1];
+    uint32_t weight; /* among the hunt's variants, [0, 1000000] */
+    char reward[CONF_NAME_MAX + 1];
+};
+
+/* conf_variant_tag returns what is kept of a variant with a user's progress: a hash of its name,
+ * never 0, so that weights and order may change. */
+uint16_t conf_variant_tag(const char *name);
+
 struct conf_hunt {
     char name[CONF_NAME_MAX + 1];
+    char from_template[CONF_NAME_MAX + 1]; /* "": none.  What it gave is in the other fields. */
     enum conf_hunt_kind kind;
     uint64_t types;              /* bit i: listens to events.types[i]; all of them by default */
     char catalog[CONF_PATH_MAX]; /* as written, made absolute against the configuration file's
@@ -100,6 +147,8 @@ struct conf_hunt {
     int64_t ends_ms;             /* INT64_MAX: never */
     bool once;                   /* one award a user; else one per cooldown */
     uint64_t cooldown_ns;
+    uint32_t variant_count;
+    struct conf_variant variants[CONF_VARIANTS_MAX];
 
     /* trail */
     uint32_t start_count, treasure_count;

@@ -74,16 +74,18 @@ const char *control_header(const struct control_request *request, const char *na
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
-/* The texts of a problem may quote what a client sent, which need not be UTF-8. */
-static json_t *json_text(char *text)
+json_t *control_text(const char *text)
 {
     json_t *value = json_string(text);
-    if (value)
+    char *copy = value ? NULL : strdup(text);
+    if (!copy)
         return value;
-    for (char *c = text; *c; c++)
+    for (char *c = copy; *c; c++)
         if (*c & 0x80)
             *c = '?';
-    return json_string(text);
+    value = json_string(copy);
+    free(copy);
+    return value;
 }
 
 void control_problem(struct control_response *response, unsigned status, const char *code,
@@ -96,9 +98,10 @@ void control_problem(struct control_response *response, unsigned status, const c
     va_end(args);
     response->status = status;
     json_decref(response->body);
-    response->body = json_pack(
-        "{s:s, s:i, s:s, s:s, s:o, s:s*}", "type", "about:blank", "status", (int)status, "code",
-        code, "title", MHD_get_reason_phrase_for(status), "detail", json_text(text), "next", next);
+    response->body =
+        json_pack("{s:s, s:i, s:s, s:s, s:o, s:s*}", "type", "about:blank", "status", (int)status,
+                  "code", code, "title", MHD_get_reason_phrase_for(status), "detail",
+                  control_text(text), "next", next);
 }
 
 static bool method_serves(const char *route, const char *method)

@@ -64,6 +64,10 @@ const char *control_header(const struct control_request *request, const char *na
 /* control_problem fills in an RFC 9457 answer:
  * {"type":"about:blank","status":404,"code":"…","title":"…","detail":"…","next":"…"}. detail is
  * printf-like. */
+/* control_text is json_string for a text that need not be UTF-8, such as one cut short or named by
+ * a client: then every byte above 0x7f becomes '?'. */
+json_t *control_text(const char *text);
+
 void control_problem(struct control_response *response, unsigned status, const char *code,
                      const char *next, const char *detail, ...)
     __attribute__((format(printf, 5, 6)));
@@ -71,6 +75,6 @@ void control_problem(struct control_response *response, unsigned status, const c
 /* The client's side, over libcurl.  if_match is an entity tag with its quotes, or NULL.  Returns
  * the HTTP status (body in *answer, the caller's to decref; NULL when it was not JSON), or a
  * negative errno: -ECONNREFUSED and -ENOENT when no daemon answers on the socket, -EACCES when it
- * may not be used, -ETIMEDOUT after 10 s, -EIO when the answer was cut short. */
+ * may not be used, -ETIMEDOUT after 8 s, -EIO when the answer was cut short. */
 int control_call(const char *socket_path, const char *method, const char *path_and_query,
                  const char *body, size_t body_len, const char *if_match, json_t **answer);

@@ -10,7 +10,7 @@
 #include "conf/control.h"
 
 #define ANSWER_MAX      ((size_t)64 << 20)
-#define CALL_TIMEOUT_MS 10000L
+#define CALL_TIMEOUT_MS 8000L /* an apply is answered within 5 s */
 
 struct answer_text {
     char *text;

@@ -79,6 +79,31 @@ static bool is_default(const struct key *key, const struct conf *conf, const cha
     return same;
 }
 
+static void print_element(const struct key_set *set, const struct conf *conf, const void *element,
+                          bool with_id, FILE *out);
+
+/* {name: {key: value, ...}, ...}; "" when it is empty. */
+static char *map_text(const struct key *key, const struct conf *conf, const void *base)
+{
+    char *text = NULL;
+    size_t len;
+    void *map = (void *)(uintptr_t)base;
+    FILE *out = open_memstream(&text, &len);
+    if (!out)
+        return NULL;
+    for (uint32_t i = 0; i < *key_count(key, map); i++) {
+        const void *element = key_element(key, map, i);
+        char *id = value_text(key->set->id, conf, element);
+        fprintf(out, "%s%s: ", i ? ", " : "{", id ? id : "");
+        print_element(key->set, conf, element, false, out);
+        free(id);
+    }
+    if (*key_count(key, map))
+        fputc('}', out);
+    fclose(out);
+    return text;
+}
+
 /* A whole element on one line: what is not as by default, without the name that the path has. */
 static void print_element(const struct key_set *set, const struct conf *conf, const void *element,
                           bool with_id, FILE *out)
@@ -90,7 +115,11 @@ static void print_element(const struct key_set *set, const struct conf *conf, co
         if (!table_applies(key, kinds) || (key == set->id && !with_id))
             continue;
         char *text = value_text(key, conf, element);
-        bool always = key->flags & KEY_REQUIRED;
+        if (key->type == KEY_MAP) {
+            free(text);
+            text = map_text(key, conf, element);
+        }
+        bool always = key->flags & KEY_REQUIRED || key->type == KEY_MAP;
         if (text && *text && (always || !is_default(key, conf, text, set->bytes))) {
             fprintf(out, "%s%s: %s", comma, key->name, text);
             comma = ", ";

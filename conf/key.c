@@ -104,15 +104,25 @@ static struct key_fault read_word(const struct key *key, const char *text, void 
 
 static struct key_fault read_text(const struct key *key, const char *text, size_t len, void *base)
 {
-    bool valid = key->type == KEY_NAME     ? value_name_valid(text, len, key->max)
-                 : key->type == KEY_DEVICE ? value_device_valid(text, len)
-                                           : value_text_valid(text, len) && len > 0;
+    bool valid = key->flags & KEY_VERSIONED ? value_versioned_valid(text, len, key->max)
+                 : key->type == KEY_NAME    ? value_name_valid(text, len, key->max)
+                 : key->type == KEY_DEVICE  ? value_device_valid(text, len)
+                                            : value_text_valid(text, len) && len > 0;
     if (!valid)
         return fault("bad_value", NULL, NULL);
     if (len >= key->width)
-        return fault("out_of_range", "longer than the 255 bytes there is room for", NULL);
+        return fault("out_of_range",
+                     key->type == KEY_TEXT ? NULL : "longer than the 255 bytes there is room for",
+                     NULL);
     memcpy((char *)base + key->offset, text, len + 1);
     return fine;
+}
+
+static struct key_fault read_decimal(const struct key *key, const char *text, size_t len,
+                                     void *base)
+{
+    int rc = value_decimal_read(text, len, (char *)base + key->offset);
+    return rc < 0 ? fault(rc == -ERANGE ? "out_of_range" : "wrong_type", NULL, NULL) : fine;
 }
 
 static struct key_fault read_scalar(const struct key *key, const char *text, size_t len, void *base)
@@ -126,7 +136,10 @@ static struct key_fault read_scalar(const struct key *key, const char *text, siz
     case KEY_NAME:
     case KEY_PATH:
     case KEY_DEVICE:
+    case KEY_TEXT:
         return read_text(key, text, len, base);
+    case KEY_DECIMAL:
+        return read_decimal(key, text, len, base);
     case KEY_MAC:
         if (value_mac(text, len, (uint8_t *)base + key->offset) < 0)
             return fault("bad_value", NULL, NULL);
@@ -234,6 +247,60 @@ static struct key_fault read_list(const struct key *key, const struct conf *conf
     return result;
 }
 
+static struct conf_variant *find_variant(const struct key *key, void *base, const char *name)
+{
+    struct conf_variant *variants = (void *)((char *)base + key->offset);
+    for (uint32_t i = 0; i < *key_count(key, base); i++)
+        if (strcmp(variants[i].name, name) == 0)
+            return &variants[i];
+    return NULL;
+}
+
+/* The weights by name make the variants; the rewards by name are given to them. */
+static struct key_fault read_variant(const struct key *key, const struct yaml_node *node,
+                                     void *base)
+{
+    const char *name = node->key->text;
+    struct conf_variant *variant = find_variant(key, base, name);
+    uint64_t weight;
+    if (node->broken)
+        return fine;
+    if (key->type == KEY_REWARDS) {
+        if (!variant)
+            return fault("bad_value", "the hunt's variants have none of this name", node->key);
+        if (node->kind != YAML_SCALAR || node->len < 1 || node->len > CONF_NAME_MAX ||
+            !value_text_valid(node->text, node->len))
+            return fault("bad_value", NULL, node);
+        memcpy(variant->reward, node->text, node->len + 1);
+        return fine;
+    }
+    if (!value_name_valid(name, node->key->len, CONF_NAME_MAX))
+        return fault("bad_value",
+                     "the name of a variant is 1 to 64 characters of A-Z a-z 0-9 . _ -", node->key);
+    if (node->kind != YAML_SCALAR || value_number(node->text, node->len, &weight) < 0)
+        return fault("wrong_type", NULL, node);
+    if (weight > key->max)
+        return fault("out_of_range", NULL, node);
+    variant = (struct conf_variant *)(void *)((char *)base + key->offset) + *key_count(key, base);
+    ++*key_count(key, base);
+    memcpy(variant->name, name, node->key->len + 1);
+    variant->weight = (uint32_t)weight;
+    return fine;
+}
+
+static struct key_fault read_variants(const struct key *key, const struct yaml_node *map,
+                                      void *base)
+{
+    struct key_fault result = fine;
+    if (map->kind != YAML_MAP)
+        return fault("wrong_type", NULL, NULL);
+    if (key->type == KEY_VARIANTS && (map->count < 1 || map->count > CONF_VARIANTS_MAX))
+        return fault("out_of_range", NULL, NULL);
+    for (const struct yaml_node *one = map->first; one && !result.code; one = one->next)
+        result = read_variant(key, one, base);
+    return result;
+}
+
 struct key_fault key_read(const struct key *key, const struct conf *conf,
                           const struct yaml_node *node, void *base)
 {
@@ -241,6 +308,8 @@ struct key_fault key_read(const struct key *key, const struct conf *conf,
         return fine;
     if (yaml_empty(node))
         return fault("bad_value", "has no value", NULL);
+    if (key->type == KEY_VARIANTS || key->type == KEY_REWARDS)
+        return read_variants(key, node, base);
     if (node->kind == YAML_MAP)
         return fault("wrong_type", NULL, NULL);
     if (key->type >= KEY_ADDRESSES)

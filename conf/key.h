@@ -30,21 +30,27 @@ enum key_type {
     KEY_PATH,
     KEY_DEVICE,
     KEY_MAC,
+    KEY_DECIMAL,   /* text of a number as JSON writes it */
+    KEY_TEXT,      /* any text */
     KEY_ADDRESSES, /* struct conf_addr[CONF_ADDRS_MAX], and their count */
     KEY_ITEMS,     /* names allocated, and their count */
     KEY_BITS,      /* several of the words: a bit each */
     KEY_BOOLS,     /* several of the words: a bool each, one behind the other */
     KEY_TYPES,     /* names of event types: a bit each, as events.types has them */
+    KEY_VARIANTS,  /* struct conf_variant[CONF_VARIANTS_MAX] and their count: weights by name */
+    KEY_REWARDS,   /* the rewards of those: texts by name */
+    KEY_TEMPLATES, /* keys of hunts by name, read where hunts name them and not kept */
 };
 
 enum key_flag {
     KEY_HOT = 1 << 0, /* changes while running; else at the next start */
     KEY_REQUIRED = 1 << 1,
-    KEY_AUTO = 1 << 2,   /* may be `auto`: all ones; for a list, a bool at auto_offset */
-    KEY_POWER = 1 << 3,  /* a power of two */
-    KEY_TRAIL = 1 << 4,  /* of trail hunts, */
-    KEY_BASKET = 1 << 5, /* of basket hunts, */
-    KEY_TILES = 1 << 6,  /* of tiles hunts; of none of them: of any hunt */
+    KEY_AUTO = 1 << 2,       /* may be `auto`: all ones; for a list, a bool at auto_offset */
+    KEY_POWER = 1 << 3,      /* a power of two */
+    KEY_TRAIL = 1 << 4,      /* of trail hunts, */
+    KEY_BASKET = 1 << 5,     /* of basket hunts, */
+    KEY_TILES = 1 << 6,      /* of tiles hunts; of none of them: of any hunt */
+    KEY_VERSIONED = 1 << 16, /* a name may end in @ and a version */
 };
 
 #define KEY_KINDS (KEY_TRAIL | KEY_BASKET | KEY_TILES)

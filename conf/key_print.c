@@ -92,6 +92,25 @@ static void print_date(int64_t time_ms, FILE *out)
     fputs(text, out);
 }
 
+static void print_variants(const struct key *key, const void *base, FILE *out)
+{
+    uint32_t count = *key_count(key, (void *)(uintptr_t)base);
+    const struct conf_variant *variants = (const void *)((const char *)base + key->offset);
+    const char *comma = "{";
+    for (uint32_t i = 0; i < count; i++) {
+        if (key->type == KEY_REWARDS && !variants[i].reward[0])
+            continue;
+        fprintf(out, "%s%s: ", comma, variants[i].name);
+        if (key->type == KEY_VARIANTS)
+            fprintf(out, "%u", variants[i].weight);
+        else
+            value_print_text(out, variants[i].reward);
+        comma = ", ";
+    }
+    if (*comma == ',')
+        fputc('}', out);
+}
+
 static void print_number(const struct key *key, uint64_t value, FILE *out)
 {
     if ((key->flags & KEY_AUTO) && value == (key->width == 4 ? UINT32_MAX : UINT64_MAX))
@@ -132,8 +151,12 @@ void key_print(const struct key *key, const struct conf *conf, const void *base,
     case KEY_NAME:
     case KEY_PATH:
     case KEY_DEVICE:
+    case KEY_TEXT:
         if (*field)
             value_print_text(out, field);
+        break;
+    case KEY_DECIMAL:
+        fputs(field, out);
         break;
     case KEY_MAC:
         print_mac((const uint8_t *)field, out);
@@ -149,6 +172,11 @@ void key_print(const struct key *key, const struct conf *conf, const void *base,
     case KEY_TYPES:
         print_types(key, conf, base, out);
         break;
+    case KEY_VARIANTS:
+    case KEY_REWARDS:
+        print_variants(key, base, out);
+        break;
+    case KEY_TEMPLATES:
     case KEY_SECTION:
     case KEY_LIST:
     case KEY_MAP:
@@ -232,7 +260,8 @@ void key_describe(const struct key *key, FILE *out)
         describe_words(key, "one of ", out);
         break;
     case KEY_NAME:
-        fprintf(out, "1 to %llu characters of A-Z a-z 0-9 . _ -", (unsigned long long)key->max);
+        fprintf(out, "1 to %llu characters of A-Z a-z 0-9 . _ -%s", (unsigned long long)key->max,
+                key->flags & KEY_VERSIONED ? " and one @ before a version" : "");
         break;
     case KEY_PATH:
         fputs("a path without control characters", out);
@@ -244,6 +273,12 @@ void key_describe(const struct key *key, FILE *out)
         break;
     case KEY_MAC:
         fputs("a unicast MAC address such as 02:00:00:00:00:01", out);
+        break;
+    case KEY_DECIMAL:
+        fputs("a number as JSON writes it, such as -1, 0.25 or 1e6", out);
+        break;
+    case KEY_TEXT:
+        fprintf(out, "a text of 1 to %u bytes", key->width - 1);
         break;
     case KEY_ADDRESSES:
         fprintf(out,
@@ -260,6 +295,16 @@ void key_describe(const struct key *key, FILE *out)
         break;
     case KEY_TYPES:
         fputs("a list of names from events.types", out);
+        break;
+    case KEY_VARIANTS:
+        fprintf(out, "1 to %u weights from 0 to %llu by name, such as { plain: 90, double: 10 }",
+                CONF_VARIANTS_MAX, (unsigned long long)key->max);
+        break;
+    case KEY_REWARDS:
+        fprintf(out, "texts of 1 to %u bytes by the variant's name", CONF_NAME_MAX);
+        break;
+    case KEY_TEMPLATES:
+        fputs("a mapping from names to keys of hunts", out);
         break;
     }
 }

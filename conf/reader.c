@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "conf/table.h"
+#include "conf/template.h"
 
-#define NEAR_MAX     2  /* edits between an unknown key and one that was meant */
+#define NEAR_MAX     READER_NEAR_MAX
 #define LIST_MAX     12 /* possible keys are listed when there are fewer */
 #define NEAR_KEY_MAX 32
 
@@ -47,8 +48,7 @@ void reader_anchor(struct reader *r, const struct yaml_node *node, const char *d
         memcpy(path, joined, (size_t)len + 1);
 }
 
-/* Levenshtein's distance, or anything over NEAR_MAX. */
-static unsigned distance(const char *a, const char *b)
+unsigned reader_distance(const char *a, const char *b)
 {
     size_t a_len = strlen(a), b_len = strlen(b);
     unsigned row[NEAR_KEY_MAX + 1];
@@ -74,7 +74,7 @@ static const struct key *find_near(const struct key_set *set, unsigned kinds, co
     const struct key *best = NULL;
     unsigned best_distance = NEAR_MAX + 1;
     for (const struct key *key = set->keys; key->name; key++) {
-        unsigned d = distance(name, key->name);
+        unsigned d = reader_distance(name, key->name);
         if (table_applies(key, kinds) && d < best_distance && d < strlen(key->name)) {
             best = key;
             best_distance = d;
@@ -119,7 +119,7 @@ static void report_unknown(struct reader *r, const struct key_set *set, unsigned
 
 /* Finds the row of a key.  A row of another kind of element is an error that says so, once the
  * kind is known. */
-static void check_key(struct reader *r, const struct key_set *set, unsigned kinds,
+void reader_check_key(struct reader *r, const struct key_set *set, unsigned kinds,
                       const struct yaml_node *name)
 {
     const struct key *other = NULL;
@@ -138,7 +138,7 @@ static void check_key(struct reader *r, const struct key_set *set, unsigned kind
                  table_kind_name(other->flags), table_kind_name(kinds));
 }
 
-static unsigned find_kinds(const struct key_set *set, const struct yaml_node *map)
+unsigned reader_kinds(const struct key_set *set, const struct yaml_node *map)
 {
     const struct yaml_node *kind = set == &table_hunt ? yaml_find(map, "kind") : NULL;
     if (!kind || kind->kind != YAML_SCALAR)
@@ -147,8 +147,8 @@ static unsigned find_kinds(const struct key_set *set, const struct yaml_node *ma
 }
 
 /* "max_depth must be a whole number from 1 to 16, not '4x'" */
-static void report_value(struct reader *r, const struct key *key, const struct yaml_node *node,
-                         const struct key_fault *fault)
+void reader_report(struct reader *r, const struct key *key, const struct yaml_node *node,
+                   const struct key_fault *fault)
 {
     char expected[256] = "";
     const struct yaml_node *place = fault && fault->node ? fault->node : node;
@@ -207,7 +207,12 @@ static void read_element(struct reader *r, const struct key *key, const struct y
 {
     void *element = key_element(key, base, index);
     set_place(key->set, node->key ? node->key : node, element);
-    if (node->kind == YAML_MAP) {
+    if (node->kind == YAML_MAP && key->set == &table_hunt) {
+        struct yaml_node whole;
+        struct yaml_node *copies = template_join(r, node, &whole);
+        read_set(r, key->set, &whole, node, element);
+        free(copies);
+    } else if (node->kind == YAML_MAP) {
         read_set(r, key->set, node, node, element);
     } else if (key->type == KEY_MAP && yaml_empty(node)) {
         read_set(r, key->set, NULL, node, element);
@@ -229,8 +234,10 @@ static bool read_element_name(struct reader *r, const struct key *key, const str
     if (!fault.code)
         return true;
     diag_add(r->diags, reader_at(r, node->key), fault.code,
-             "the name of an %s must be 1 to %u characters of A-Z a-z 0-9 . _ -, not %s",
-             key->set->noun, (unsigned)id->max, reader_quote(r, node->key));
+             "the name of each %s must be 1 to %u characters of A-Z a-z 0-9 . _ -%s, not %s",
+             key->set->noun, (unsigned)id->max,
+             id->flags & KEY_VERSIONED ? " and one @ before a version" : "",
+             reader_quote(r, node->key));
     return false;
 }
 
@@ -282,7 +289,10 @@ static void read_key(struct reader *r, const struct key_set *set, const struct k
         if (absent || node->kind == YAML_MAP)
             read_set(r, key->set, absent ? NULL : node, node ? node : where, base);
         else
-            report_value(r, key, node, NULL);
+            reader_report(r, key, node, NULL);
+    } else if (key->type == KEY_TEMPLATES) {
+        if (!absent && !yaml_empty(node))
+            template_check(r, key, node);
     } else if (!key_is_set(key)) {
         struct key_fault fault = {0};
         if (absent)
@@ -290,14 +300,14 @@ static void read_key(struct reader *r, const struct key_set *set, const struct k
         else
             fault = key_read(key, r->conf, node, base);
         if (fault.code)
-            report_value(r, key, node, &fault);
+            reader_report(r, key, node, &fault);
     } else if (absent || ((key->flags & KEY_AUTO) && node->kind == YAML_SCALAR &&
                           strcmp(node->text, "auto") == 0)) {
         set_auto(key, base);
     } else if (node->kind == (key->type == KEY_LIST ? YAML_LIST : YAML_MAP)) {
         read_elements(r, key, node, base);
     } else {
-        report_value(r, key, node, NULL);
+        reader_report(r, key, node, NULL);
     }
 }
 
@@ -305,9 +315,9 @@ static void read_key(struct reader *r, const struct key_set *set, const struct k
 static void read_set(struct reader *r, const struct key_set *set, const struct yaml_node *map,
                      const struct yaml_node *where, void *base)
 {
-    unsigned kinds = find_kinds(set, map);
+    unsigned kinds = reader_kinds(set, map);
     for (const struct yaml_node *node = map ? map->first : NULL; node; node = node->next)
-        check_key(r, set, kinds, node->key);
+        reader_check_key(r, set, kinds, node->key);
     for (const struct key *key = set->keys; key->name; key++)
         if (table_applies(key, kinds))
             read_key(r, set, key, yaml_find(map, key->name), where, base);

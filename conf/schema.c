@@ -33,6 +33,12 @@ static void print_words(FILE *out, const struct key *key)
     fputc(']', out);
 }
 
+static void print_name_pattern(FILE *out, const struct key *key)
+{
+    fprintf(out, "\"pattern\": \"^[A-Za-z0-9._-]{1,%llu}%s$\"", (unsigned long long)key->max,
+            key->flags & KEY_VERSIONED ? "(@[A-Za-z0-9._-]+)?" : "");
+}
+
 /* One value, or one element of a list of values: members of its schema, without braces. */
 static void print_scalar(FILE *out, const struct key *key)
 {
@@ -58,6 +64,12 @@ static void print_scalar(FILE *out, const struct key *key)
         fprintf(out, "\"type\": \"number\", \"exclusiveMinimum\": 0, \"maximum\": %llu",
                 (unsigned long long)(key->max >> 16));
         break;
+    case KEY_DECIMAL:
+        fputs("\"type\": [\"number\", \"string\"]", out);
+        break;
+    case KEY_TEXT:
+        fprintf(out, "\"type\": \"string\", \"minLength\": 1, \"maxLength\": %u", key->width - 1);
+        break;
     case KEY_DATE:
         fputs("\"type\": \"string\", \"format\": \"date-time\"", out);
         break;
@@ -65,8 +77,8 @@ static void print_scalar(FILE *out, const struct key *key)
         fputs("\"type\": \"boolean\"", out);
         break;
     case KEY_NAME:
-        fprintf(out, "\"type\": \"string\", \"pattern\": \"^[A-Za-z0-9._-]{1,%llu}$\"",
-                (unsigned long long)key->max);
+        fputs("\"type\": \"string\", ", out);
+        print_name_pattern(out, key);
         break;
     case KEY_CHOICE:
     case KEY_BITS:
@@ -86,9 +98,26 @@ static void print_scalar(FILE *out, const struct key *key)
     }
 }
 
+static void print_mapping(FILE *out, const struct key *key)
+{
+    fputs("\"type\": \"object\", \"additionalProperties\": { ", out);
+    if (key->type == KEY_VARIANTS)
+        fprintf(out, "\"type\": \"integer\", \"minimum\": 0, \"maximum\": %llu",
+                (unsigned long long)key->max);
+    else if (key->type == KEY_REWARDS)
+        fprintf(out, "\"type\": \"string\", \"minLength\": 1, \"maxLength\": %u", CONF_NAME_MAX);
+    else
+        fputs("\"type\": \"object\"", out);
+    fputs(" }", out);
+}
+
 /* A list of values may be written as one value. */
 static void print_value(FILE *out, const struct key *key)
 {
+    if (key->type >= KEY_VARIANTS) {
+        print_mapping(out, key);
+        return;
+    }
     if (key->type < KEY_ADDRESSES) {
         print_scalar(out, key);
         return;
@@ -115,23 +144,21 @@ static void print_default(FILE *out, const struct key *key)
             fputc(*c, out);
 }
 
-/* Hunts come in kinds with keys of their own: one schema each, told apart by `kind`. */
+/* Hunts come in kinds with keys of their own: one schema each, told apart by `kind`; and with a
+ * template, which may give any key. */
 static void schema_element(FILE *out, const struct key *key, int depth)
 {
+    static const unsigned kinds[] = {KEY_TRAIL, KEY_BASKET, KEY_TILES, KEY_KINDS};
     if (key->set != &table_hunt) {
         schema_set(out, key->set, 0, depth);
         return;
     }
-    fputs("{ \"oneOf\": [\n", out);
-    indent(out, depth + 1);
-    schema_set(out, key->set, KEY_TRAIL, depth + 1);
-    fputs(",\n", out);
-    indent(out, depth + 1);
-    schema_set(out, key->set, KEY_BASKET, depth + 1);
-    fputs(",\n", out);
-    indent(out, depth + 1);
-    schema_set(out, key->set, KEY_TILES, depth + 1);
-    fputs("\n", out);
+    fputs("{ \"anyOf\": [\n", out);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        indent(out, depth + 1);
+        schema_set(out, key->set, kinds[i], depth + 1);
+        fputs(i + 1 < sizeof kinds / sizeof *kinds ? ",\n" : "\n", out);
+    }
     indent(out, depth);
     fputs("] }", out);
 }
@@ -148,8 +175,9 @@ static void schema_list(FILE *out, const struct key *key, int depth)
         fprintf(out, "{ \"type\": \"object\", \"minProperties\": %llu, \"maxProperties\": %llu,\n",
                 (unsigned long long)key->min, (unsigned long long)key->max);
         indent(out, depth + 1);
-        fprintf(out, "\"propertyNames\": { \"pattern\": \"^[A-Za-z0-9._-]{1,%llu}$\" },\n",
-                (unsigned long long)key->set->id->max);
+        fputs("\"propertyNames\": { ", out);
+        print_name_pattern(out, key->set->id);
+        fputs(" },\n", out);
         indent(out, depth + 1);
         fputs("\"additionalProperties\": ", out);
         schema_element(out, key, depth + 1);
@@ -162,7 +190,7 @@ static void schema_value(FILE *out, const struct key *key, unsigned kinds)
     fputs("{ \"description\": ", out);
     print_string(out, key->help);
     fprintf(out, ", \"x-hot\": %s, ", key->flags & KEY_HOT ? "true" : "false");
-    if (kinds && key->type == KEY_CHOICE && strcmp(key->name, "kind") == 0)
+    if (kinds && kinds != KEY_KINDS && key->type == KEY_CHOICE && strcmp(key->name, "kind") == 0)
         fprintf(out, "\"const\": \"%s\"", table_kind_name(kinds));
     else
         print_value(out, key);
@@ -175,6 +203,10 @@ static void print_required(FILE *out, const struct key_set *set, unsigned kinds,
 {
     const char *comma = "";
     indent(out, depth);
+    if (kinds == KEY_KINDS) {
+        fputs("\"required\": [\"name\", \"template\"],\n", out);
+        return;
+    }
     fputs("\"required\": [", out);
     for (const struct key *key = set->keys; key->name; key++) {
         if (!(key->flags & KEY_REQUIRED) || !table_applies(key, kinds))
@@ -183,6 +215,15 @@ static void print_required(FILE *out, const struct key_set *set, unsigned kinds,
         comma = ", ";
     }
     fputs("],\n", out);
+}
+
+/* Kinds share names of keys; the widest row stands first. */
+static bool is_repeat(const struct key_set *set, const struct key *key)
+{
+    for (const struct key *other = set->keys; other != key; other++)
+        if (strcmp(other->name, key->name) == 0)
+            return true;
+    return false;
 }
 
 static void schema_body(FILE *out, const struct key_set *set, unsigned kinds, int depth)
@@ -194,7 +235,7 @@ static void schema_body(FILE *out, const struct key_set *set, unsigned kinds, in
     indent(out, depth);
     fputs("\"properties\": {", out);
     for (const struct key *key = set->keys; key->name; key++) {
-        if (!table_applies(key, kinds))
+        if (!table_applies(key, kinds) || (kinds == KEY_KINDS && is_repeat(set, key)))
             continue;
         fprintf(out, "%s\n", comma);
         indent(out, depth + 1);

@@ -32,6 +32,13 @@ static const char *const idle_words[] = {
     [CONF_IDLE_POLL] = "poll", [CONF_IDLE_PAUSE] = "pause", [CONF_IDLE_SLEEP] = "sleep", NULL};
 static const char *const kind_words[] = {
     [CONF_TRAIL] = "trail", [CONF_BASKET] = "basket", [CONF_TILES] = "tiles", NULL};
+static const char *const member_words[] = {[CONF_MEMBER_STRING] = "string",
+                                           [CONF_MEMBER_NUMBER] = "number",
+                                           [CONF_MEMBER_INTEGER] = "integer",
+                                           [CONF_MEMBER_BOOLEAN] = "boolean",
+                                           [CONF_MEMBER_OBJECT] = "object",
+                                           [CONF_MEMBER_ARRAY] = "array",
+                                           NULL};
 static const char *const sink_words[] = {[CONF_SINK_FILE] = "file", NULL};
 static const char *const outcome_words[] = {
 #define OUTCOME_WORD(name, help) #name,
@@ -115,9 +122,42 @@ static const struct key dedupe_keys[] = {
 
 static const struct key_set dedupe_set = {.noun = "events.dedupe", .keys = dedupe_keys};
 
+#define MEMBER(member) AT(struct conf_member, member)
+
+static const struct key member_name_key = {
+    "name", KEY_NAME, KEY_HOT, MEMBER(name), .max = CONF_NAME_MAX, .help = "the member's name"};
+
+static const struct key member_keys[] = {
+    {"type", KEY_CHOICE, KEY_HOT | KEY_REQUIRED, MEMBER(type), .words = member_words,
+     .help = "the JSON type of its value; an integer is a number that is whole, however written"},
+    {"required", KEY_BOOL, KEY_HOT, MEMBER(required), .fallback = "false",
+     .help = "data must have it"},
+    {"min", KEY_DECIMAL, KEY_HOT, MEMBER(min), .absent = "no limit",
+     .help = "the least number; compared digit by digit, never rounded"},
+    {"max", KEY_DECIMAL, KEY_HOT, MEMBER(max), .absent = "no limit", .help = "the greatest number"},
+    {"min_length", KEY_NUMBER, KEY_HOT, MEMBER(min_length), .max = EVENT_BYTES_MAX, .fallback = "0",
+     .help = "of a string: the fewest bytes of UTF-8, escapes decoded"},
+    {"max_length", KEY_NUMBER, KEY_HOT, MEMBER(max_length), .max = EVENT_BYTES_MAX,
+     .fallback = "65535", .help = "of a string: the most bytes"},
+    {"enum", KEY_ITEMS, KEY_HOT, LIST_AT(struct conf_member, value), .min = 1,
+     .max = CONF_VALUES_MAX, .absent = "any value",
+     .help = "the strings or numbers that the value may be; quote strings that look like numbers"},
+    {"pattern", KEY_TEXT, KEY_HOT, MEMBER(pattern), .absent = "any text",
+     .help = "what the whole string must look like: * is any text, ? one character, [a-z0] one of "
+             "these, [!a-z] none of them, all else itself"},
+    {0},
+};
+
+static const struct key_set member_set = {.noun = "declared member of data",
+                                          .keys = member_keys,
+                                          .id = &member_name_key,
+                                          .bytes = sizeof(struct conf_member),
+                                          .place_offset = offsetof(struct conf_member, place),
+                                          .check = check_member};
+
 static const struct key type_name_key = {"name",
                                          KEY_NAME,
-                                         KEY_HOT,
+                                         KEY_HOT | KEY_VERSIONED,
                                          AT(struct conf_type, name),
                                          .max = EVENT_TYPE_MAX,
                                          .help = "the event type"};
@@ -129,6 +169,12 @@ static const struct key type_keys[] = {
      .words = field_words, .absent = "none", .help = "what an event of the type must not have"},
     {"strict", KEY_BOOL, KEY_HOT, AT(struct conf_type, strict), .fallback = "false",
      .help = "reject events with keys that are not an event's own"},
+    {"data", KEY_MAP, KEY_HOT, AT(struct conf_type, members),
+     COUNT_AT(struct conf_type, member_count), .max = CONF_MEMBERS_MAX, .set = &member_set,
+     .help = "what the members of an event's data have to be, such as "
+             "price: { type: number, min: 0 }; data must then be an object, where there is any"},
+    {"strict_data", KEY_BOOL, KEY_HOT, AT(struct conf_type, strict_data), .fallback = "false",
+     .help = "reject events whose data has members that are not declared"},
     {0},
 };
 
@@ -229,6 +275,8 @@ static const struct key_set lcore_set = {.noun = "lcore",
 static const struct key hunt_keys[] = {
     {"name", KEY_NAME, KEY_HOT | KEY_REQUIRED, HUNT(name), .max = CONF_NAME_MAX,
      .help = "what events and outcomes call the hunt; users' progress belongs to the name"},
+    {"template", KEY_NAME, KEY_HOT, HUNT(from_template), .max = CONF_NAME_MAX, .absent = "none",
+     .help = "the template whose keys are the hunt's, but for those that it gives itself"},
     {"kind", KEY_CHOICE, KEY_HOT | KEY_REQUIRED, HUNT(kind), .words = kind_words,
      .help = "trail: reach a treasure step by step; basket: see items that belong together; tiles: "
              "be the first to claim a tile of a map"},
@@ -245,6 +293,13 @@ static const struct key hunt_keys[] = {
     {"cooldown", KEY_TIME, KEY_HOT | KEY_TRAIL | KEY_BASKET, HUNT(cooldown_ns), .min = SECOND,
      .max = 365 * DAY, .absent = "users win once",
      .help = "how long after a win the user can win again"},
+    {"variants", KEY_VARIANTS, KEY_HOT | KEY_TRAIL | KEY_BASKET, HUNT(variants),
+     COUNT_AT(struct conf_hunt, variant_count), .max = 1000000, .absent = "none",
+     .help = "ways to play the hunt: a user always falls in the same one, as many users in each as "
+             "its weight says; another weight changes nothing for who has begun"},
+    {"rewards", KEY_REWARDS, KEY_HOT | KEY_TRAIL | KEY_BASKET, HUNT(variants),
+     COUNT_AT(struct conf_hunt, variant_count), .absent = "none",
+     .help = "what an award in each variant is worth: a text for the sinks"},
     {"start", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, LIST_AT(struct conf_hunt, start),
      .min = 1, .max = CONF_NODES_MAX, .help = "the items at which a trail begins"},
     {"treasure", KEY_ITEMS, KEY_HOT | KEY_REQUIRED | KEY_TRAIL, LIST_AT(struct conf_hunt, treasure),
@@ -352,6 +407,9 @@ static const struct key root_keys[] = {
      .fallback = "8192", .help = "events on their way from one rx part to one shard part"},
     {"drain", KEY_TIME, 0, AT(struct conf, drain_ns), .max = 10 * MINUTE, .fallback = "5s",
      .help = "how long a stop waits for the input to fall silent"},
+    {"templates", KEY_TEMPLATES, KEY_HOT, .max = CONF_TEMPLATES_MAX, .absent = "none",
+     .set = &table_hunt,
+     .help = "families of hunts: keys that hunts take over with template: NAME"},
     {"hunts", KEY_LIST, KEY_HOT, AT(struct conf, hunts), COUNT_AT(struct conf, hunt_count),
      .max = CONF_HUNTS_MAX, .set = &table_hunt, .help = "what to look for, and what to award"},
     {"sinks", KEY_LIST, 0, AT(struct conf, sinks), COUNT_AT(struct conf, sink_count),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dataplane/base/json.h"
 #include "dataplane/base/text.h"
 
 #define DECIMALS_MAX 9
@@ -194,6 +195,36 @@ bool value_name_valid(const char *text, size_t len, size_t max)
             text[i] != '-')
             return false;
     return len >= 1 && len <= max;
+}
+
+bool value_versioned_valid(const char *text, size_t len, size_t max)
+{
+    const char *at = memchr(text, '@', len);
+    size_t name_len = at ? (size_t)(at - text) : len;
+    return len <= max && value_name_valid(text, name_len, max) &&
+           (!at || value_name_valid(at + 1, len - name_len - 1, max));
+}
+
+int value_decimal_read(const char *text, size_t len, char out[CONF_DECIMAL_MAX + 1])
+{
+    struct json json;
+    size_t count = 0, exponent;
+    out[0] = 0;
+    for (size_t i = 0; i < len; i++) {
+        bool gap = text[i] == '_' && i > 0 && i + 1 < len && is_digit(text[i - 1]) &&
+                   is_digit(text[i + 1]);
+        if (!gap && count == CONF_DECIMAL_MAX)
+            return -ERANGE;
+        if (!gap)
+            out[count++] = text[i];
+    }
+    out[count] = 0;
+    json_init(&json, (const uint8_t *)out, count, 1);
+    if (json_number(&json, 0) != count)
+        return -EINVAL;
+    exponent = strcspn(out, "eE");
+    exponent += strspn(out + exponent, "eE+-");
+    return count - exponent > 4 ? -ERANGE : 0;
 }
 
 /* [domain:]bus:device.function */

@@ -41,6 +41,14 @@ int value_mac(const char *text, size_t len, uint8_t mac[6]);
 /* value_name_valid: 1 to max characters of A-Z a-z 0-9 . _ - */
 bool value_name_valid(const char *text, size_t len, size_t max);
 
+/* value_versioned_valid: such a name, or two of them with '@' between, of max characters in all. */
+bool value_versioned_valid(const char *text, size_t len, size_t max);
+
+/* value_decimal_read copies a number as JSON writes it, without '_' between digits, to out with a
+ * NUL.  Returns 0, -EINVAL (no such number), -ERANGE (more than CONF_DECIMAL_MAX characters, or an
+ * exponent of more than four digits). */
+int value_decimal_read(const char *text, size_t len, char out[CONF_DECIMAL_MAX + 1]);
+
 /* value_device_valid: a PCI address, or a DPDK device `net_...` with its arguments. */
 bool value_device_valid(const char *text, size_t len);
 

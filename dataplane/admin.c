@@ -8,8 +8,9 @@
 
 #include "dataplane/admin_story.h"
 #include "dataplane/base/clock.h"
+#include "dataplane/base/counter.h"
 
-#define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define READ(field) counter_read(&(field))
 
 static json_t *number(uint64_t value)
 {
@@ -178,6 +179,22 @@ static json_t *status_packets(const struct topo *topo)
 static const char *const kind_names[] = {
     [CONF_TRAIL] = "trail", [CONF_BASKET] = "basket", [CONF_TILES] = "tiles"};
 
+static json_t *status_variants(const struct topo *topo, const struct rules_hunt *hunt, uint32_t h)
+{
+    json_t *variants = json_array();
+    for (uint32_t v = 0; v < hunt->variant_count; v++) {
+        uint64_t users = 0, awards = 0;
+        for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
+            users += READ(topo->shards[s]->counters.variant_users[h][v]);
+            awards += READ(topo->shards[s]->counters.variant_awards[h][v]);
+        }
+        json_array_append_new(variants,
+                              json_pack("{s:s, s:I, s:I}", "name", hunt->variants[v].name, "users",
+                                        (json_int_t)users, "awards", (json_int_t)awards));
+    }
+    return variants;
+}
+
 static json_t *status_hunts(const struct topo *topo)
 {
     const struct rules *rules = topo_snapshot(topo)->rules;
@@ -186,9 +203,11 @@ static json_t *status_hunts(const struct topo *topo)
         uint64_t awards = 0;
         for (uint32_t s = 0; s < topo->plan.shard_count; s++)
             awards += READ(topo->shards[s]->counters.awards[h]);
-        json_array_append_new(hunts, json_pack("{s:s, s:s, s:I}", "name", rules->hunts[h].name,
-                                               "kind", kind_names[rules->hunts[h].kind], "awards",
-                                               (json_int_t)awards));
+        json_t *hunt = json_pack("{s:s, s:s, s:I}", "name", rules->hunts[h].name, "kind",
+                                 kind_names[rules->hunts[h].kind], "awards", (json_int_t)awards);
+        if (rules->hunts[h].variant_count)
+            json_object_set_new(hunt, "variants", status_variants(topo, &rules->hunts[h], h));
+        json_array_append_new(hunts, hunt);
     }
     return hunts;
 }
@@ -300,16 +319,16 @@ static json_t *status_warnings(const struct topo *topo, const struct account *ac
 
 static json_t *status_config(const struct snapshot *snapshot)
 {
-    return json_pack("{s:i, s:s, s:s, s:s, s:i}", "version", (int)snapshot->version, "digest",
-                     snapshot->digest, "applied", snapshot->applied, "file", snapshot->conf->file,
-                     "hunts", (int)snapshot->rules->hunt_count);
+    return json_pack("{s:i, s:s, s:s, s:o, s:i}", "version", (int)snapshot->version, "digest",
+                     snapshot->digest, "applied", snapshot->applied, "file",
+                     control_text(snapshot->conf->file), "hunts", (int)snapshot->rules->hunt_count);
 }
 
 static void get_status(void *context, const struct control_request *request,
                        struct control_response *response)
 {
-    const struct topo *topo = context;
-    const struct snapshot *snapshot = topo_snapshot(topo);
+    struct topo *topo = context;
+    const struct snapshot *snapshot = topo_read_lock(topo);
     struct account account;
     (void)request;
     topo_account(topo, &account);
@@ -334,6 +353,7 @@ static void get_status(void *context, const struct control_request *request,
     json_object_set_new(status, "sinks", status_sinks(topo));
     json_object_set_new(status, "lcores", status_lcores(topo));
     json_object_set_new(status, "warnings", status_warnings(topo, &account));
+    topo_read_unlock(topo);
     response->body = status;
 }
 
@@ -344,38 +364,43 @@ static json_t *errors_json(const struct diag_list *diags)
     json_t *errors = json_array();
     for (unsigned i = 0; i < diags->count; i++) {
         const struct diag *d = &diags->diags[i];
-        json_array_append_new(errors, json_pack("{s:s, s:i, s:i, s:i, s:s, s:s, s:s}", "file",
-                                                d->file, "line", (int)d->line, "column",
-                                                (int)d->column, "length", (int)d->length, "code",
-                                                d->code, "text", d->text, "source", d->source));
+        json_array_append_new(errors, json_pack("{s:o, s:i, s:i, s:i, s:s, s:o, s:o}", "file",
+                                                control_text(d->file), "line", (int)d->line,
+                                                "column", (int)d->column, "length", (int)d->length,
+                                                "code", d->code, "text", control_text(d->text),
+                                                "source", control_text(d->source)));
     }
     return errors;
 }
 
-static void refuse_config(struct control_response *response, const struct topo *topo,
+static void refuse_config(struct control_response *response, struct topo *topo,
                           const struct diag_list *diags)
 {
+    uint32_t version = topo_read_lock(topo)->version;
+    topo_read_unlock(topo);
     control_problem(response, 422, "config_invalid", "trovectl conf check FILE",
                     "%u error%s in the configuration; v%u stays", diags->count,
-                    diags->count == 1 ? "" : "s", topo_snapshot(topo)->version);
+                    diags->count == 1 ? "" : "s", version);
     json_object_set_new(response->body, "errors", errors_json(diags));
 }
 
+/* The client's word for where the text stands; it comes back in messages, and in the status. */
 static const char *file_of(const struct control_request *request)
 {
     const char *file = control_query(request, "file");
-    return file ? file : "(request)";
+    return file && *file && strlen(file) < CONF_PATH_MAX ? file : "(request)";
 }
 
 static void get_config(void *context, const struct control_request *request,
                        struct control_response *response)
 {
-    const struct snapshot *snapshot = topo_snapshot(context);
+    const struct snapshot *snapshot = topo_read_lock(context);
     (void)request;
     response->body = status_config(snapshot);
     json_object_set_new(response->body, "text",
                         json_stringn(snapshot->conf->text, snapshot->conf->text_len));
     snprintf(response->etag, sizeof response->etag, "\"v%u\"", snapshot->version);
+    topo_read_unlock(context);
 }
 
 static void check_config(void *context, const struct control_request *request,
@@ -402,15 +427,17 @@ static void diff_config(void *context, const struct control_request *request,
                         struct control_response *response)
 {
     struct diag_list diags = {0};
-    const struct snapshot *snapshot = topo_snapshot(context);
+    struct topo *topo = context;
     struct conf *conf = conf_load(file_of(request), request->body, request->body_len, &diags);
     if (conf) {
         json_t *differences = json_array();
+        const struct snapshot *snapshot = topo_read_lock(topo);
         conf_diff(snapshot->conf, conf, add_difference, differences);
         response->body =
             json_pack("{s:i, s:o}", "version", (int)snapshot->version, "differences", differences);
+        topo_read_unlock(topo);
     } else {
-        refuse_config(response, context, &diags);
+        refuse_config(response, topo, &diags);
     }
     conf_free(conf);
     diag_list_fini(&diags);
@@ -425,23 +452,29 @@ static void add_restart(void *arg, char sign, const char *path, const char *from
 }
 
 /* What waits for a restart is what differs from the configuration that the daemon started with. */
-static json_t *applied_json(const struct topo *topo, const struct apply_result *result)
+static json_t *applied_json(struct topo *topo, const struct apply_result *result)
 {
     json_t *restart = json_array();
-    conf_diff(topo->conf, topo_snapshot(topo)->conf, add_restart, restart);
+    conf_diff(topo->conf, topo_read_lock(topo)->conf, add_restart, restart);
+    topo_read_unlock(topo);
     return json_pack("{s:i, s:i, s:f, s:i, s:i, s:b, s:o}", "version", (int)result->version,
                      "version_before", (int)result->version_before, "ms", result->ms, "lcores",
                      (int)result->cores, "changes", (int)result->changes, "pending",
                      (int)result->pending, "restart", restart);
 }
 
+/* The version that an If-Match names (RFC 9110, 13.1.1): 0 for any, and one that never is for what
+ * is no tag of ours. */
 static uint32_t if_match(const struct control_request *request)
 {
     const char *header = control_header(request, "If-Match");
-    unsigned version = 0;
-    if (header && sscanf(header, "\"v%u\"", &version) != 1) /* NOLINT(cert-err34-c) */
-        version = UINT32_MAX;
-    return version;
+    char *end;
+    if (!header || !strcmp(header, "*"))
+        return 0;
+    if (strncmp(header, "\"v", 2) != 0 || header[2] < '1' || header[2] > '9')
+        return UINT32_MAX;
+    unsigned long version = strtoul(header + 2, &end, 10);
+    return strcmp(end, "\"") || version > UINT32_MAX ? UINT32_MAX : (uint32_t)version;
 }
 
 static void put_config(void *context, const struct control_request *request,
@@ -462,7 +495,11 @@ static void put_config(void *context, const struct control_request *request,
                         "another apply is running; it ends or fails within 5 s");
     else if (rc == -ESTALE)
         control_problem(response, 412, "version_moved", "trovectl conf diff FILE",
-                        "running config is v%u, not v%u", result.version_before, version);
+                        "running config is v%u, not %.64s", result.version_before,
+                        control_header(request, "If-Match"));
+    else if (rc == -ESHUTDOWN)
+        control_problem(response, 409, "draining", "trovectl status",
+                        "troved is stopping and takes no configuration any more");
     else
         control_problem(response, 507, "not_stored", "df -h", "data_dir %s: %s", topo->store.path,
                         strerror(-rc));

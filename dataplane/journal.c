@@ -1,6 +1,8 @@
 /* journal.c - seals, writes and syncs a group of blocks, and moves on from segment to segment. */
 #include "dataplane/journal.h"
 
+#include "dataplane/base/counter.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -22,11 +24,6 @@ struct group {
     struct iovec parts[1 + SEGMENT_GROUP_BLOCKS];
     uint8_t header[SEGMENT_HEADER_BYTES] __attribute__((aligned(BLOCK_ALIGN)));
 };
-
-static void add(uint64_t *counter, uint64_t n)
-{
-    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}
 
 void journal_init(struct journal *journal, const struct journal_wiring *wiring)
 {
@@ -94,7 +91,7 @@ static int open_segment(struct journal *journal, struct group *group, uint32_t c
     journal->place.offset = SEGMENT_HEADER_BYTES;
     segment_header_encode(&journal->header, group->header);
     add_part(group, group->header, SEGMENT_HEADER_BYTES, 0);
-    add(&journal->counters.segments, 1);
+    counter_add(&journal->counters.segments, 1);
     return 0;
 }
 
@@ -105,7 +102,7 @@ static int write_parts(struct journal *journal, struct group *group)
     if (rc)
         return rc;
     group->part_count = 0;
-    add(&journal->counters.bytes, journal->place.offset - group->from);
+    counter_add(&journal->counters.bytes, journal->place.offset - group->from);
     return 0;
 }
 
@@ -136,8 +133,8 @@ static int sync_group(struct journal *journal, struct group *group)
                           memory_order_release);
     histogram_record(&journal->sync, now_ns - from_ns);
     uint32_t count = group->sealed - group->durable;
-    add(&journal->counters.syncs, 1);
-    add(&journal->counters.blocks, count);
+    counter_add(&journal->counters.syncs, 1);
+    counter_add(&journal->counters.blocks, count);
     for (uint32_t i = group->durable; i < group->sealed; i++)
         record_durable(journal, group->refs[i].block, now_ns);
     uint32_t pushed = block_ring_push_burst(journal->to_shard, &group->refs[group->durable], count);
@@ -181,7 +178,7 @@ static int seal_block(struct journal *journal, struct group *group)
 
 static int stop(struct journal *journal, int rc)
 {
-    add(&journal->counters.error_count, 1);
+    counter_add(&journal->counters.error_count, 1);
     atomic_store_explicit(&journal->error, -rc, memory_order_release);
     return rc;
 }

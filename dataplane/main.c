@@ -118,11 +118,15 @@ static void reload(struct topo *topo)
     struct conf *conf = conf_load_file(file, &diags);
     int rc =
         conf ? topo_apply(topo, file, conf->text, conf->text_len, 0, &result, &diags) : -EINVAL;
-    if (rc)
-        fprintf(stderr, "error: config refused, v%u stays\n", topo_snapshot(topo)->version);
-    else
+    if (rc) {
+        uint32_t version = topo_read_lock(topo)->version;
+        topo_read_unlock(topo);
+        fprintf(stderr, "error: config refused, v%u stays%s%s\n", version, diags.count ? "" : ": ",
+                diags.count ? "" : strerror(-rc));
+    } else {
         fprintf(stderr, "config v%u active in %.1f ms on %u lcores\n", result.version, result.ms,
                 result.cores);
+    }
     diag_print(&diags, stderr);
     diag_list_fini(&diags);
     conf_free(conf);
@@ -143,6 +147,21 @@ static void sample_rate(struct topo *topo)
     last_ns = now;
 }
 
+/* A journal that stops is told when it happens, not when somebody asks. */
+static void report_journals(const struct topo *topo)
+{
+    static bool told[PLAN_PARTS_MAX];
+    for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
+        int error = atomic_load(&topo->journals[s].journal->error);
+        if (error && !told[s])
+            fprintf(stderr,
+                    "error: journal of shard %u stopped: %s; nothing more is accepted through it: "
+                    "mend the disk, then restart troved\n",
+                    s, strerror(error));
+        told[s] = error != 0;
+    }
+}
+
 static void wait_for_stop(struct topo *topo, const sigset_t *signals)
 {
     const struct timespec tick = {.tv_nsec = 100 * (long)NS_PER_MS};
@@ -153,6 +172,7 @@ static void wait_for_stop(struct topo *topo, const sigset_t *signals)
         else if (signal == SIGHUP)
             reload(topo);
         sample_rate(topo);
+        report_journals(topo);
     }
 }
 
@@ -168,7 +188,13 @@ static int finish(struct topo *topo)
     for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
         int error = atomic_load(&topo->journals[s].journal->error);
         if (error)
-            fprintf(stderr, "error: journal of shard %u stopped: %s\n", s, strerror(error));
+            fprintf(
+                stderr,
+                "error: journal of shard %u stopped: %s; %llu records that were decided are not "
+                "durable, and forgotten at the next start\n",
+                s, strerror(error),
+                (unsigned long long)(topo->shards[s]->counters.records -
+                                     atomic_load(&topo->journals[s].journal->mark.ordinal)));
         rc |= error != 0;
     }
     return rc;

@@ -64,18 +64,19 @@ static int save(int dir_fd, const char *name, const void *data, size_t len)
     return rc;
 }
 
-/* The whole file, NUL-terminated, the caller's to free; at most limit bytes. NULL with errno. */
+/* The whole file, NUL-terminated, the caller's to free; at most limit bytes. NULL with errno.
+ * O_NONBLOCK: a pipe in a file's place must not hold up who opens it. */
 static char *load(int dir_fd, const char *name, size_t limit, size_t *len)
 {
     struct stat st;
-    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return NULL;
     char *data = NULL;
     if (fstat(fd, &st))
         goto out;
     if (!S_ISREG(st.st_mode) || (size_t)st.st_size > limit) {
-        errno = S_ISDIR(st.st_mode) ? EISDIR : EFBIG;
+        errno = S_ISDIR(st.st_mode) ? EISDIR : S_ISREG(st.st_mode) ? EFBIG : EINVAL;
         goto out;
     }
     data = malloc((size_t)st.st_size + 1);
@@ -87,6 +88,11 @@ static char *load(int dir_fd, const char *name, size_t limit, size_t *len)
         if (n <= 0)
             break;
         got += (size_t)n;
+    }
+    if (data && got < (size_t)st.st_size) {
+        free(data); /* half of it would be taken for the whole */
+        data = NULL;
+        errno = EIO;
     }
     if (data) {
         data[got] = '\0';
@@ -317,17 +323,15 @@ void store_close(struct store *store)
 
 /* ---- configuration versions ---- */
 
-#define CATALOG_LIMIT ((size_t)1 << 30)
-
 static int store_catalog(struct store *store, char path[CONF_PATH_MAX])
 {
     size_t len;
     char name[64];
     static const uint8_t public_seed[HASH_SEED_BYTES];
     struct hash_key key;
-    char *text = load(AT_FDCWD, path, CATALOG_LIMIT, &len);
+    char *text = load(AT_FDCWD, path, CONF_CATALOG_MAX, &len);
     if (!text)
-        return 0; /* catalog_load will say why */
+        return 0; /* catalog_load says why; if it can read by then, store_save refuses */
     hash_key_init(&key, public_seed);
     struct hash128 hash = hash128(&key, text, len);
     snprintf(name, sizeof name, "catalog-%016llx%016llx.tsv", (unsigned long long)hash.hi,
@@ -369,16 +373,29 @@ static char *catalog_list(const struct conf *conf, size_t *len)
 static bool same(const struct store *store, const char *name, const char *text, size_t len)
 {
     size_t stored_len;
-    char *stored = load(store->config_fd, name, CATALOG_LIMIT, &stored_len);
+    char *stored = load(store->config_fd, name, CONF_CATALOG_MAX, &stored_len);
     bool equal = stored && stored_len == len && !memcmp(stored, text, len);
     free(stored);
     return equal;
+}
+
+/* A version is kept with copies of its catalogs, or not at all. */
+static bool catalogs_are_stored(const struct store *store, const struct conf *conf)
+{
+    char prefix[CONF_PATH_MAX + 16];
+    size_t len = (size_t)snprintf(prefix, sizeof prefix, "%s/config/", store->path);
+    for (uint32_t i = 0; i < conf->hunt_count; i++)
+        if (*conf->hunts[i].catalog && strncmp(conf->hunts[i].catalog, prefix, len) != 0)
+            return false;
+    return true;
 }
 
 int store_save(struct store *store, const struct conf *conf)
 {
     char yaml[32], catalogs[32];
     size_t list_len;
+    if (!catalogs_are_stored(store, conf))
+        return -EAGAIN;
     char *list = catalog_list(conf, &list_len);
     if (!list)
         return -ENOMEM;

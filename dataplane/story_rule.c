@@ -51,6 +51,13 @@ static const char *key_of_refusal(const struct rules_hunt *hunt, unsigned refusa
         return "once";
     case REFUSAL_cooldown:
         return "cooldown";
+    case REFUSAL_taken:
+    case REFUSAL_unknown_tile:
+        return "tiles";
+    case REFUSAL_expired:
+        return "live";
+    case REFUSAL_early:
+        return "period";
     default:
         return "name";
     }
@@ -74,7 +81,10 @@ static const char *key_of_outcome(const struct rules_hunt *hunt, const struct ou
                                   int64_t time_ms)
 {
     switch (outcome->kind) {
+    case OUTCOME_claim_granted:
+        return "tiles";
     case OUTCOME_refusal:
+    case OUTCOME_claim_refused:
         return key_of_refusal(hunt, outcome->refusal, time_ms);
     case OUTCOME_award:
         return hunt->kind == CONF_BASKET ? "threshold" : "treasure";
@@ -130,6 +140,16 @@ json_t *rule_of_reason(struct rule_book *book, const struct conf *conf, const st
         break;
     case REASON_key_unknown:
         key = "strict";
+        break;
+    case REASON_data_required:
+    case REASON_data_type:
+    case REASON_data_range:
+    case REASON_data_length:
+    case REASON_data_value:
+        key = "data";
+        break;
+    case REASON_data_unknown:
+        key = "strict_data";
         break;
     default:
         return NULL;

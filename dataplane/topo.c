@@ -452,6 +452,7 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
     struct state *states[PLAN_PARTS_MAX] = {0};
     memset(topo, 0, sizeof *topo);
     pthread_mutex_init(&topo->apply_lock, NULL);
+    pthread_mutex_init(&topo->read_lock, NULL);
     topo->conf = conf;
     topo->start_ns = clock_monotonic_ns();
     topo->store.dir_fd = topo->store.journal_fd = topo->store.config_fd = topo->store.sinks_fd =

@@ -104,6 +104,7 @@ struct topo {
 
     /* Written by the control side. */
     pthread_mutex_t apply_lock;
+    pthread_mutex_t read_lock; /* who reads the published snapshot and is no core; who frees one */
     struct items *items;
     uint32_t items_saved;
     struct snapshot *published; /* by RCU */
@@ -142,9 +143,9 @@ struct apply_result {
 };
 
 /* topo_apply checks a configuration, keeps it as the next version and publishes it. Returns 0;
- * -EBUSY another apply is at it; -ESTALE if_version (0: any) is not the running one; -EINVAL with
- * the faults in *diags; another negative errno: the data directory cannot keep it. Whatever fails,
- * the running configuration stays. */
+ * -ESHUTDOWN troved is stopping; -EBUSY another apply is at it; -ESTALE if_version (0: any) is not
+ * the running one; -EINVAL with the faults in *diags; another negative errno: the data directory
+ * cannot keep it. Whatever fails, the running configuration stays. */
 int topo_apply(struct topo *topo, const char *file, const char *text, size_t len,
                uint32_t if_version, struct apply_result *result, struct diag_list *diags);
 
@@ -155,9 +156,12 @@ void topo_retire(struct topo *topo);
 /* topo_drop frees every snapshot and the item dictionary, once no core runs any more. */
 void topo_drop(struct topo *topo);
 
-/* topo_snapshot returns the running snapshot. Thread: the control thread, the only one that
- * publishes. */
+/* topo_snapshot returns the running snapshot. Thread: one that holds the read lock, or that is
+ * about to publish. topo_read_lock returns it too, good until topo_read_unlock. Thread: any but a
+ * core, and not across topo_apply. */
 const struct snapshot *topo_snapshot(const struct topo *topo);
+const struct snapshot *topo_read_lock(struct topo *topo);
+void topo_read_unlock(struct topo *topo);
 
 /* received = accepted + duplicate + rejected + refused + lost + in_flight, in_flight being at a
  * shard right now. */

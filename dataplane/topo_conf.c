@@ -19,6 +19,17 @@ const struct snapshot *topo_snapshot(const struct topo *topo)
     return topo->published;
 }
 
+const struct snapshot *topo_read_lock(struct topo *topo)
+{
+    pthread_mutex_lock(&topo->read_lock);
+    return topo->published;
+}
+
+void topo_read_unlock(struct topo *topo)
+{
+    pthread_mutex_unlock(&topo->read_lock);
+}
+
 static void snapshot_free(struct snapshot *snapshot)
 {
     if (!snapshot)
@@ -159,6 +170,9 @@ void topo_retire(struct topo *topo)
     if (!topo->retired)
         return;
     rcu_wait();
+    /* Who reads under the lock from here on finds the next one. */
+    pthread_mutex_lock(&topo->read_lock);
+    pthread_mutex_unlock(&topo->read_lock);
     while (topo->retired) {
         struct snapshot *next = topo->retired->retired_next;
         snapshot_free(topo->retired);
@@ -225,6 +239,8 @@ int topo_apply(struct topo *topo, const char *file, const char *text, size_t len
                uint32_t if_version, struct apply_result *result, struct diag_list *diags)
 {
     uint64_t start = clock_monotonic_ns();
+    if (atomic_load(&topo->stop_wanted))
+        return -ESHUTDOWN;
     if (pthread_mutex_trylock(&topo->apply_lock))
         return -EBUSY;
     memset(result, 0, sizeof *result);

@@ -2,11 +2,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "dataplane/base/counter.h"
 #include "dataplane/topo.h"
 
-/* Acquire, so that what is read later is read later: a fence would do, but ThreadSanitizer does not
- * know fences. */
-#define READ(field) __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
+#define READ(field) counter_read(&(field))
 
 /* Where an event ended is read before where it came from, so that in_flight is never negative. */
 void topo_account(const struct topo *topo, struct account *account)

@@ -137,5 +137,6 @@ void topo_fini(struct topo *topo)
     store_close(&topo->store);
     conf_free(topo->conf);
     pthread_mutex_destroy(&topo->apply_lock);
+    pthread_mutex_destroy(&topo->read_lock);
     topo->conf = NULL;
 }

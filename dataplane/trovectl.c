@@ -24,6 +24,7 @@ enum option_bit {
     OPTION_LIMIT = 1 << 14,
     OPTION_SEQ = 1 << 15,
     OPTION_TO = 1 << 16,
+    OPTION_AT = 1 << 17,
 };
 
 #define OPTIONS_COMMON (OPTION_JSON | OPTION_SOCKET | OPTION_HELP)
@@ -46,6 +47,7 @@ static const struct option long_options[] = {
     {"limit", required_argument, NULL, OPTION_LIMIT},
     {"seq", required_argument, NULL, OPTION_SEQ},
     {"to", required_argument, NULL, OPTION_TO},
+    {"at", required_argument, NULL, OPTION_AT},
     {0},
 };
 
@@ -96,6 +98,9 @@ static const struct verb verbs[] = {
      trovectl_rejects_list},
     {"hunt test", "FILE", "events against a hunt's definition, and what must come out, offline", 0,
      true, trovectl_hunt_test},
+    {"hunt map", "FILE [--hunt H] [--at TIME] [--limit N]",
+     "the tiles of a hunt's map, computed from its configuration, offline",
+     OPTION_HUNT | OPTION_AT | OPTION_LIMIT, true, trovectl_hunt_map},
     {"version", "", "the version of this program", 0, false, run_version},
     {"help", "", "this", 0, false, run_help},
 };
@@ -214,6 +219,9 @@ static void option_take(struct trovectl *ctl, int option, char *value)
         break;
     case OPTION_SEQ:
         ctl->seq = value;
+        break;
+    case OPTION_AT:
+        ctl->at = value;
         break;
     case OPTION_TO:
         ctl->to = value;

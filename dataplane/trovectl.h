@@ -43,6 +43,7 @@ struct trovectl {
     const char *limit;      /* --limit, digits only */
     const char *seq;        /* --seq */
     const char *to;         /* --to */
+    const char *at;         /* --at */
     bool json;
     bool no_wait;
 };
@@ -67,6 +68,7 @@ int trovectl_rejects_list(struct trovectl *ctl);
 int trovectl_rejects_show(struct trovectl *ctl);
 int trovectl_rejects_redrive(struct trovectl *ctl);
 int trovectl_hunt_test(struct trovectl *ctl);
+int trovectl_hunt_map(struct trovectl *ctl);
 
 /* One call of the API. */
 struct trovectl_request {
@@ -75,6 +77,7 @@ struct trovectl_request {
     const char *body;
     size_t body_len;
     const char *if_match; /* an entity tag with its quotes */
+    const char *member;   /* that troved's answer has; NULL: none in particular */
 };
 
 /* trovectl_call returns TROVECTL_OK with the answer's object in *answer, the caller's to decref; or

@@ -136,7 +136,7 @@ static int fail_unreachable(struct trovectl *ctl, int err)
                              ctl->socket);
     case ETIMEDOUT:
         return trovectl_fail(ctl, TROVECTL_UNREACHABLE, "unreachable", "systemctl status troved",
-                             "troved on %s has not answered for 10 s", ctl->socket);
+                             "troved on %s has not answered for 8 s", ctl->socket);
     default:
         return trovectl_fail(ctl, TROVECTL_UNREACHABLE, "unreachable", "systemctl status troved",
                              "no answer from %s: %s", ctl->socket, strerror(err));
@@ -149,11 +149,14 @@ int trovectl_call(struct trovectl *ctl, const struct trovectl_request *request, 
                               request->body_len, request->if_match, answer);
     if (status < 0)
         return fail_unreachable(ctl, -status);
-    if (!json_is_object(*answer)) {
+    bool ours = json_is_object(*answer) &&
+                (status >= 300 || !request->member || json_object_get(*answer, request->member));
+    if (!ours) {
         json_decref(*answer);
         *answer = NULL;
         return trovectl_fail(ctl, TROVECTL_FAILED, "bad_answer", "trovectl version",
-                             "what listens on %s answers %d without a JSON object: is it troved?",
+                             "what listens on %s answers %d, but not as troved does: is it another "
+                             "version, or another program?",
                              ctl->socket, status);
     }
     if (status < 300)

@@ -48,8 +48,12 @@ static int send_file(struct trovectl *ctl, const char *method, const char *path,
     }
     snprintf(query, sizeof query, "%s", path);
     trovectl_query(query, sizeof query, "file", absolute);
-    struct trovectl_request request = {
-        .method = method, .path = query, .body = text, .body_len = len, .if_match = if_match};
+    struct trovectl_request request = {.method = method,
+                                       .path = query,
+                                       .body = text,
+                                       .body_len = len,
+                                       .if_match = if_match,
+                                       .member = "version"};
     int code = trovectl_call(ctl, &request, answer);
     free(text);
     return code;
@@ -161,7 +165,7 @@ int trovectl_conf_apply(struct trovectl *ctl)
 
 int trovectl_conf_show(struct trovectl *ctl)
 {
-    struct trovectl_request request = {.method = "GET", .path = "/v1/config"};
+    struct trovectl_request request = {.method = "GET", .path = "/v1/config", .member = "text"};
     json_t *answer = NULL;
     int code = trovectl_call(ctl, &request, &answer);
     if (code)

@@ -133,7 +133,7 @@ static json_t *name_outcome(const struct hunt_test *test, const struct outcome *
 {
     const char *kind = outcome_kind_name(outcome->kind);
     bool step = outcome->kind == OUTCOME_visit && outcome->flags & OUTCOME_STEP;
-    bool refusal = outcome->kind == OUTCOME_refusal;
+    bool refusal = outcome->kind == OUTCOME_refusal || outcome->kind == OUTCOME_claim_refused;
     bool of_hunt = outcome->hunt != OUTCOME_NO_HUNT;
     return json_sprintf("%s%s%s%s%s", of_hunt ? test->rules->hunts[outcome->hunt].name : "",
                         of_hunt ? " " : "", step ? "step" : kind, refusal ? ":" : "",

@@ -175,7 +175,7 @@ int trovectl_latency(struct trovectl *ctl)
     char path[256] = "/v1/latency";
     if (ctl->stage)
         trovectl_query(path, sizeof path, "stage", ctl->stage);
-    struct trovectl_request request = {.method = "GET", .path = path};
+    struct trovectl_request request = {.method = "GET", .path = path, .member = "stages"};
     json_t *answer = NULL;
     int code = trovectl_call(ctl, &request, &answer);
     if (code)

@@ -119,6 +119,8 @@ void trovectl_print_reject(const json_t *reject, FILE *out)
     fprintf(out, "%s  %s  %s at byte %zu of %zu: %s\n", field_text(reject, "seq"),
             field_text(reject, "received"), field_text(reject, "reason"), offset, len,
             field_text(reject, "help"));
+    if (offset > len)
+        offset = len;
     size_t from = offset > CARET_WIDTH / 2 ? offset - CARET_WIDTH / 2 : 0;
     size_t to = len - from > CARET_WIDTH ? from + CARET_WIDTH : len;
     fputs(from ? "..." : "", out);

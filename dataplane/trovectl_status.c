@@ -149,14 +149,27 @@ static void print_journals(const json_t *journals, FILE *out)
     }
 }
 
+/* "  plain 90 of 1,000 users  double 10 of 110 users" */
+static void print_variants(const json_t *variants, FILE *out)
+{
+    const json_t *variant;
+    size_t i;
+    json_array_foreach(variants, i, variant)
+        fprintf(out, "  %s %s of %s users", field_text(variant, "name"),
+                figure_count(field_count(variant, "awards")).text,
+                figure_count(field_count(variant, "users")).text);
+}
+
 static void print_hunts(const json_t *hunts, FILE *out)
 {
     const json_t *hunt;
     size_t i;
     json_array_foreach(hunts, i, hunt)
     {
-        fprintf(out, "%-9s %s %s (%s)\n", i ? "" : "awards", field_text(hunt, "name"),
+        fprintf(out, "%-9s %s %s (%s)", i ? "" : "awards", field_text(hunt, "name"),
                 figure_count(field_count(hunt, "awards")).text, field_text(hunt, "kind"));
+        print_variants(json_object_get(hunt, "variants"), out);
+        fputc('\n', out);
     }
 }
 
@@ -171,6 +184,9 @@ static void print_usage(const json_t *usage, FILE *out)
     fputs("state   ", out);
     print_use("ids", field_count(usage, "dedupe_used"), field_count(usage, "dedupe_capacity"), out);
     print_use("users", field_count(usage, "users_used"), field_count(usage, "users_capacity"), out);
+    if (field_count(usage, "claims_used"))
+        print_use("claims", field_count(usage, "claims_used"),
+                  field_count(usage, "claims_capacity"), out);
     fputc('\n', out);
 }
 
@@ -232,7 +248,7 @@ void trovectl_print_status(const json_t *status, FILE *out)
 
 int trovectl_status(struct trovectl *ctl)
 {
-    struct trovectl_request request = {.method = "GET", .path = "/v1/status"};
+    struct trovectl_request request = {.method = "GET", .path = "/v1/status", .member = "account"};
     json_t *answer = NULL;
     int code = trovectl_call(ctl, &request, &answer);
     if (code)

@@ -83,7 +83,7 @@ static int wait_stopped(struct trovectl *ctl, int pidfd)
 
 int trovectl_stop(struct trovectl *ctl)
 {
-    struct trovectl_request request = {.method = "POST", .path = "/v1/stop"};
+    struct trovectl_request request = {.method = "POST", .path = "/v1/stop", .member = "state"};
     json_t *answer = NULL;
     int pidfd = ctl->no_wait ? -1 : daemon_open(ctl->socket);
     int code = trovectl_call(ctl, &request, &answer);

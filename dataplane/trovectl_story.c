@@ -117,7 +117,7 @@ static void print_items(const json_t *items, FILE *out)
     json_array_foreach(items, i, item)
     {
         fputs(i ? " > " : "", out);
-        text_print(json_string_value(item), SIZE_MAX, out);
+        text_print(json_is_string(item) ? json_string_value(item) : "-", SIZE_MAX, out);
     }
 }
 
@@ -198,7 +198,7 @@ static void print_event(const json_t *event, bool with_user, json_t *steps, FILE
     print_named(event, "item", " ", out);
     print_named(event, "tile", " tile ", out);
     json_array_foreach(json_object_get(event, "flags"), i, flag)
-        fprintf(out, "  %s", json_string_value(flag));
+        fprintf(out, "  %s", json_is_string(flag) ? json_string_value(flag) : "-");
     if (json_object_get(event, "first_seq"))
         fprintf(out, "  repeats %s", field_text(event, "first_seq"));
     if (json_object_get(event, "reason"))

@@ -1,9 +1,13 @@
 /* catalog_load.c - reading a catalog's text form: from<TAB>to<TAB>weight. */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "conf/conf.h"
 #include "dataplane/base/event.h"
 #include "dataplane/base/text.h"
 #include "graph/catalog_build.h"
@@ -205,14 +209,37 @@ static struct catalog *finish(struct loader *loader, const struct hash_key *key)
     return catalog;
 }
 
+/* O_NONBLOCK: a pipe in the file's place must not hold up who opens it. */
+static FILE *open_file(const char *file, const char **why)
+{
+    struct stat st;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    *why = NULL;
+    if (fd < 0 || fstat(fd, &st))
+        *why = strerror(errno);
+    else if (S_ISDIR(st.st_mode))
+        *why = "it is a directory";
+    else if (!S_ISREG(st.st_mode))
+        *why = "it is not a file";
+    else if ((uint64_t)st.st_size > CONF_CATALOG_MAX)
+        *why = "it is larger than 1 GiB";
+    FILE *in = *why ? NULL : fdopen(fd, "r");
+    if (!*why && !in)
+        *why = strerror(errno);
+    if (fd >= 0 && !in)
+        close(fd);
+    return in;
+}
+
 struct catalog *catalog_load(const char *file, struct items *items, const struct hash_key *key,
                              struct diag_list *diags)
 {
     struct loader loader = {.file = file, .items = items, .diags = diags};
     char what[128];
-    FILE *in = fopen(file, "re");
+    const char *why;
+    FILE *in = open_file(file, &why);
     if (!in) {
-        snprintf(what, sizeof what, "cannot open the catalog: %s", strerror(errno));
+        snprintf(what, sizeof what, "cannot read the catalog: %s", why);
         fault(&loader, NULL, 1, "unreadable", what);
         return NULL;
     }

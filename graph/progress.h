@@ -41,10 +41,10 @@ struct progress_basket {
 /* What is not in use is zero: the state's hash reads all of it. */
 struct progress_entry {
     uint64_t key_lo;
-    uint32_t key_hi; /* upper half of the key's; the lower one is in the index */
-    uint8_t count;   /* of nodes, of recent items; 0: begun by nothing yet */
-    uint8_t shift;   /* basket: of the unit of age */
-    uint16_t reserved;
+    uint32_t key_hi;  /* upper half of the key's; the lower one is in the index */
+    uint8_t count;    /* of nodes, of recent items; 0: begun by nothing yet */
+    uint8_t shift;    /* basket: of the unit of age */
+    uint16_t variant; /* tag of the hunt's variant that the user is in, 0: the hunt has none */
     uint64_t won_ns;  /* receive time of the award, 0: not won */
     uint64_t last_ns; /* receive time of the last step, of the newest recent item */
     union {

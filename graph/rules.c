@@ -57,6 +57,8 @@ static void build_type(struct build *build, uint32_t index)
                             (from->forbid_tile ? EVENT_HAS_TILE : 0)),
         .strict = from->strict,
     };
+    if (schema_build(from, &build->rules->key, &type->schema) < 0)
+        fault(build, from->place, "unreadable", "type", from->name, "does not fit in memory");
     for (uint32_t i = 0; i < build->conf->hunt_count; i++)
         if (build->conf->hunts[i].types >> index & 1)
             type->hunts |= 1ull << i;
@@ -115,6 +117,23 @@ static uint32_t *node_ids(struct build *build, const struct conf_hunt *from,
     return ids;
 }
 
+static void build_variants(const struct conf_hunt *from, struct rules_hunt *hunt)
+{
+    uint64_t sum = 0;
+    hunt->variant_count = from->variant_count;
+    for (uint32_t i = 0; i < from->variant_count; i++) {
+        const struct conf_variant *variant = &from->variants[i];
+        sum += variant->weight;
+        hunt->variants[i] = (struct rules_variant){
+            .tag = conf_variant_tag(variant->name),
+            .weight_end = sum,
+        };
+        memcpy(hunt->variants[i].name, variant->name, sizeof variant->name);
+        memcpy(hunt->variants[i].reward, variant->reward, sizeof variant->reward);
+    }
+    assert(sum || !from->variant_count);
+}
+
 static void build_tiles(struct rules *rules, const struct conf_hunt *from, uint32_t index)
 {
     struct rules_hunt *hunt = &rules->hunts[index];
@@ -156,6 +175,7 @@ static void build_hunt(struct build *build, uint32_t index)
         .ttl_ns = from->ttl_ns,
     };
     memcpy(hunt->name, from->name, sizeof hunt->name);
+    build_variants(from, hunt);
     if (rules_find_hunt(build->rules, hunt->key) >= 0) {
         fault(build, from->place, "conflict", "hunt", from->name, "is given twice");
         return;
@@ -213,6 +233,8 @@ void rules_free(struct rules *rules)
         free(rules->hunts[i].start);
         free(rules->hunts[i].treasure);
     }
+    for (uint32_t i = 0; i < RULES_TYPE_SLOTS; i++)
+        schema_free(rules->types[i].schema);
     for (uint32_t i = 0; i < rules->catalog_count; i++)
         catalog_free(rules->catalogs[i]);
     free(rules);
@@ -230,4 +252,25 @@ int rules_find_hunt(const struct rules *rules, uint64_t hunt_key)
         if (rules->hunts[i].key == hunt_key)
             return (int)i;
     return -1;
+}
+
+int rules_variant_of(const struct rules_hunt *hunt, uint16_t tag)
+{
+    for (uint32_t i = 0; i < hunt->variant_count; i++)
+        if (hunt->variants[i].tag == tag)
+            return (int)i;
+    return -1;
+}
+
+uint32_t rules_assign(const struct rules *rules, const struct rules_hunt *hunt,
+                      struct hash128 user_key)
+{
+    const uint64_t words[] = {user_key.lo, user_key.hi, hunt->key};
+    uint64_t sum = hunt->variants[hunt->variant_count - 1].weight_end;
+    uint64_t point =
+        (uint64_t)((unsigned __int128)hash64(&rules->key, words, sizeof words) * sum >> 64);
+    uint32_t i = 0;
+    while (hunt->variants[i].weight_end <= point)
+        i++;
+    return i;
 }

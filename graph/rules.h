@@ -15,6 +15,7 @@
 #include "dataplane/base/event.h"
 #include "dataplane/base/hash.h"
 #include "graph/catalog.h"
+#include "graph/schema.h"
 #include "graph/tiles.h"
 
 #define RULES_TYPE_SLOTS 256 /* open addressing over at most CONF_TYPES_MAX types */
@@ -24,6 +25,14 @@ struct rules_type {
     uint64_t hunts;          /* bit i: hunt i listens */
     uint8_t require, forbid; /* EVENT_HAS_ITEM | EVENT_HAS_TILE */
     bool strict;
+    struct schema *schema; /* of data; NULL: nothing is declared */
+};
+
+struct rules_variant {
+    uint16_t tag;        /* conf_variant_tag: what progress keeps */
+    uint64_t weight_end; /* sum of the weights up to and with this one */
+    char name[CONF_NAME_MAX + 1];
+    char reward[CONF_NAME_MAX + 1];
 };
 
 struct rules_hunt {
@@ -44,6 +53,8 @@ struct rules_hunt {
     uint64_t period_ns, map_ttl_ns;
     uint64_t series; /* claims belong to this: the hunt and its seed and period */
     struct tiles_key tiles_key;
+    uint32_t variant_count;
+    struct rules_variant variants[CONF_VARIANTS_MAX];
     char name[CONF_NAME_MAX + 1];
 };
 
@@ -69,4 +80,12 @@ struct rules *rules_build(const struct conf *conf, uint32_t version, const struc
 void rules_free(struct rules *rules);
 
 const struct rules_type *rules_find_type(const struct rules *rules, uint64_t type_key);
+/* rules_variant_of returns the index of the variant with a tag, -1 when there is none. */
+int rules_variant_of(const struct rules_hunt *hunt, uint16_t tag);
+
+/* rules_assign returns the index of the variant that the hunt's weights give to a user: the same as
+ * long as they stay.  The hunt has variants. */
+uint32_t rules_assign(const struct rules *rules, const struct rules_hunt *hunt,
+                      struct hash128 user_key);
+
 int rules_find_hunt(const struct rules *rules, uint64_t hunt_key); /* index, or -1 */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/counter.h"
 #include "dataplane/base/segment.h"
 #include "dataplane/base/text.h"
 
@@ -15,11 +16,6 @@ static_assert(sizeof(struct block_header) + 2 * sizeof(struct record) + EVENT_BY
                       STATE_OUTCOMES_MAX * (sizeof(struct record) + OUTCOME_BODY_MAX + 8) <=
                   BLOCK_BYTES,
               "an event and its outcomes fit in a block");
-
-static void count(uint64_t *counter, uint64_t n)
-{
-    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}
 
 void shard_init(struct shard *shard, struct state *state, const struct rules *rules,
                 const struct shard_wiring *wiring)
@@ -82,8 +78,8 @@ static uint64_t durable_ordinal(const struct shard *shard)
 
 static uint8_t *append(struct shard *shard, const struct record *record)
 {
-    count(&shard->counters.records, 1);
-    count(&shard->counters.record_bytes, record_bytes(record->body_len));
+    counter_add(&shard->counters.records, 1);
+    counter_add(&shard->counters.record_bytes, record_bytes(record->body_len));
     shard->next_ordinal++;
     return block_append(shard->open, record);
 }
@@ -100,7 +96,7 @@ static void append_event(struct shard *shard, const struct event *event,
         .seq = verdict->seq,
         .receive_ns = verdict->receive_ns,
         .flags = verdict->flags,
-        .reason_offset = event->reason != REASON_none ? event->reason_offset : 0,
+        .reason_offset = verdict->reason_offset,
     };
     uint8_t *body = append(shard, &record);
     if (event->len)
@@ -117,6 +113,11 @@ static struct outcome_name user_of(const struct event *event, uint8_t decoded[EV
     return (struct outcome_name){.text = decoded, .len = (uint32_t)len};
 }
 
+static struct outcome_name name_of(const char *text)
+{
+    return (struct outcome_name){.text = (const uint8_t *)text, .len = (uint32_t)strlen(text)};
+}
+
 void shard_view(const struct rules *rules, const struct event *event, const struct outcome *outcome,
                 uint8_t decoded[EVENT_USER_MAX], struct outcome_view *view)
 {
@@ -125,10 +126,13 @@ void shard_view(const struct rules *rules, const struct event *event, const stru
     view->id[1] = event->id[1];
     view->hunt = (struct outcome_name){0};
     view->user = (struct outcome_name){0};
-    if (outcome->hunt != OUTCOME_NO_HUNT) {
-        const char *name = rules->hunts[outcome->hunt].name;
-        view->hunt =
-            (struct outcome_name){.text = (const uint8_t *)name, .len = (uint32_t)strlen(name)};
+    view->variant = view->reward = (struct outcome_name){0};
+    if (outcome->hunt != OUTCOME_NO_HUNT)
+        view->hunt = name_of(rules->hunts[outcome->hunt].name);
+    if (outcome->kind == OUTCOME_award && outcome->variant) {
+        const struct rules_hunt *hunt = &rules->hunts[outcome->hunt];
+        view->variant = name_of(hunt->variants[outcome->variant - 1].name);
+        view->reward = name_of(hunt->variants[outcome->variant - 1].reward);
     }
     if (outcome->kind == OUTCOME_award || outcome->kind == OUTCOME_duplicate)
         view->user = user_of(event, decoded);
@@ -155,13 +159,17 @@ static void append_outcome(struct shard *shard, const struct event *event, uint6
 
 static void count_outcome(struct shard_counters *counters, const struct outcome *outcome)
 {
-    count(&counters->outcomes[outcome->kind], 1);
+    counter_add(&counters->outcomes[outcome->kind], 1);
     if (outcome->kind == OUTCOME_refusal || outcome->kind == OUTCOME_claim_refused)
-        count(&counters->refusals[outcome->refusal], 1);
+        counter_add(&counters->refusals[outcome->refusal], 1);
     if (outcome->kind == OUTCOME_award || outcome->kind == OUTCOME_claim_granted)
-        count(&counters->awards[outcome->hunt], 1);
+        counter_add(&counters->awards[outcome->hunt], 1);
+    if (outcome->variant && outcome->assigned)
+        counter_add(&counters->variant_users[outcome->hunt][outcome->variant - 1], 1);
+    if (outcome->variant && outcome->kind == OUTCOME_award)
+        counter_add(&counters->variant_awards[outcome->hunt][outcome->variant - 1], 1);
     if (outcome->flags & OUTCOME_STOPPED)
-        count(&counters->stopped, 1);
+        counter_add(&counters->stopped, 1);
 }
 
 /* ---- events ---- */
@@ -170,25 +178,25 @@ static void count_verdict(struct shard_counters *counters, const struct verdict 
 {
     switch ((enum result)verdict->result) {
     case RESULT_ACCEPTED:
-        count(&counters->accepted, 1);
+        counter_add(&counters->accepted, 1);
         break;
     case RESULT_DUPLICATE:
-        count(&counters->duplicate, 1);
+        counter_add(&counters->duplicate, 1);
         break;
     case RESULT_REFUSED:
-        count(&counters->refused, 1);
+        counter_add(&counters->refused, 1);
         break;
     case RESULT_REJECTED:
-        count(&counters->rejected[verdict->reason], 1);
-        count(&counters->outcomes[OUTCOME_rejected], 1);
+        counter_add(&counters->rejected[verdict->reason], 1);
+        counter_add(&counters->outcomes[OUTCOME_rejected], 1);
         break;
     case RESULT_COUNT:
         assert(!"a result");
     }
     if (verdict->flags & RECORD_LATE)
-        count(&counters->late, 1);
+        counter_add(&counters->late, 1);
     if (verdict->flags & RECORD_CLAMPED)
-        count(&counters->clamped, 1);
+        counter_add(&counters->clamped, 1);
 }
 
 /* record_story journals an event and what it led to, all in the open block. */
@@ -222,7 +230,7 @@ static struct answer decide(struct shard *shard, const struct event *event, uint
         .partition = event->partition,
         .result = verdict.result,
         .reason = verdict.reason,
-        .reason_offset = event->reason != REASON_none ? event->reason_offset : 0,
+        .reason_offset = verdict.reason_offset,
     };
     count_verdict(&shard->counters, &verdict);
     if (verdict.result != RESULT_REFUSED) {
@@ -330,7 +338,7 @@ unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget)
         stuck |= shard->waiting_at < shard->waiting_count;
     }
     if (stuck && any_event(shard))
-        count(&shard->counters.journal_waits, 1);
+        counter_add(&shard->counters.journal_waits, 1);
     if (due(shard, now_ns, rings_empty) && hand_over(shard))
         return taken + 1;
     return taken;
@@ -338,17 +346,35 @@ unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget)
 
 /* ---- configuration and end ---- */
 
-/* move_awards keeps the counts of hunts that stay. */
+static void set(uint64_t *counter, uint64_t value)
+{
+    __atomic_store_n(counter, value, __ATOMIC_RELAXED);
+}
+
+static void move_variants(struct shard_counters *to, const struct shard_counters *from, uint32_t i,
+                          const struct rules_hunt *hunt, int old, const struct rules_hunt *was)
+{
+    for (uint32_t v = 0; v < CONF_VARIANTS_MAX; v++) {
+        int old_variant = -1;
+        if (hunt && was && v < hunt->variant_count)
+            old_variant = rules_variant_of(was, hunt->variants[v].tag);
+        bool stays = old_variant >= 0;
+        set(&to->variant_users[i][v], stays ? from->variant_users[old][old_variant] : 0);
+        set(&to->variant_awards[i][v], stays ? from->variant_awards[old][old_variant] : 0);
+    }
+}
+
+/* move_awards keeps the counts of hunts that stay, and of variants that stay in them. */
 static void move_awards(struct shard *shard, const struct rules *rules)
 {
-    uint64_t awards[CONF_HUNTS_MAX] = {0};
-    for (uint32_t i = 0; i < rules->hunt_count; i++) {
-        int old = rules_find_hunt(shard->rules, rules->hunts[i].key);
-        if (old >= 0)
-            awards[i] = shard->counters.awards[old];
+    const struct rules *before = shard->rules;
+    struct shard_counters *to = &shard->counters, from = *to;
+    for (uint32_t i = 0; i < CONF_HUNTS_MAX; i++) {
+        const struct rules_hunt *hunt = i < rules->hunt_count ? &rules->hunts[i] : NULL;
+        int old = hunt ? rules_find_hunt(before, hunt->key) : -1;
+        set(&to->awards[i], old >= 0 ? from.awards[old] : 0);
+        move_variants(to, &from, i, hunt, old, old >= 0 ? &before->hunts[old] : NULL);
     }
-    for (uint32_t i = 0; i < CONF_HUNTS_MAX; i++)
-        __atomic_store_n(&shard->counters.awards[i], awards[i], __ATOMIC_RELAXED);
 }
 
 int shard_reconfigure(struct shard *shard, const struct rules *rules, const char *config_json,

@@ -33,7 +33,10 @@ struct shard_counters {
     uint64_t refusals[REFUSAL_COUNT];
     uint64_t awards[CONF_HUNTS_MAX]; /* and granted claims, by hunt index of the current rules;
                                         moved by hunt name at reconfigure */
-    uint64_t stopped;                /* walks that hit their budget */
+    /* By hunt and variant, as awards. */
+    uint64_t variant_users[CONF_HUNTS_MAX][CONF_VARIANTS_MAX]; /* times a user was assigned */
+    uint64_t variant_awards[CONF_HUNTS_MAX][CONF_VARIANTS_MAX];
+    uint64_t stopped; /* walks that hit their budget */
     uint64_t records, record_bytes;
     uint64_t journal_waits; /* polls that found no free block */
 };

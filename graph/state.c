@@ -127,6 +127,24 @@ static struct hash128 key_in(const struct rules_hunt *hunt, const struct event *
     return progress_key(event->user_key, hunt->key + (uint64_t)hunt->kind);
 }
 
+/* tile_of reads the tile that an event names. */
+static bool tile_of(const struct rules_hunt *hunt, const struct event *event, struct tile *tile)
+{
+    uint8_t decoded[TILES_NAME_LEN];
+    const uint8_t *name = event->bytes + event->tile.off;
+    int len = event->tile.len;
+    if (event->flags & EVENT_ESCAPED) {
+        len = text_decode(name, event->tile.len, decoded, sizeof decoded);
+        name = decoded;
+    }
+    return len > 0 && tiles_parse(&hunt->tiles_key, hunt->tiles, name, (size_t)len, tile);
+}
+
+static uint64_t tile_word(struct tile tile)
+{
+    return tile.period * TILES_MAP_MAX + tile.index;
+}
+
 void state_prefetch_table(const struct state *state, const struct rules *rules,
                           const struct event *event)
 {
@@ -150,9 +168,15 @@ void state_prefetch_line(const struct state *state, const struct rules *rules,
         return;
     const struct partition *partition = partition_of(state, event->partition);
     const struct rules_type *type = rules_find_type(rules, event->type_key);
-    uint64_t hunts = type ? listening(rules, type, event) & ~rules->tile_hunts : 0;
+    uint64_t hunts = type ? listening(rules, type, event) : 0;
     for (int i = 0; hunts && i < PREFETCH_HUNTS; i++, hunts &= hunts - 1) {
         const struct rules_hunt *hunt = &rules->hunts[__builtin_ctzll(hunts)];
+        struct tile tile;
+        if (hunt->kind == CONF_TILES) {
+            if (tile_of(hunt, event, &tile))
+                claims_prefetch(&partition->claims, hunt->series, tile_word(tile));
+            continue;
+        }
         progress_prefetch_entry(&partition->progress, key_in(hunt, event));
         uint32_t item = catalog_find(hunt->catalog, event->item_key);
         if (item != ITEM_NONE)
@@ -176,7 +200,8 @@ static bool behind(int64_t time_ms, uint64_t receive_ns, uint64_t tolerance_ns)
     return (uint64_t)time_ms < (receive_ns - tolerance_ns + NS_PER_MS - 1) / NS_PER_MS;
 }
 
-static enum reason check_schema(const struct rules_type *type, const struct event *event)
+static enum reason check_schema(const struct rules_type *type, const struct event *event,
+                                uint16_t *reason_offset)
 {
     uint8_t missing = (uint8_t)(type->require & ~event->flags);
     uint8_t extra = type->forbid & event->flags;
@@ -190,16 +215,22 @@ static enum reason check_schema(const struct rules_type *type, const struct even
         return REASON_tile_forbidden;
     if (type->strict && event->flags & EVENT_HAS_OTHER)
         return REASON_key_unknown;
+    if (type->schema)
+        return schema_check(type->schema, event, reason_offset);
     return REASON_none;
 }
 
-/* check says whether the rules take an event, for which hunts it is, and what its clock is worth.
+/* check says whether the rules take an event, for which hunts it is, and in the verdict's flags
+ * what its clock is worth.
  */
-static enum reason check(const struct rules *rules, const struct event *event, uint64_t receive_ns,
-                         uint64_t *hunts, uint16_t *flags)
+static enum reason check(const struct rules *rules, const struct event *event,
+                         struct verdict *verdict, uint64_t *hunts)
 {
-    if (event->reason != REASON_none)
+    uint64_t receive_ns = verdict->receive_ns;
+    if (event->reason != REASON_none) {
+        verdict->reason_offset = event->reason_offset;
         return (enum reason)event->reason;
+    }
     const struct rules_type *type = rules_find_type(rules, event->type_key);
     if (!type)
         return REASON_type_unknown;
@@ -209,17 +240,16 @@ static enum reason check(const struct rules *rules, const struct event *event, u
         if (named < 0)
             return REASON_hunt_unknown;
     }
-    enum reason reason = check_schema(type, event);
+    enum reason reason = check_schema(type, event, &verdict->reason_offset);
     if (reason != REASON_none)
         return reason;
     if (ahead_of(event->time_ms, receive_ns, rules->skew_reject_ns))
         return REASON_future;
     *hunts = listening(rules, type, event) & (named < 0 ? UINT64_MAX : 1ull << named);
-    *flags = 0;
     if (ahead_of(event->time_ms, receive_ns, rules->skew_tolerance_ns))
-        *flags = RECORD_CLAMPED;
+        verdict->flags = RECORD_CLAMPED;
     else if (behind(event->time_ms, receive_ns, rules->lateness_ns))
-        *flags = RECORD_LATE;
+        verdict->flags = RECORD_LATE;
     return REASON_none;
 }
 
@@ -262,19 +292,6 @@ static void plan(const struct progress *progress, const struct event *event, int
         step->act = hunt->kind == CONF_BASKET || !step->begin || trail_is_start(hunt, step->item);
 }
 
-/* tile_of reads the tile that an event names. */
-static bool tile_of(const struct rules_hunt *hunt, const struct event *event, struct tile *tile)
-{
-    uint8_t decoded[TILES_NAME_LEN];
-    const uint8_t *name = event->bytes + event->tile.off;
-    int len = event->tile.len;
-    if (event->flags & EVENT_ESCAPED) {
-        len = text_decode(name, event->tile.len, decoded, sizeof decoded);
-        name = decoded;
-    }
-    return len > 0 && tiles_parse(&hunt->tiles_key, hunt->tiles, name, (size_t)len, tile);
-}
-
 /* judge_claim says why a claim is refused, REFUSAL_none when the tile is the user's.  Time is that
  * of receipt. */
 static enum refusal judge_claim(const struct claims *claims, const struct event *event,
@@ -290,7 +307,7 @@ static enum refusal judge_claim(const struct claims *claims, const struct event 
     uint64_t begin_ns = tile.period * hunt->period_ns;
     if (now_ns - begin_ns >= hunt->map_ttl_ns)
         return REFUSAL_expired;
-    step->tile = tile.period * TILES_MAP_MAX + tile.index;
+    step->tile = tile_word(tile);
     step->end_ns = begin_ns + hunt->map_ttl_ns;
     if (claims_find(claims, hunt->series, step->tile, now_ns))
         return REFUSAL_taken;
@@ -338,6 +355,22 @@ static void name_award(const struct rules *rules, const struct rules_hunt *hunt,
     out->award_id[1] = id.lo;
 }
 
+/* assign says which variant of its hunt an entry is in: the one that it had, when there still is
+ * one of that name, else the one that the weights give. */
+static void assign(const struct rules *rules, const struct rules_hunt *hunt,
+                   const struct event *event, uint16_t had, struct progress_entry *entry,
+                   struct outcome *out)
+{
+    if (!hunt->variant_count)
+        return;
+    int variant = had ? rules_variant_of(hunt, had) : -1;
+    out->assigned = variant < 0;
+    if (variant < 0)
+        variant = (int)rules_assign(rules, hunt, event->user_key);
+    entry->variant = hunt->variants[variant].tag;
+    out->variant = (uint8_t)(variant + 1);
+}
+
 /* act takes a step: progress changes, and *out becomes final. */
 static void act(struct state *state, struct progress *progress, const struct rules *rules,
                 const struct event *event, uint64_t now_ns, const struct step *step,
@@ -345,6 +378,7 @@ static void act(struct state *state, struct progress *progress, const struct rul
 {
     const struct rules_hunt *hunt = step->hunt;
     struct progress_entry *entry = progress_entry(progress, step->place);
+    uint16_t variant = entry->variant;
     if (hunt->kind == CONF_BASKET) {
         if (step->begin)
             progress_clear(entry);
@@ -354,6 +388,7 @@ static void act(struct state *state, struct progress *progress, const struct rul
     } else if (!trail_step(hunt, entry, step->item, now_ns, out)) {
         return;
     }
+    assign(rules, hunt, event, variant, entry, out);
     uint64_t ttl_ns = rules->user_ttl_ns;
     if (out->kind == OUTCOME_award) {
         name_award(rules, hunt, event, out);
@@ -458,7 +493,7 @@ struct verdict state_apply(struct state *state, const struct rules *rules,
     uint64_t hunts = 0, first_seq;
     verdict.receive_ns =
         event->receive_ns > partition->last_ns ? event->receive_ns : partition->last_ns;
-    verdict.reason = (uint8_t)check(rules, event, verdict.receive_ns, &hunts, &verdict.flags);
+    verdict.reason = (uint8_t)check(rules, event, &verdict, &hunts);
     if (verdict.reason != REASON_none) {
         number(partition, &verdict, 1);
         return verdict;

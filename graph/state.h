@@ -35,9 +35,11 @@ struct state;
 
 /* What state_apply says of one event. */
 struct verdict {
-    uint8_t result; /* enum result; REFUSED: no room, nothing changed */
-    uint8_t reason; /* enum reason, of a rejection */
-    uint16_t flags; /* enum record_flag for its record; 0 of a duplicate */
+    uint8_t result;         /* enum result; REFUSED: no room, nothing changed */
+    uint8_t reason;         /* enum reason, of a rejection */
+    uint16_t flags;         /* enum record_flag for its record; 0 of a duplicate */
+    uint16_t reason_offset; /* in [0, event->len]: of the byte that decided on a rejection, 0 where
+                               none did */
     uint32_t outcome_count;
     uint64_t seq; /* assigned to the event's record (EVENT, DEAD, or the OUTCOME of a duplicate) */
     uint64_t receive_ns; /* what the record keeps: the event's, or the partition's last when that is
@@ -58,10 +60,11 @@ void state_prefetch_line(const struct state *state, const struct rules *rules,
 
 /* state_apply decides what an event means and changes the state accordingly.
  *
- * Of several reasons to reject it, the first in reason.h's list counts.  Client time counts in a
- * hunt's window [starts, ends) once it is clamped.  What has no room for its id, or for all the
- * progress that it would begin, changes nothing.  Progress is forgotten user_ttl after it last
- * moved, in the next whole second; a win as long as once or cooldown needs it.
+ * Of several reasons to reject it, the first in reason.h's list counts, `future` the last of all.
+ * Client time counts in a hunt's window [starts, ends) once it is clamped.  What has no room for
+ * its id, or for all the progress that it would begin, changes nothing.  Progress is forgotten
+ * user_ttl after it last moved, in the next whole second; a win as long as once or cooldown needs
+ * it.
  *
  * event->partition is owned by this shard; event->reason is what the parser said (a rejected event
  * only gets its sequence). Outcomes, at most STATE_OUTCOMES_MAX, are written to out; each of them,

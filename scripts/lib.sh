@@ -5,6 +5,23 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 say() { printf 'ok  %-12s %s\n' "$1" "$2"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
+# run COMMAND... in a process group of its own, which on_interrupt ends: bash itself only listens between commands.
+child=""
+run() {
+    local status=0
+    setsid "$@" &
+    child=$!
+    wait "$child" || status=$?
+    child=""
+    return "$status"
+}
+
+# on_interrupt ends what runs, and the script with 130; `log` is whatever the function at work calls so.
+on_interrupt() {
+    trap 'trap "" INT TERM; [ -z "$child" ] || { kill -TERM -- "-$child"; wait "$child"; } 2>/dev/null || true; rm -f "${log:-}"; exit 130' \
+        INT TERM
+}
+
 need_root() {
     [ "$(id -u)" = 0 ] || die "$(basename "$0") needs root: it makes a network namespace and a port. Run: sudo $0"
 }
@@ -48,7 +65,7 @@ build() {
     local dir=$1 log
     shift
     log=$(mktemp)
-    if ! { configure "$dir" "$@" && ninja -C "$dir"; } >"$log" 2>&1; then
+    if ! { configure "$dir" "$@" && run ninja -C "$dir"; } >"$log" 2>&1; then
         tail -60 "$log" >&2
         rm -f "$log"
         die "the build in $dir failed"

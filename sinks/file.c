@@ -19,7 +19,10 @@ struct sink_file {
     struct line_origin origin;
     int fd;           /* -1: closed */
     uint64_t written; /* length of the file */
-    size_t used;      /* of the buffer, behind it */
+    uint64_t committed;
+    dev_t dev; /* of the file that is open */
+    ino_t ino;
+    size_t used; /* of the buffer, behind it */
     char buffer[BUFFER_BYTES];
 };
 
@@ -79,12 +82,15 @@ static int cut(struct sink_file *file, uint64_t resume)
         return -errno;
     if (!S_ISREG(st.st_mode))
         return -EINVAL;
+    file->dev = st.st_dev;
+    file->ino = st.st_ino;
     file->written = (uint64_t)st.st_size;
-    if (file->written <= resume)
-        return 0;
-    if (ftruncate(file->fd, (off_t)resume) != 0)
-        return -errno;
-    file->written = resume;
+    if (file->written > resume) {
+        if (ftruncate(file->fd, (off_t)resume) != 0)
+            return -errno;
+        file->written = resume;
+    }
+    file->committed = file->written;
     return 0;
 }
 
@@ -111,9 +117,24 @@ static int file_open(void *sink, uint64_t resume)
     return rc;
 }
 
+/* A file that was moved away or removed takes no more lines: it ends with what was committed, and
+ * what comes after goes to a new one. */
+static int check_place(struct sink_file *file)
+{
+    struct stat st;
+    if (stat(file->path, &st) == 0 && st.st_dev == file->dev && st.st_ino == file->ino)
+        return 0;
+    if (file->written > file->committed && ftruncate(file->fd, (off_t)file->committed) != 0)
+        return -errno;
+    return -ESTALE;
+}
+
 static int flush(struct sink_file *file)
 {
     size_t done = 0;
+    int rc = file->used ? check_place(file) : 0;
+    if (rc)
+        return rc;
     while (done < file->used) {
         ssize_t n = write(file->fd, file->buffer + done, file->used - done);
         if (n < 0 && errno == EINTR)
@@ -146,7 +167,7 @@ static int file_commit(void *sink, uint64_t *resume)
     if (!rc && fdatasync(file->fd) != 0)
         rc = -errno;
     if (!rc)
-        *resume = file->written;
+        *resume = file->committed = file->written;
     return rc;
 }
 

@@ -7,12 +7,15 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/event.h"
+#include "dataplane/base/pointer.h"
 #include "dataplane/base/text.h"
 
-/* The longest lines are an award's (17 items and four names, every byte escaped to six) and a dead
+/* The longest lines are an award's (17 items and six names, every byte escaped to six) and a dead
  * letter's: both stay well under. */
-static_assert((OUTCOME_ITEMS_MAX + 5) * (6 * EVENT_NAME_MAX + 16) + 2048 < LINE_BYTES_MAX, "award");
-static_assert(6 * LINE_DEAD_BYTES + 5 * (6 * EVENT_NAME_MAX + 16) + 2048 < LINE_BYTES_MAX, "dead");
+static_assert((OUTCOME_ITEMS_MAX + 7) * (6 * EVENT_NAME_MAX + 16) + 2048 < LINE_BYTES_MAX, "award");
+static_assert(6 * (LINE_DEAD_BYTES + POINTER_MAX) + 5 * (6 * EVENT_NAME_MAX + 16) + 2048 <
+                  LINE_BYTES_MAX,
+              "dead");
 
 struct writer {
     char *at;
@@ -196,6 +199,14 @@ static void put_award(struct writer *w, const struct outcome_view *view)
         put_string(w, view->item[i].text, view->item[i].len);
     }
     PUT(w, "]");
+    if (view->variant.len) {
+        PUT(w, ",\"variant\":");
+        put_string(w, view->variant.text, view->variant.len);
+    }
+    if (view->reward.len) {
+        PUT(w, ",\"reward\":");
+        put_string(w, view->reward.text, view->reward.len);
+    }
     if (o->score) {
         uint64_t thousandths = ((uint64_t)o->score * 1000 + (1u << 15)) >> 16;
         PUT(w, ",\"score\":");
@@ -233,6 +244,12 @@ static void put_rejected(struct writer *w, const struct record *dead)
     put_name(w, reason_name(dead->reason));
     PUT(w, ",\"offset\":");
     put_number(w, dead->reason_offset, 1);
+    if (reason_of_data(dead->reason)) {
+        uint8_t pointer[POINTER_MAX];
+        size_t pointer_len = pointer_find(bytes, dead->body_len, dead->reason_offset, pointer);
+        PUT(w, ",\"pointer\":");
+        put_string(w, pointer, pointer_len);
+    }
     PUT(w, ",\"bytes\":");
     put_string(w, bytes, len);
     if (cut)

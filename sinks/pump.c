@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/counter.h"
 #include "sinks/cursor.h"
 #include "sinks/sink.h"
 #include "sinks/tail.h"
@@ -32,11 +33,6 @@ struct pump {
                                                   read again is not counted again */
     struct pump_counters counters;
 };
-
-static void add(uint64_t *counter, uint64_t n)
-{
-    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}
 
 const struct pump_counters *pump_counters(const struct pump *pump)
 {
@@ -297,8 +293,8 @@ static void count(struct pump *pump, const struct tail *tail, const struct recor
     bool dead = record->kind == RECORD_DEAD;
     /* The first byte of an outcome is its kind. */
     bool duplicate = outcome && record_body(record)[0] == OUTCOME_duplicate;
-    add(&pump->counters.outcomes, outcome || dead);
-    add(&pump->counters.events, record->kind == RECORD_EVENT || dead || duplicate);
+    counter_add(&pump->counters.outcomes, outcome || dead);
+    counter_add(&pump->counters.events, record->kind == RECORD_EVENT || dead || duplicate);
 }
 
 /* Reads one journal; *outcomes counts.  Returns 0 or -errno. */
@@ -345,8 +341,8 @@ static int commit(struct pump *pump)
         int rc = pump->wiring.ops->commit(pump->wiring.sink, &pump->now.resume);
         if (rc)
             return rc;
-        add(&pump->counters.delivered, pump->uncommitted);
-        add(&pump->counters.commits, 1);
+        counter_add(&pump->counters.delivered, pump->uncommitted);
+        counter_add(&pump->counters.commits, 1);
         pump->uncommitted = 0;
     } else if (!pump->moved || clock_monotonic_ns() - pump->saved_ns < IDLE_SAVE_NS) {
         return 0;
@@ -411,7 +407,7 @@ int pump_poll(struct pump *pump, unsigned budget)
         rc = poll_epochs(pump, budget, &outcomes);
     count_lag(pump);
     if (rc) {
-        add(&pump->counters.errors, 1);
+        counter_add(&pump->counters.errors, 1);
         return rc;
     }
     return (int)outcomes;

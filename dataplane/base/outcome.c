@@ -1,10 +1,15 @@
 /* outcome.c - the body of an OUTCOME record: a fixed part, then hunt, user and items as length and
- * text. */
+ * text, then what `extras` says, in the order of its bits. */
 #include "dataplane/base/outcome.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+
+/* What came to the format later; a record without it is as it always was. */
+enum extra {
+    EXTRA_VARIANT = 1 << 0, /* variant and reward, the reward may be empty */
+};
 
 /* On disk, little-endian. */
 struct outcome_disk {
@@ -13,7 +18,7 @@ struct outcome_disk {
     uint8_t flags;
     uint8_t item_count;
     uint16_t depth;
-    uint16_t reserved; /* 0 */
+    uint16_t extras; /* enum extra */
     uint32_t score;
     uint32_t edge_count;
     uint64_t first_seq;
@@ -22,7 +27,7 @@ struct outcome_disk {
 };
 
 static_assert(sizeof(struct outcome_disk) == 56, "on disk");
-static_assert(sizeof(struct outcome_disk) + (2 + OUTCOME_ITEMS_MAX) * (1ul + EVENT_NAME_MAX) <=
+static_assert(sizeof(struct outcome_disk) + (4 + OUTCOME_ITEMS_MAX) * (1ul + EVENT_NAME_MAX) <=
                   OUTCOME_BODY_MAX,
               "the longest outcome fits");
 
@@ -45,6 +50,7 @@ uint32_t outcome_encode(const struct outcome_view *view, uint8_t body[OUTCOME_BO
         .flags = o->flags,
         .item_count = o->item_count,
         .depth = o->depth,
+        .extras = view->variant.len ? EXTRA_VARIANT : 0,
         .score = o->score,
         .edge_count = o->edge_count,
         .first_seq = o->first_seq,
@@ -57,6 +63,10 @@ uint32_t outcome_encode(const struct outcome_view *view, uint8_t body[OUTCOME_BO
     at = name_encode(at, &view->user);
     for (unsigned i = 0; i < o->item_count; i++)
         at = name_encode(at, &view->item[i]);
+    if (disk.extras & EXTRA_VARIANT) {
+        at = name_encode(at, &view->variant);
+        at = name_encode(at, &view->reward);
+    }
     return (uint32_t)(at - body);
 }
 
@@ -75,7 +85,7 @@ int outcome_decode(const uint8_t *body, uint32_t len, struct outcome_view *view)
         return -EBADMSG;
     memcpy(&disk, body, sizeof disk);
     if (disk.kind >= OUTCOME_KIND_COUNT || disk.refusal >= REFUSAL_COUNT ||
-        disk.item_count > OUTCOME_ITEMS_MAX || disk.reserved)
+        disk.item_count > OUTCOME_ITEMS_MAX || disk.extras & ~EXTRA_VARIANT)
         return -EBADMSG;
     *view = (struct outcome_view){
         .outcome =
@@ -98,6 +108,12 @@ int outcome_decode(const uint8_t *body, uint32_t len, struct outcome_view *view)
     at = name_decode(at, end, &view->user);
     for (unsigned i = 0; i < disk.item_count; i++)
         at = name_decode(at, end, &view->item[i]);
+    if (disk.extras & EXTRA_VARIANT) {
+        at = name_decode(at, end, &view->variant);
+        at = name_decode(at, end, &view->reward);
+        if (!view->variant.len)
+            return -EBADMSG;
+    }
     return at == end ? 0 : -EBADMSG;
 }
 

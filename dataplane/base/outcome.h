@@ -14,7 +14,7 @@
 
 #define OUTCOME_ITEMS_MAX 17 /* the longest trail: start and 16 steps */
 #define OUTCOME_NO_HUNT   0xffff
-#define OUTCOME_BODY_MAX  (64 + 2 * (1 + EVENT_NAME_MAX) + OUTCOME_ITEMS_MAX * (1 + EVENT_NAME_MAX))
+#define OUTCOME_BODY_MAX  (64 + 4 * (1 + EVENT_NAME_MAX) + OUTCOME_ITEMS_MAX * (1 + EVENT_NAME_MAX))
 
 /* Written to journals: append, never reorder. */
 #define OUTCOME_KIND_LIST(KIND)                                                                    \
@@ -71,6 +71,8 @@ struct outcome {
     uint32_t edge_count;  /* visited by the walk */
     uint64_t first_seq;   /* duplicate: sequence of the first one */
     uint64_t award_id[2]; /* award, claim_granted: a function of user, id and hunt */
+    uint8_t variant; /* the user's in the hunt: index in the rules, plus 1; 0: none, or not told */
+    bool assigned;   /* with this event */
     uint32_t
         item[OUTCOME_ITEMS_MAX]; /* award: the path or the basket, as ids of the item dictionary */
 };
@@ -82,11 +84,14 @@ struct outcome_name {
 
 /* A decoded outcome with its names; texts point into the record.  `id` is the event's. */
 struct outcome_view {
-    struct outcome outcome; /* hunt and item[] are not kept on disk: OUTCOME_NO_HUNT and 0 */
+    struct outcome outcome; /* hunt, variant, assigned and item[] are not kept on disk:
+                               OUTCOME_NO_HUNT and 0 */
     uint64_t id[2];
     struct outcome_name hunt; /* len 0: none */
     struct outcome_name user; /* award and duplicate only, else len 0 */
     struct outcome_name item[OUTCOME_ITEMS_MAX];
+    struct outcome_name variant; /* award in a hunt with variants, else len 0 */
+    struct outcome_name reward;  /* of the variant, where it has one; only with a variant */
 };
 
 /* outcome_encode writes a view as a record body; returns its length, at most OUTCOME_BODY_MAX. */

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* REASON(name, help): the syntax reasons are found by event_parse, the rest by shard_apply. */
@@ -39,7 +40,13 @@
     REASON(tile_required, "the type requires a tile")                                              \
     REASON(tile_forbidden, "the type forbids a tile")                                              \
     REASON(key_unknown, "the type is strict and the event has a key that is not its own")          \
-    REASON(future, "time is ahead of the receive time by more than events.skew_reject")
+    REASON(future, "time is ahead of the receive time by more than events.skew_reject")            \
+    REASON(data_required, "data lacks a member that the type requires")                            \
+    REASON(data_type, "a member of data, or data itself, has another type than it must have")      \
+    REASON(data_range, "a number in data is below min or above max")                               \
+    REASON(data_length, "a string in data is shorter than min_length or longer than max_length")   \
+    REASON(data_value, "a value in data is not of the type's enum or does not match its pattern")  \
+    REASON(data_unknown, "the type has strict_data and data a member that it does not declare")
 
 enum reason {
 #define REASON_ENUM(name, help) REASON_##name,
@@ -47,6 +54,12 @@ enum reason {
 #undef REASON_ENUM
         REASON_COUNT
 };
+
+/* reason_of_data says whether a reason is about a member of data, whose place reason_offset is. */
+static inline bool reason_of_data(unsigned reason)
+{
+    return reason >= REASON_data_required && reason <= REASON_data_unknown;
+}
 
 /* reason_name and reason_help return static text for a reason in [0, REASON_COUNT), "unknown" for
  * any other number. */

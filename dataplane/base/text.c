@@ -1,4 +1,5 @@
 /* text.c - JSON strings and UUIDs. */
+#include <assert.h>
 #include <string.h>
 
 #if defined(__AVX2__)
@@ -87,6 +88,18 @@ int text_decode(const uint8_t *raw, size_t len, uint8_t *out, size_t room)
         len -= escape;
     }
     return (int)used;
+}
+
+uint32_t text_next(const uint8_t *raw, size_t len, size_t *at)
+{
+    if (raw[*at] != '\\')
+        return utf8_next(raw, at);
+    uint8_t character[UTF8_BYTES_MAX];
+    unsigned count;
+    size_t begin = 0, escape = unescape(raw + *at, len - *at, character, &count);
+    assert(escape);
+    *at += escape;
+    return utf8_next(character, &begin);
 }
 
 /* encode_control writes the escape of a character that may not stand for itself. */

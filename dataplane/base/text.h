@@ -27,6 +27,10 @@ static inline int text_hex_digit(uint8_t c)
  */
 int text_decode(const uint8_t *raw, size_t len, uint8_t *out, size_t room);
 
+/* text_next returns the code point at *at in the same raw text and moves *at behind it: what
+ * text_decode does, without a place to put it. */
+uint32_t text_next(const uint8_t *raw, size_t len, size_t *at);
+
 /* text_json_encode writes bytes as a JSON string with its quotes, escaping what RFC 8259 section 7
  * demands; bytes that are not UTF-8 come out as U+FFFD.  Returns the length, or -1 when room does
  * not hold it (6 * len + 2 always does). */

@@ -40,6 +40,26 @@ static inline unsigned utf8_sequence(const uint8_t *p, size_t room)
     return overlong || beyond ? 0 : 4;
 }
 
+/* utf8_next returns the code point of the well-formed sequence at p[*at] and moves *at behind it.
+ */
+static inline uint32_t utf8_next(const uint8_t *p, size_t *at)
+{
+    uint32_t code = p[(*at)++];
+    if (code < 0x80)
+        return code;
+    unsigned tails = code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
+    code &= 0x3fu >> tails;
+    while (tails-- > 0)
+        code = code << 6 | (p[(*at)++] & 0x3f);
+    return code;
+}
+
+/* utf8_bytes returns how many bytes utf8_encode writes for a code point. */
+static inline unsigned utf8_bytes(uint32_t code)
+{
+    return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+}
+
 /* utf8_encode writes a code point in [0, 0x10ffff] that is no surrogate and returns its bytes. */
 static inline unsigned utf8_encode(uint32_t code, uint8_t out[UTF8_BYTES_MAX])
 {

@@ -8,7 +8,8 @@ import pytest
 from conftest import CONFIG, encode, udp
 
 PAGE = 4096
-SMALL = CONFIG.replace("journal: {{ buffer: 8MiB }}", "journal: {{ buffer: 8MiB, segment_size: 1MiB }}")
+SMALL = CONFIG.replace("journal: {{ buffer: 32MiB }}", "journal: {{ buffer: 8MiB, segment_size: 1MiB }}")
+assert SMALL != CONFIG
 
 
 def segments(trove):

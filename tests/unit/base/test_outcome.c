@@ -86,13 +86,37 @@ static void the_longest_outcome_fits_into_its_maximum(void **state)
     struct outcome_name name = {.text = text, .len = sizeof text};
     struct outcome_view out, in = award();
     in.outcome.item_count = OUTCOME_ITEMS_MAX;
-    in.hunt = in.user = name;
+    in.hunt = in.user = in.variant = in.reward = name;
     for (unsigned i = 0; i < OUTCOME_ITEMS_MAX; i++)
         in.item[i] = name;
     uint32_t len = outcome_encode(&in, body);
     assert_true(len <= OUTCOME_BODY_MAX);
     assert_int_equal(outcome_decode(body, len, &out), 0);
     assert_int_equal(out.item[OUTCOME_ITEMS_MAX - 1].len, EVENT_NAME_MAX);
+}
+
+static void an_award_comes_back_with_its_variant_and_reward(void **state)
+{
+    (void)state;
+    uint8_t body[OUTCOME_BODY_MAX];
+    struct outcome_view in = award(), out;
+    uint32_t plain_len = outcome_encode(&in, body);
+    assert_int_equal(body[6], 0); /* as it was before there were variants */
+    in.variant = NAME("double");
+    uint32_t len = outcome_encode(&in, body);
+    assert_int_equal(len, plain_len + 1 + 6 + 1);
+    assert_int_equal(outcome_decode(body, len, &out), 0);
+    assert_name(out.variant, in.variant);
+    assert_int_equal(out.reward.len, 0);
+    in.reward = NAME("2 x 5 %");
+    len = outcome_encode(&in, body);
+    assert_int_equal(outcome_decode(body, len, &out), 0);
+    assert_name(out.reward, in.reward);
+    for (uint32_t cut = plain_len; cut < len; cut++)
+        assert_int_equal(outcome_decode(body, cut, &out), -EBADMSG);
+    /* A variant without a name is none: there is one way to write an outcome. */
+    memcpy(body + plain_len, "\0\0", 2);
+    assert_int_equal(outcome_decode(body, plain_len + 2, &out), -EBADMSG);
 }
 
 static void a_body_of_any_other_length_is_refused(void **state)
@@ -126,6 +150,8 @@ static void wrong_numbers_are_refused(void **state)
                  {3, 2},
                  {3, 4},
                  {6, 1},
+                 {6, 2},
+                 {7, 1},
                  {56, EVENT_NAME_MAX + 1},
                  {56, 255}};
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -150,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_award_comes_back_with_its_names),
+        cmocka_unit_test(an_award_comes_back_with_its_variant_and_reward),
         cmocka_unit_test(every_kind_refusal_and_first_seq_come_back),
         cmocka_unit_test(the_longest_outcome_fits_into_its_maximum),
         cmocka_unit_test(a_body_of_any_other_length_is_refused),

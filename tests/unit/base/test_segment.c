@@ -58,7 +58,8 @@ static void begin_segment(struct fixture *f, struct segment_id id)
 }
 
 /* Appends a block of count records of len bytes each; sequence numbers are ordinals. */
-static void add_block(struct fixture *f, struct segment_id id, uint32_t count, uint32_t len)
+static void add_block_of(struct fixture *f, struct segment_id id, uint32_t count, uint32_t len,
+                         uint32_t group_pages)
 {
     static const uint8_t body[BLOCK_BYTES];
     char name[SEGMENT_NAME_MAX];
@@ -66,9 +67,20 @@ static void add_block(struct fixture *f, struct segment_id id, uint32_t count, u
     block_start(&f->kit.block, f->place.next_ordinal, 7);
     for (uint32_t i = 0; i < count; i++)
         kit_append(&f->kit.block, RECORD_EVENT, f->place.next_ordinal + i, body, len);
+    f->kit.block.group_pages = group_pages;
     uint32_t bytes = block_seal(&f->kit.block, &f->place);
     segment_name(id, name);
     kit_patch_file(f->dir.fd, name, f->kit.block.data, bytes, offset);
+}
+
+static void add_block(struct fixture *f, struct segment_id id, uint32_t count, uint32_t len)
+{
+    add_block_of(f, id, count, len, 0);
+}
+
+static void add_block_of_group(struct fixture *f, struct segment_id id, uint32_t group_pages)
+{
+    add_block_of(f, id, 40, 300, group_pages);
 }
 
 static void expect_records(struct fixture *f, uint64_t limit, uint64_t from, uint64_t to)
@@ -398,6 +410,31 @@ static void a_torn_tail_that_was_cut_is_a_clean_end(void **state)
     assert_int_equal(segment_cut(f->dir.fd, second, 0), -ENOENT);
 }
 
+/* Only what was written after a later sync shows that a fault is damage, no write cut short. */
+static void a_later_group_behind_a_fault_tells_damage_from_a_torn_write(void **state)
+{
+    struct fixture *f = *state;
+    const struct segment_id id = {.epoch = 1, .shard = 0, .number = 1};
+    char name[SEGMENT_NAME_MAX];
+    begin_segment(f, id);
+    uint64_t file_id = f->place.file_id, torn = f->place.offset;
+    add_block_of_group(f, id, 1);
+    uint64_t behind = f->place.offset;
+    add_block_of_group(f, id, 1 + (uint32_t)((behind - torn) / BLOCK_ALIGN));
+    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, torn), 0);
+    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, 0), 1);
+    add_block_of_group(f, id, 0); /* of an older writer, which did not say */
+    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, torn), 0);
+    uint64_t last = f->place.offset;
+    add_block_of_group(f, id, 1);
+    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, torn), 1);
+    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id + 1, torn), 0);
+    assert_int_equal(segment_written_behind(f->dir.fd, id, 0, torn), 1);
+    segment_name(id, name);
+    kit_patch_file(f->dir.fd, name, "x", 1, last + 70);
+    assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, torn), 0);
+}
+
 int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -417,6 +454,7 @@ int main(void)
         IN_DIR(goes_back_to_a_block_it_has_read),
         IN_DIR(a_torn_tail_that_was_cut_is_a_clean_end),
         IN_DIR(what_is_not_this_segment_is_not_opened),
+        IN_DIR(a_later_group_behind_a_fault_tells_damage_from_a_torn_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

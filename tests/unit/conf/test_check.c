@@ -129,7 +129,7 @@ static void names_must_differ(void **state)
     assert_fault(MINIMAL "lcores:\n  - { core: 1, run: [rx, shard] }\n  - { core: 1, run: rx }\n",
                  "conflict", 12, 13, "another lcore on line 11 has the core '1'");
     assert_fault(MINIMAL "    view: { require: [item] }\n", "conflict", 10, 5, "first on line 9");
-    assert_fault(MINIMAL "    \"a b\": {}\n", "bad_value", 10, 6, "name of an event type");
+    assert_fault(MINIMAL "    \"a b\": {}\n", "bad_value", 10, 6, "name of each event type");
     assert_fault(MINIMAL "    a23456789012345678901234567890123: {}\n", "bad_value", 10, 5,
                  "1 to 32 characters");
 }
@@ -182,6 +182,25 @@ static void hunts_make_sense(void **state)
                  "conflict", 12, 17, "'b' is both a start and a treasure");
     assert_fault(MINIMAL "    both: { require: item, forbid: item }\n", "conflict", 10, 36,
                  "both requires and forbids 'item'");
+}
+
+#define TILES "name: t, kind: tiles, tiles: 100"
+
+static void tiles_are_claimed_by_who_can_and_while_they_are_remembered(void **state)
+{
+    (void)state;
+    conf_free(load_good(MINIMAL "hunts:\n  - { " TILES ", live: 60, period: 1m }\n"));
+    assert_fault(MINIMAL "hunts:\n  - { " TILES ", live: 61, period: 1m }\n", "conflict", 11, 47,
+                 "at most 1h");
+    assert_fault(MINIMAL "hunts:\n  - { " TILES ", map_ttl: 59m }\n", "out_of_range", 11, 50,
+                 "from 1h to 1d");
+    assert_fault(MINIMAL "hunts:\n  - { " TILES ", catalog: c }\n", "unknown_key", 11, 41,
+                 "'catalog' is a key of trail hunts, and this is a tiles hunt");
+    assert_fault(MINIMAL "    bare: { forbid: [tile] }\nhunts:\n  - { " TILES ", types: [bare] }\n",
+                 "conflict", 12, 48, "no event type that may come with a tile");
+    assert_fault(MINIMAL "    claim: { require: [tile] }\nhunts:\n  - { " BASKET
+                         ", types: [claim] }\n",
+                 "conflict", 12, 53, "no event type that may come without a tile");
 }
 
 static void lcores_run_both_parts_somewhere(void **state)
@@ -274,6 +293,7 @@ int main(void)
         cmocka_unit_test(sinks_and_ports_do_not_share),
         cmocka_unit_test(the_dedupe_window_covers_lateness),
         cmocka_unit_test(hunts_make_sense),
+        cmocka_unit_test(tiles_are_claimed_by_who_can_and_while_they_are_remembered),
         cmocka_unit_test(lcores_run_both_parts_somewhere),
         cmocka_unit_test(paths_fit_where_they_go),
         cmocka_unit_test(data_dir_is_absolute),

@@ -99,6 +99,42 @@ static void optional_values_come_and_go(void **state)
     assert_string_equal(lines[1], "- hunts.b.cooldown 1h ->  hot");
 }
 
+static void a_template_shows_in_the_hunts_that_use_it(void **state)
+{
+    (void)state;
+#define FROM(keys)                                                                                 \
+    MINIMAL "templates: { t: { kind: basket, catalog: c.tsv, " keys " } }\n"                       \
+            "hunts: [{ name: b, template: t, recent: 4 }, { name: c, template: t }]\n"
+    diff(FROM("recent: 5"), FROM("recent: 6"));
+    assert_int_equal(line_count, 1);
+    assert_string_equal(lines[0], "~ hunts.c.recent 5 -> 6 hot");
+    assert_one(
+        FROM("budget: 9"),
+        MINIMAL "hunts: [{ name: b, template: t, recent: 4 }]\n"
+                "templates: { t: { kind: basket, catalog: c.tsv, budget: 9 }, u: }\n",
+        "- hunts.c {template: t, kind: basket, catalog: /etc/trove/c.tsv, budget: 9} ->  hot");
+    assert_one(MINIMAL "hunts: [{ " BASKET ", variants: { a: 1 } }]\n",
+               MINIMAL "hunts: [{ " BASKET ", variants: { a: 2, b: 1 } }]\n",
+               "~ hunts.b.variants {a: 1} -> {a: 2, b: 1} hot");
+    diff(MINIMAL "hunts: [{ " BASKET ", variants: { a: 1, b: 1 } }]\n",
+         MINIMAL "hunts: [{ " BASKET ", variants: { a: 1, b: 1 }, rewards: { b: x y } }]\n");
+    assert_int_equal(line_count, 1);
+    assert_string_equal(lines[0], "+ hunts.b.rewards  -> {b: \"x y\"} hot");
+}
+
+static void what_types_declare_of_data_differs_member_by_member(void **state)
+{
+    (void)state;
+    assert_one(MINIMAL "    buy: { data: { p: { type: number, min: 1 } } }\n",
+               MINIMAL "    buy: { data: { p: { type: number, min: 1.5 } } }\n",
+               "~ events.types.buy.data.p.min 1 -> 1.5 hot");
+    assert_one(MINIMAL,
+               MINIMAL
+               "    buy: { strict_data: true, data: { p: { type: number, enum: [1, 2] } } }\n",
+               "+ events.types.buy  -> {data: {p: {type: number, enum: [1, 2]}}, "
+               "strict_data: true} hot");
+}
+
 static void lcores_between_auto_and_a_plan_change_as_a_whole(void **state)
 {
     (void)state;
@@ -134,6 +170,8 @@ int main(void)
         cmocka_unit_test(elements_are_matched_by_name),
         cmocka_unit_test(added_and_removed_elements_are_told_whole),
         cmocka_unit_test(optional_values_come_and_go),
+        cmocka_unit_test(a_template_shows_in_the_hunts_that_use_it),
+        cmocka_unit_test(what_types_declare_of_data_differs_member_by_member),
         cmocka_unit_test(lcores_between_auto_and_a_plan_change_as_a_whole),
         cmocka_unit_test(a_long_list_differs_in_its_last_item),
     };

@@ -310,6 +310,29 @@ static void frames_wait_in_the_port_while_the_shard_of_this_core_is_behind(void 
     assert_int_equal(rx.counters.lost[LOST_ring_full], 0);
 }
 
+static void claims_of_one_tile_meet_in_one_partition(void **state)
+{
+    (void)state;
+    struct event event;
+    uint32_t seen = 0, partition = 0;
+    for (unsigned n = 0; n < SLOTS - 1; n++) {
+        char text[256];
+        int len = snprintf(text, sizeof text,
+                           "{\"id\":\"00000000-0000-4000-8000-%012u\",\"time\":1795209600123,"
+                           "\"user\":\"u-%u\",\"type\":\"claim\",\"tile\":\"T\"}",
+                           n + 1, n);
+        add_datagram(text, (size_t)len);
+    }
+    rx_poll(&rx, true);
+    for (uint32_t s = 0; s < SHARDS; s++)
+        while (event_ring_pop_burst(&events[s], &event, 1)) {
+            assert_true(!seen || event.partition == partition);
+            partition = event.partition;
+            seen++;
+        }
+    assert_int_equal(seen, SLOTS - 1);
+}
+
 static void a_trailer_dates_the_wire(void **state)
 {
     (void)state;
@@ -350,6 +373,7 @@ int main(void)
         cmocka_unit_test_setup(nothing_is_received_while_draining, setup),
         cmocka_unit_test_setup(frames_wait_in_the_port_while_the_shard_of_this_core_is_behind,
                                setup),
+        cmocka_unit_test_setup(claims_of_one_tile_meet_in_one_partition, setup),
         cmocka_unit_test_setup(a_trailer_dates_the_wire, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,6 +187,34 @@ static void a_directory_that_cannot_be_is_said_so(void **state)
     store_close(&store);
 }
 
+static void a_view_reads_beside_the_owner_and_makes_nothing(void **state)
+{
+    (void)state;
+    struct store owner, view;
+    assert_int_equal(store_view(&view, path, error), -1);
+    assert_non_null(strstr(error, "cannot open it"));
+    store_close(&view);
+    assert_int_equal(store_open(&owner, path, 64, error), 0);
+    assert_int_equal(store_view(&view, path, error), 0);
+    assert_int_equal(view.partition_count, 64);
+    assert_memory_equal(view.seed, owner.seed, sizeof view.seed);
+    assert_int_equal(view.lock_fd, -1);
+    store_close(&view);
+    store_close(&owner);
+    assert_int_equal(store_view(&view, dir, error), -1);
+    assert_non_null(strstr(error, "is no data directory"));
+    store_close(&view);
+    write_file("meta", "format 1\npartitions 63\n");
+    assert_int_equal(store_view(&view, dir, error), -1);
+    assert_non_null(strstr(error, "`meta` is damaged"));
+    store_close(&view);
+    write_file("meta", "format 1\npartitions 64\n");
+    write_file("key", "short");
+    assert_int_equal(store_view(&view, dir, error), -1);
+    assert_non_null(strstr(error, "`key` is not 32 bytes"));
+    store_close(&view);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +227,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(versions_are_kept_with_the_catalogs_they_used, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_directory_that_cannot_be_is_said_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_view_reads_beside_the_owner_and_makes_nothing, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -286,7 +286,11 @@ static void a_version_that_moved_is_exit_4_and_other_problems_exit_1(void **stat
     w->status = 500;
     w->answer = "[]";
     assert_int_equal(run(w, "conf", "show", NULL), TROVECTL_FAILED);
-    assert_non_null(strstr(w->err, "is it troved?"));
+    assert_non_null(strstr(w->err, "another program?"));
+    w->status = 200;
+    w->answer = "{\"ready\":true}";
+    assert_int_equal(run(w, "conf", "show", NULL), TROVECTL_FAILED);
+    assert_non_null(strstr(w->err, "another program?"));
 }
 
 static void show_prints_the_text_alone_on_standard_output(void **state)

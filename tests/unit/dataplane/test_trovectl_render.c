@@ -374,6 +374,66 @@ static void figures_are_written_as_people_read_them(void **state)
     assert_string_equal(figure_time("yesterday").text, "yesterday");
 }
 
+static const char story_json[] =
+    "{\"user\":\"u-\\u001b[2J\",\"matches\":false,\"differences\":1,\"unattributed\":2,\"events\":["
+    "{\"seq\":\"7:1\",\"received\":\"2026-11-20T12:00:01.201114Z\",\"receive_ns\":1000000000,"
+    "\"id\":\"e1\",\"result\":\"accepted\",\"type\":\"view\",\"item\":\"A\\u0085\",\"flags\":[],"
+    "\"outcomes\":[{\"outcome\":\"visit\",\"hunt\":\"spring\",\"step\":true,\"depth\":1}]},"
+    "{\"seq\":\"7:3\",\"received\":\"2026-11-20T12:00:01.421114Z\",\"receive_ns\":1220000000,"
+    "\"id\":\"e2\",\"result\":\"accepted\",\"type\":\"view\",\"item\":\"B\",\"flags\":[\"clamped\"]"
+    ","
+    "\"differs\":\"why\",\"outcomes\":[{\"outcome\":\"refusal\",\"hunt\":\"spring\","
+    "\"refusal\":\"too_fast\",\"depth\":1,\"rule\":{\"file\":\"/data/config/"
+    "000041.yaml\",\"line\":18,"
+    "\"text\":\"min_step: 1s\",\"key\":\"min_step\",\"given\":true}}]}],"
+    "\"hunts\":{\"spring\":{\"events\":2,\"awards\":0,\"refusals\":{\"too_fast\":1}}}}";
+
+static void a_story_names_the_rule_and_cannot_speak_to_the_terminal(void **state)
+{
+    (void)state;
+    json_t *story = parse(story_json);
+    trovectl_print_story(story, begin());
+    end_with("u-.[2J  recomputed from the journal: DIFFERENT from what was recorded\n"
+             "7:1          2026-11-20T12:00:01.201114Z  e1  accepted  view A.\n"
+             "    spring               visit, start, depth 1\n"
+             "7:3          2026-11-20T12:00:01.421114Z  e2  accepted  view B  clamped\n"
+             "    DIFFERS: why\n"
+             "    spring               refusal too_fast, 0.220 s after the last step, depth 1"
+             "   <- config/000041.yaml:18  min_step: 1s\n"
+             "hunt spring: 2 events, 0 awards, refused too_fast 1\n"
+             "2 rejected events in the journal are no events and name nobody: trovectl rejects\n");
+    json_decref(story);
+}
+
+static void a_story_of_an_empty_answer_prints_what_it_can(void **state)
+{
+    (void)state;
+    json_t *story = parse("{\"events\":[{\"outcomes\":[{},1,{\"award\":1,\"items\":[2]}]},3]}");
+    FILE *out = begin();
+    trovectl_print_story(story, out);
+    trovectl_print_rejects(story, out);
+    trovectl_print_reject(story, out);
+    fclose(out);
+    assert_true(text_len > 0);
+    free(text);
+    json_decref(story);
+}
+
+static void a_reject_has_a_caret_under_the_byte_that_decided(void **state)
+{
+    (void)state;
+    json_t *reject = parse("{\"seq\":\"7:9\",\"received\":\"T\",\"reason\":\"syntax\",\"offset\":2,"
+                           "\"help\":\"no JSON\",\"hex\":\"7b1bff7d\"}");
+    trovectl_print_reject(reject, begin());
+    end_with("7:9  T  syntax at byte 2 of 4: no JSON\n{..}\n  ^\n");
+    json_object_set_new(reject, "offset", json_integer(9999));
+    FILE *out = begin();
+    trovectl_print_reject(reject, out); /* an offset that lies */
+    fclose(out);
+    free(text);
+    json_decref(reject);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +451,9 @@ int main(void)
         cmocka_unit_test(a_problem_names_the_next_command),
         cmocka_unit_test(a_problem_with_configuration_faults_shows_each_first),
         cmocka_unit_test(figures_are_written_as_people_read_them),
+        cmocka_unit_test(a_story_names_the_rule_and_cannot_speak_to_the_terminal),
+        cmocka_unit_test(a_story_of_an_empty_answer_prints_what_it_can),
+        cmocka_unit_test(a_reject_has_a_caret_under_the_byte_that_decided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -447,6 +447,56 @@ static void new_rules_begin_a_block_of_their_own_version(void **state)
     rules_free(next);
 }
 
+static struct rules *with_variants(uint32_t version, const char *first, const char *second)
+{
+    struct conf_hunt *basket = &bed.f->conf.hunts[1];
+    basket->variant_count = 2;
+    memset(basket->variants, 0, sizeof basket->variants);
+    snprintf(basket->variants[0].name, CONF_NAME_MAX, "%s", first);
+    snprintf(basket->variants[1].name, CONF_NAME_MAX, "%s", second);
+    for (unsigned i = 0; i < 2; i++) {
+        struct conf_variant *variant = &basket->variants[i];
+        variant->weight = strcmp(variant->name, "double") == 0;
+        snprintf(variant->reward, CONF_NAME_MAX, "for %.40s", variant->name);
+    }
+    return rules_build(&bed.f->conf, version, &bed.f->key, bed.f->items, &bed.f->diags);
+}
+
+static void counts_of_variants_follow_their_names(void **state)
+{
+    (void)state;
+    const struct shard_counters *counters = &bed.shard.counters;
+    struct rules *two = with_variants(2, "plain", "double");
+    assert_int_equal(shard_reconfigure(&bed.shard, two, "{}", 2), 0);
+    push(0, named(1, "u", "p"));
+    push(0, named(2, "u", "q"));
+    push(0, named(3, "v", "q"));
+    shard_poll(&bed.shard, bed.now_ns, 64);
+    shard_flush(&bed.shard);
+    journal(true);
+    assert_int_equal(counters->variant_users[1][0], 0);
+    assert_int_equal(counters->variant_users[1][1], 2);
+    assert_int_equal(counters->variant_awards[1][1], 1);
+    unsigned awards = 0;
+    for (uint32_t i = 0; i < bed.noted_count; i++) {
+        const struct noted *n = &bed.noted[i];
+        bool won = n->kind == RECORD_OUTCOME && n->view.outcome.kind == OUTCOME_award &&
+                   strcmp(n->hunt, "basket") == 0;
+        awards += won;
+        assert_int_equal(n->view.variant.len, won ? 6 : 0);
+        assert_int_equal(n->view.reward.len, won ? 10 : 0);
+    }
+    assert_int_equal(awards, 1);
+    struct rules *three = with_variants(3, "double", "other");
+    assert_int_equal(shard_reconfigure(&bed.shard, three, "{}", 2), 0);
+    assert_int_equal(counters->variant_users[1][0], 2);
+    assert_int_equal(counters->variant_awards[1][0], 1);
+    assert_int_equal(counters->variant_users[1][1], 0);
+    assert_int_equal(counters->variant_awards[1][1], 0);
+    rules_free(two);
+    rules_free(three);
+}
+
 /* Configurations applied one after the other while a sync is slow took the blocks that events
  * needed. */
 static void new_rules_leave_half_of_the_blocks_to_events(void **state)
@@ -512,6 +562,7 @@ int main(void)
         TEST(an_idle_journal_gets_a_block_at_once_and_a_busy_one_when_it_is_done),
         TEST(a_block_is_not_handed_over_while_events_wait),
         TEST(new_rules_begin_a_block_of_their_own_version),
+        TEST(counts_of_variants_follow_their_names),
         TEST(new_rules_leave_half_of_the_blocks_to_events),
         TEST(new_rules_wait_for_a_free_block),
         TEST(a_refused_event_is_answered_and_not_journaled),

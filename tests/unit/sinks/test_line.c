@@ -71,6 +71,24 @@ static void an_award_tells_what_was_won_and_why(void **state)
            "\"score\":2.750,\"stopped\":true" TAIL);
 }
 
+static void an_award_tells_its_variant_and_reward(void **state)
+{
+    (void)state;
+    struct sink_item item =
+        item_of(NULL, (struct outcome_view){
+                          .outcome = {.kind = OUTCOME_award, .item_count = 1, .score = 1u << 16},
+                          .hunt = NAME("h"),
+                          .user = NAME("u-1"),
+                          .item = {NAME("a")},
+                          .variant = NAME("double"),
+                          .reward = NAME("2 \"x\"")});
+    expect(&item,
+           "{\"seq\":\"17:55021\",\"time\":\"2026-11-20T21:20:00.201Z\",\"outcome\":\"award\","
+           "\"hunt\":\"h\",\"user\":\"u-1\",\"id\":\"" UUID "\","
+           "\"award\":\"aw-00000000000000000000000000000000\",\"items\":[\"a\"],"
+           "\"variant\":\"double\",\"reward\":\"2 \\\"x\\\"\",\"score\":1.000" TAIL);
+}
+
 static void a_visit_tells_its_step_and_flags(void **state)
 {
     (void)state;
@@ -99,6 +117,27 @@ static void a_refusal_tells_its_reason(void **state)
            "{\"seq\":\"17:55021\",\"time\":\"2026-11-20T21:20:00.201Z\",\"outcome\":\"refusal\","
            "\"hunt\":\"h\",\"user\":\"u-1\",\"id\":\"" UUID "\",\"type\":\"view\","
            "\"item\":\"85123A\",\"event_seq\":\"17:55020\",\"reason\":\"too_fast\"" TAIL);
+}
+
+static void a_claim_tells_its_tile_and_what_became_of_it(void **state)
+{
+    (void)state;
+    static const char event[] = "{\"id\":\"" UUID "\",\"time\":1795209600123,\"user\":\"u-1\","
+                                "\"type\":\"claim\",\"tile\":\"abc\"}";
+    struct sink_item item = item_of(
+        event, (struct outcome_view){.outcome = {.kind = OUTCOME_claim_granted, .award_id = {1, 2}},
+                                     .hunt = NAME("h")});
+    expect(
+        &item,
+        "{\"seq\":\"17:55021\",\"time\":\"2026-11-20T21:20:00.201Z\",\"outcome\":\"claim_granted\","
+        "\"hunt\":\"h\",\"user\":\"u-1\",\"id\":\"" UUID "\",\"type\":\"claim\",\"tile\":\"abc\","
+        "\"event_seq\":\"17:55020\",\"award\":\"aw-00000000000000010000000000000002\"" TAIL);
+    item.view.outcome = (struct outcome){.kind = OUTCOME_claim_refused, .refusal = REFUSAL_taken};
+    expect(
+        &item,
+        "{\"seq\":\"17:55021\",\"time\":\"2026-11-20T21:20:00.201Z\",\"outcome\":\"claim_refused\","
+        "\"hunt\":\"h\",\"user\":\"u-1\",\"id\":\"" UUID "\",\"type\":\"claim\",\"tile\":\"abc\","
+        "\"event_seq\":\"17:55020\",\"reason\":\"taken\"" TAIL);
 }
 
 static void a_late_event_says_so(void **state)
@@ -142,6 +181,16 @@ static void a_dead_letter_shows_its_bytes_whatever_they_are(void **state)
         &item,
         "{\"seq\":\"17:9001\",\"time\":\"2026-11-20T21:20:00.201Z\",\"outcome\":\"rejected\","
         "\"reason\":\"utf8\",\"offset\":6,\"bytes\":\"{\\\"id\\\":\xef\xbf\xbd\\n\\u0000\"" TAIL);
+}
+
+static void a_dead_letter_points_at_what_is_wrong_with_data(void **state)
+{
+    (void)state;
+    struct sink_item item = dead_item("{\"data\":{\"price\":-1}}", 21, REASON_data_range, 17);
+    expect(&item,
+           "{\"seq\":\"17:9001\",\"time\":\"2026-11-20T21:20:00.201Z\",\"outcome\":\"rejected\","
+           "\"reason\":\"data_range\",\"offset\":17,\"pointer\":\"/data/price\","
+           "\"bytes\":\"{\\\"data\\\":{\\\"price\\\":-1}}\"" TAIL);
 }
 
 static void a_dead_letter_that_was_an_event_tells_whose(void **state)
@@ -247,8 +296,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_award_tells_what_was_won_and_why),
+        cmocka_unit_test(an_award_tells_its_variant_and_reward),
+        cmocka_unit_test(a_dead_letter_points_at_what_is_wrong_with_data),
         cmocka_unit_test(a_visit_tells_its_step_and_flags),
         cmocka_unit_test(a_refusal_tells_its_reason),
+        cmocka_unit_test(a_claim_tells_its_tile_and_what_became_of_it),
         cmocka_unit_test(a_late_event_says_so),
         cmocka_unit_test(a_duplicate_names_the_first),
         cmocka_unit_test(a_dead_letter_shows_its_bytes_whatever_they_are),

@@ -1,0 +1,228 @@
+"""A disk that is full, read-only or broken: an honest state, a clean exit, and a start that goes on once there is room."""
+import json
+import os
+import random
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from conftest import BUILD, CONFIG, encode, udp
+from test_stop import CATALOG, TRAIL, blast
+
+STRACE = shutil.which("strace")
+needs_strace = pytest.mark.skipif(not STRACE, reason="strace is not installed")
+SMALL = CONFIG.replace("journal: {{ buffer: 32MiB }}", "journal: {{ buffer: 2MiB, segment_size: 1MiB }}\ndrain: 1s")
+assert SMALL != CONFIG
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """small_disk(name, size) mounts a file system of that size; all of them go with the test."""
+    mounted = []
+
+    def mount(name, size):
+        path = tmp_path / name
+        path.mkdir(exist_ok=True)
+        run = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", path], check=False,
+                             capture_output=True, text=True)
+        if run.returncode:
+            pytest.skip(f"no file system can be mounted here: {run.stderr.strip()}")
+        mounted.append(path)
+        return path
+
+    yield mount
+    for path in mounted:
+        subprocess.run(["umount", "-l", path], check=False)
+
+
+def wait_for(trove, wanted, seconds=20):
+    deadline = time.monotonic() + seconds
+    while True:
+        now = json.loads(subprocess.run([BUILD / "dataplane/trovectl", "--socket", trove.dir / "ctl.sock", "status", "--json"],
+                                        capture_output=True, text=True, timeout=30, check=False).stdout)
+        if wanted(now):
+            return now
+        assert time.monotonic() < deadline, now
+        time.sleep(0.05)
+
+
+def failed(now):
+    return now["state"] == "journal_failed"
+
+
+def flood(rate, seconds, run):
+    return blast("--rate", rate, "--duration", seconds, "--types", "view:100", "--run-id", str(run))
+
+
+def no_seq_twice(trove):
+    seqs = [o["seq"] for o in trove.outcomes()]
+    assert len(seqs) == len(set(seqs)), "a line twice"
+    awards = [o["award"] for o in trove.outcomes() if o["outcome"] == "award"]
+    assert len(awards) == len(set(awards)), "an award twice"
+
+
+def test_a_full_data_disk_stops_the_journal_and_a_restart_goes_on(make, small_disk):
+    disk = small_disk("data", "6m")
+    trove = make(config=SMALL).start()
+    load = flood("5k", "8s", 1)
+    now = wait_for(trove, failed)
+    load.kill()
+    load.wait()
+    assert "No space left" in now["journal"][0]["error"]
+    assert any("journal" in warning for warning in now["warnings"])
+    assert now["account"]["balanced"]
+    assert "journal of shard 0 stopped: No space left" in trove.log.read_text()
+    durable = now["journal"][0]["durable_ordinal"]
+    began = time.monotonic()
+    trove.process.terminate()
+    assert trove.wait() == 1
+    assert time.monotonic() - began < 15
+    assert "not durable" in trove.log.read_text()
+    assert trove.account_line().endswith("balanced")
+    no_seq_twice(trove)
+
+    trove.start(expect_ready=False)  # still full: one line
+    if trove.process.poll() is None:
+        trove.process.terminate()
+        trove.wait()
+    else:
+        assert "No space left" in trove.log.read_text()
+        trove.process = None
+    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+    trove.start()
+    assert "0 differences" in trove.log.read_text()
+    recovered = trove.status()["recovered"]
+    assert 0 < recovered <= durable
+    sock = udp()
+    for _ in range(20):
+        sock.send(encode(user="later"))
+    trove.settled(20)
+    assert trove.term() == 0
+    no_seq_twice(trove)
+    assert len([o for o in trove.outcomes() if o["outcome"] == "visit"]) == recovered + 20
+
+
+def test_a_sink_on_a_full_disk_holds_nobody_up(make, small_disk):
+    disk = small_disk("out", "1m")
+    trove = make(config=CONFIG.replace("{dir}/out.ndjson", "{dir}/out/out.ndjson")).start()
+    load = flood("5k", "3s", 1)
+    sent = json.loads(load.communicate()[0])["sent"]
+    now = wait_for(trove, lambda now: now["account"]["accepted"] == sent)
+    now = wait_for(trove, lambda now: now["sinks"][0]["state"] == "error")
+    assert "No space left" in now["sinks"][0]["error"] and now["sinks"][0]["lag_records"] > 0
+    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+    wait_for(trove, lambda now: now["sinks"][0]["state"] == "ok" and not now["sinks"][0]["lag_records"])
+    assert trove.term() == 0
+    lines = [json.loads(line) for line in (disk / "out.ndjson").read_text().splitlines()]
+    assert len(lines) == len({o["seq"] for o in lines}) == sent
+
+
+def test_a_sink_file_that_is_moved_or_removed_is_made_anew(make):
+    trove = make().start()
+    sock, out, old = udp(), trove.dir / "out.ndjson", trove.dir / "out.1"
+    for i in range(10):
+        sock.send(encode())
+    trove.settled(10)
+    out.rename(old)
+    for i in range(10):
+        sock.send(encode())
+    trove.settled(20)
+    wait_for(trove, lambda now: not now["sinks"][0]["lag_records"] and now["sinks"][0]["state"] == "ok")
+    lines = [json.loads(line)["seq"] for path in (old, out) for line in path.read_text().splitlines()]
+    assert len(lines) == len(set(lines)) == 20
+    out.unlink()
+    sock.send(encode())
+    trove.settled(21)
+    wait_for(trove, lambda now: out.exists() and len(out.read_text().splitlines()) == 1)
+    out.unlink()
+    out.mkdir()
+    sock.send(encode())
+    wait_for(trove, lambda now: "directory" in (now["sinks"][0]["error"] or ""))
+    out.rmdir()
+    wait_for(trove, lambda now: now["sinks"][0]["state"] == "ok")
+    assert trove.term() == 0
+    assert len(out.read_text().splitlines()) == 1
+
+
+def test_a_read_only_data_directory_is_one_clear_line(make, small_disk):
+    disk = small_disk("data", "6m")
+    trove = make(config=SMALL).start()
+    assert trove.term() == 0
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    trove.start(expect_ready=False)
+    assert trove.process.poll() == 1
+    trove.process = None
+    lines = [line for line in trove.log.read_text().splitlines() if "error" in line]
+    assert len(lines) == 1 and "Read-only" in lines[0], lines
+
+
+def strace_troved(trove, inject):
+    with open(trove.log, "w", encoding="utf-8") as log:
+        trove.process = subprocess.Popen([STRACE, "-D", "-f", "-qq", "-e", "trace=pwritev2,fdatasync", "-e", f"inject={inject}", "-o", trove.dir / "strace",
+                                          BUILD / "dataplane/troved", "--config", trove.config], stderr=log, stdout=log)
+    deadline = time.monotonic() + 60
+    while " ready: " not in trove.log.read_text():
+        assert trove.process.poll() is None and time.monotonic() < deadline, trove.log.read_text()
+        time.sleep(0.05)
+    subprocess.run("ip addr add 192.0.2.2/24 dev trove0; ip link set trove0 up", shell=True, check=True)
+
+
+@needs_strace
+@pytest.mark.parametrize("inject, message", [("pwritev2:error=ENOSPC:when=4+", "No space left"),
+                                             ("pwritev2:error=EIO:when=3", "Input/output"),
+                                             ("fdatasync:error=EIO:when=9+", "Input/output")])
+def test_a_write_or_sync_that_fails_is_never_tried_again(make, inject, message):
+    trove = make(config=SMALL)
+    strace_troved(trove, inject)
+    sock = udp()
+    for _ in range(200):
+        sock.send(encode())
+        time.sleep(0.005)
+    now = wait_for(trove, failed)
+    assert message in now["journal"][0]["error"]
+    trove.ctl("status", status=1)
+    trove.ctl("stop")
+    assert trove.wait() == 1
+    log = trove.log.read_text()
+    assert "journal of shard 0 stopped" in log and message in log and "Sanitizer" not in log
+    trove.start()
+    assert "0 differences" in trove.log.read_text()
+    udp().send(encode(user="later"))
+    trove.settled(1)
+    assert trove.term() == 0
+    no_seq_twice(trove)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_kill_9_while_segments_roll_again_and_again(make, seed):
+    rng = random.Random(seed)
+    trove = make(config=SMALL + TRAIL.replace("{dir}", "{{dir}}").replace("{{dir}}", "{dir}"))
+    (trove.dir / "c.tsv").write_text(CATALOG)
+    total = 0
+    for turn in range(6):
+        trove.start()
+        assert "0 differences" in trove.log.read_text() or not turn
+        recovered = trove.status()["recovered"]
+        assert recovered >= total, "durable events were forgotten"
+        load = flood("12k", "2s", f"{seed}{turn}")
+        time.sleep(rng.uniform(0.2, 0.9))
+        sock = udp()
+        for item in "ABC":
+            sock.send(encode(user=f"winner-{turn}", item=item))
+        total = recovered
+        time.sleep(rng.uniform(0.0, 0.1))
+        trove.kill()
+        load.kill()
+        load.wait()
+    trove.start()
+    assert "0 differences" in trove.log.read_text()
+    recovered = trove.status()["recovered"]
+    assert recovered >= total and recovered > 1000
+    trove.settled(0)
+    assert trove.term() == 0
+    no_seq_twice(trove)
+    events = [o["event_seq"] for o in trove.outcomes() if o["outcome"] == "visit" and "hunt" not in o]
+    assert len(set(os.listdir(trove.dir / "data/journal"))) > 7, "segments did not roll"
+    assert len(events) <= recovered
