@@ -60,10 +60,11 @@ void state_prefetch_line(const struct state *state, const struct rules *rules,
 
 /* state_apply decides what an event means and changes the state accordingly.
  *
- * Of several reasons to reject it, the first in reason.h's list counts.  Client time counts in a
- * hunt's window [starts, ends) once it is clamped.  What has no room for its id, or for all the
- * progress that it would begin, changes nothing.  Progress is forgotten user_ttl after it last
- * moved, in the next whole second; a win as long as once or cooldown needs it.
+ * Of several reasons to reject it, the first in reason.h's list counts, `future` the last of all.
+ * Client time counts in a hunt's window [starts, ends) once it is clamped.  What has no room for
+ * its id, or for all the progress that it would begin, changes nothing.  Progress is forgotten
+ * user_ttl after it last moved, in the next whole second; a win as long as once or cooldown needs
+ * it.
  *
  * event->partition is owned by this shard; event->reason is what the parser said (a rejected event
  * only gets its sequence). Outcomes, at most STATE_OUTCOMES_MAX, are written to out; each of them,

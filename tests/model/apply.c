@@ -90,8 +90,8 @@ static int apply_line(struct host *host, char *line)
         host_apply(host, receive_ns, (const uint8_t *)end + 1, (uint32_t)len, &event, out);
     printf("{\"result\":\"%s\",\"reason\":\"%s\",\"offset\":%u,\"flags\":%u,\"partition\":%u,"
            "\"seq\":%llu,\"receive_ns\":%llu,\"outcomes\":[",
-           result_names[v.result], reason_name(v.reason), event.reason ? event.reason_offset : 0,
-           v.flags, event.partition, (unsigned long long)v.seq, (unsigned long long)v.receive_ns);
+           result_names[v.result], reason_name(v.reason), v.reason_offset, v.flags, event.partition,
+           (unsigned long long)v.seq, (unsigned long long)v.receive_ns);
     for (uint32_t i = 0; i < v.outcome_count; i++) {
         if (i > 0)
             putchar(',');
