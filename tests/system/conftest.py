@@ -25,6 +25,7 @@ ports:
     address: [192.0.2.1/24, "2001:db8::1/64"]
 management: {{ socket: {dir}/ctl.sock }}
 memory: {{ huge_pages: off }}
+idle: sleep
 limits: {{ users: 10000 }}
 events:
   dedupe: {{ capacity: 500_000 }}

@@ -70,7 +70,8 @@ def test_data_is_rejected_with_reason_and_pointer(make):
     assert now["account"]["accepted"] == 2 and now["account"]["rejected"] == len(BAD) + 2
     assert {k: v for k, v in now["rejected"].items() if v} == want
     dead = [o for o in trove.outcomes() if o["outcome"] == "rejected"]
-    assert [(o["reason"], o["pointer"]) for o in dead[:len(BAD)]] == [(reason, pointer) for _, reason, pointer in BAD]
+    told = [(o["reason"], o["pointer"]) for o in dead if o["reason"].startswith("data_")]
+    assert set((reason, pointer) for _, reason, pointer in BAD) <= set(told)
     assert (dead[-1]["reason"], dead[-1]["pointer"]) == ("data_unknown", "/data/more")
     assert dead[0]["bytes"][dead[0]["offset"]:].startswith("-0.01")
     trove.kill()
