@@ -84,7 +84,7 @@ static struct conf_hunt *bed_conf(struct bed *bed, enum conf_hunt_kind kind)
     conf->events.lateness_ns = NS_PER_S;
     conf->events.type_count = conf->hunt_count = 1;
     strcpy(conf->events.types[0].name, "event");
-    conf->limits.user_ttl_ns = 24 * 3600 * NS_PER_S;
+    conf->limits.user_ttl_ns = 24 * (3600 * NS_PER_S);
     struct conf_hunt *hunt = &conf->hunts[0];
     *hunt = (struct conf_hunt){
         .name = "hunt", .kind = kind, .types = 1, .ends_ms = INT64_MAX, .once = true};
@@ -177,7 +177,7 @@ static void bench_claims(struct bed *bed)
     hunt->tiles = TILES_MAP_MAX;
     hunt->live = 1;
     hunt->period_ns = NS_PER_S;
-    hunt->map_ttl_ns = 6 * 3600 * NS_PER_S;
+    hunt->map_ttl_ns = 6 * (3600 * NS_PER_S);
     bed_open(bed, (struct state_limits){.dedupe_capacity = 4000000, .claims = count});
     for (uint64_t n = 0; n < count; n += BURST) {
         uint64_t now_ns = T0 + n / TILES_MAP_MAX * NS_PER_S;
