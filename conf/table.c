@@ -217,7 +217,7 @@ static const struct key limit_keys[] = {
      .help = "users with progress in a hunt, summed over hunts; memory for them is taken at start"},
     {"user_ttl", KEY_TIME, KEY_HOT, AT(struct conf, limits.user_ttl_ns), .min = SECOND,
      .max = 365 * DAY, .fallback = "6h",
-     .help = "progress of a user who sends nothing for this long is forgotten"},
+     .help = "progress that has not moved for this long is forgotten"},
     {"items", KEY_NUMBER, 0, AT(struct conf, limits.items), .min = 1000, .max = 100000000,
      .fallback = "1_000_000",
      .help = "different items over all catalogs, those of replaced ones included"},
