@@ -181,3 +181,18 @@ int segment_cut(int dir_fd, struct segment_id id, uint64_t offset)
     close(fd);
     return rc;
 }
+
+ssize_t segment_pread(int fd, uint8_t *data, size_t len, uint64_t offset)
+{
+    size_t done = 0;
+    while (done < len) {
+        ssize_t n = pread(fd, data + done, len - done, (off_t)(offset + done));
+        if (n == 0)
+            break;
+        if (n > 0)
+            done += (size_t)n;
+        else if (errno != EINTR)
+            return -errno;
+    }
+    return (ssize_t)done;
+}

@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "dataplane/base/block.h"
 
@@ -83,6 +84,10 @@ int segment_written_behind(int dir_fd, struct segment_id id, uint64_t file_id, u
 
 /* segment_bytes returns the length of a segment's file in *bytes; 0 or a negative errno. */
 int segment_bytes(int dir_fd, struct segment_id id, uint64_t *bytes);
+
+/* segment_pread reads len bytes at offset.  Returns how many, fewer only at the end of the file, or
+ * a negative errno. */
+ssize_t segment_pread(int fd, uint8_t *data, size_t len, uint64_t offset);
 
 struct segment_reader {
     int dir_fd;

@@ -29,22 +29,6 @@ void segment_reader_fini(struct segment_reader *reader)
     *reader = (struct segment_reader){.fd = -1};
 }
 
-/* Returns the bytes read, fewer than len only at the end of the file, or -errno. */
-static ssize_t read_at(int fd, uint8_t *data, size_t len, uint64_t offset)
-{
-    size_t done = 0;
-    while (done < len) {
-        ssize_t n = pread(fd, data + done, len - done, (off_t)(offset + done));
-        if (n == 0)
-            break;
-        if (n > 0)
-            done += (size_t)n;
-        else if (errno != EINTR)
-            return -errno;
-    }
-    return (ssize_t)done;
-}
-
 static bool page_is_blank(const uint8_t *page, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -56,7 +40,7 @@ static bool page_is_blank(const uint8_t *page, size_t len)
 static int read_header(int fd, struct segment_header *header)
 {
     uint8_t page[SEGMENT_HEADER_BYTES] __attribute__((aligned(8)));
-    ssize_t got = read_at(fd, page, sizeof page, 0);
+    ssize_t got = segment_pread(fd, page, sizeof page, 0);
     if (got < 0)
         return (int)got;
     if (page_is_blank(page, (size_t)got))
@@ -138,15 +122,16 @@ static bool records_are_whole(const uint8_t *payload, const struct block_header 
 static enum block_fault load_block(struct segment_reader *reader)
 {
     uint64_t offset = reader->place.offset;
-    ssize_t got = read_at(reader->fd, reader->buffer, FIRST_READ, offset);
+    ssize_t got = segment_pread(reader->fd, reader->buffer, FIRST_READ, offset);
     if (got < 0)
         return BLOCK_UNREADABLE;
     const struct block_header *header = (const void *)reader->buffer;
     if (got == FIRST_READ && header->magic == BLOCK_MAGIC &&
         header->bytes > FIRST_READ - sizeof *header &&
         header->bytes <= BLOCK_BYTES - sizeof *header) {
-        ssize_t more = read_at(reader->fd, reader->buffer + FIRST_READ,
-                               sizeof *header + header->bytes - FIRST_READ, offset + FIRST_READ);
+        ssize_t more =
+            segment_pread(reader->fd, reader->buffer + FIRST_READ,
+                          sizeof *header + header->bytes - FIRST_READ, offset + FIRST_READ);
         if (more < 0)
             return BLOCK_UNREADABLE;
         got += more;

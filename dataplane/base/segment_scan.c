@@ -19,21 +19,6 @@ static int open_segment(int dir_fd, struct segment_id id)
     return fd < 0 ? -errno : fd;
 }
 
-static ssize_t read_at(int fd, uint8_t *data, size_t len, uint64_t offset)
-{
-    size_t done = 0;
-    while (done < len) {
-        ssize_t n = pread(fd, data + done, len - done, (off_t)(offset + done));
-        if (n == 0)
-            break;
-        if (n > 0)
-            done += (size_t)n;
-        else if (errno != EINTR)
-            return -errno;
-    }
-    return (ssize_t)done;
-}
-
 /* Whether data begins with a whole block of this place, whose group began behind fault. */
 static bool proves(const uint8_t *data, size_t room, uint64_t file_id, uint64_t offset,
                    uint64_t fault)
@@ -65,12 +50,12 @@ int segment_written_behind(int dir_fd, struct segment_id id, uint64_t file_id, u
     uint64_t end = offset + SCAN_BYTES;
     /* Page by page, with a whole block in sight of each only where a page looks like one. */
     for (uint64_t at = offset + BLOCK_ALIGN; rc == 0 && at <= end; at += BLOCK_ALIGN) {
-        ssize_t got = read_at(fd, buffer, BLOCK_ALIGN, at);
+        ssize_t got = segment_pread(fd, buffer, BLOCK_ALIGN, at);
         uint32_t magic = 0;
         if (got >= (ssize_t)sizeof(struct block_header))
             memcpy(&magic, buffer, sizeof magic);
         if (magic == BLOCK_MAGIC)
-            got = read_at(fd, buffer, BLOCK_BYTES, at);
+            got = segment_pread(fd, buffer, BLOCK_BYTES, at);
         if (got <= 0) {
             rc = (int)got;
             break;
