@@ -60,8 +60,11 @@ class Trove:
             time.sleep(0.02)
         if expect_ready:
             assert self.process.poll() is None, self.log.read_text()
+            # What waits for the neighbour's address would be overtaken by what comes when it is known.
             subprocess.run("ip addr add 192.0.2.2/24 dev trove0; ip -6 addr add 2001:db8::2/64 dev trove0 nodad;"
-                           "ip link set trove0 up", shell=True, check=True)
+                           "ip link set trove0 up; ip neigh add 192.0.2.1 dev trove0 use;"
+                           "for i in $(seq 200); do ip neigh show dev trove0 | grep -q lladdr && exit; sleep 0.01; done; exit 1",
+                           shell=True, check=True)
         return self
 
     def ctl(self, *args, status=0):
