@@ -51,3 +51,6 @@ json_t *story_seq(uint32_t partition, uint64_t seq);
 
 /* story_text makes a JSON string of any bytes: what is not UTF-8 becomes U+FFFD. */
 json_t *story_text(const uint8_t *bytes, size_t len);
+
+/* story_hex makes a JSON string of bytes, two digits each. */
+json_t *story_hex(const uint8_t *bytes, size_t len);

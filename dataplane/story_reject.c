@@ -111,20 +111,6 @@ static enum story_result walk(const struct reject_request *request, struct lette
     return result;
 }
 
-static json_t *hex_of(const struct letter *letter)
-{
-    static const char digits[] = "0123456789abcdef";
-    size_t len = letter->record.body_len;
-    char *text = malloc(2 * len + 1);
-    for (size_t i = 0; text && i < len; i++) {
-        text[2 * i] = digits[letter->bytes[i] >> 4];
-        text[2 * i + 1] = digits[letter->bytes[i] & 15];
-    }
-    json_t *hex = text ? json_stringn(text, 2 * len) : json_null();
-    free(text);
-    return hex;
-}
-
 static json_t *tell_letter(const struct letter *letter, bool whole)
 {
     const struct record *record = &letter->record;
@@ -137,7 +123,7 @@ static json_t *tell_letter(const struct letter *letter, bool whole)
         reason_help(record->reason), "offset", (int)record->reason_offset, "bytes",
         (json_int_t)record->body_len, "text", story_text(letter->bytes, shown));
     if (whole)
-        json_object_set_new(told, "hex", hex_of(letter));
+        json_object_set_new(told, "hex", story_hex(letter->bytes, record->body_len));
     return told;
 }
 

@@ -20,6 +20,19 @@ json_t *story_text(const uint8_t *bytes, size_t len)
     return text ? text : json_null();
 }
 
+json_t *story_hex(const uint8_t *bytes, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *text = malloc(2 * len + 1);
+    for (size_t i = 0; text && i < len; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    json_t *hex = text ? json_stringn(text, 2 * len) : json_null();
+    free(text);
+    return hex;
+}
+
 json_t *story_seq(uint32_t partition, uint64_t seq)
 {
     return json_sprintf("%u:%llu", partition, (unsigned long long)seq);

@@ -56,7 +56,7 @@ struct verb {
     const char *usage;
     const char *help;
     unsigned options;
-    bool takes_file;
+    bool takes_file; /* a word, which may be missing where usage begins with [ */
     int (*run)(struct trovectl *ctl);
 };
 
@@ -96,6 +96,13 @@ static const struct verb verbs[] = {
      trovectl_rejects_redrive},
     {"rejects", "", "as rejects list", OPTION_REASON | OPTION_LIMIT | OPTION_DATA_DIR, false,
      trovectl_rejects_list},
+    {"segment list", "--data-dir DIR", "the files of a journal", OPTION_DATA_DIR, false,
+     trovectl_segment_list},
+    {"segment verify", "[SEGMENT] --data-dir DIR",
+     "read all of a journal, or of one of its files: is every bit as it was written?",
+     OPTION_DATA_DIR, true, trovectl_segment_verify},
+    {"segment export", "[SEGMENT] --data-dir DIR", "every record as a line of JSON",
+     OPTION_DATA_DIR, true, trovectl_segment_export},
     {"hunt test", "FILE", "events against a hunt's definition, and what must come out, offline", 0,
      true, trovectl_hunt_test},
     {"hunt map", "FILE [--hunt H] [--at TIME] [--limit N]",
@@ -261,7 +268,7 @@ static int verb_check(struct trovectl *ctl, const struct verb *verb, unsigned se
     if (strange)
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "%s takes no --%s",
                              verb->name, option_name(strange & -strange));
-    if (count < verb->takes_file)
+    if (count < verb->takes_file && *verb->usage != '[')
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "%s needs a %.*s",
                              verb->name, (int)strcspn(verb->usage, " "), verb->usage);
     if (count > verb->takes_file)

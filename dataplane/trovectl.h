@@ -67,6 +67,9 @@ int trovectl_event(struct trovectl *ctl);
 int trovectl_rejects_list(struct trovectl *ctl);
 int trovectl_rejects_show(struct trovectl *ctl);
 int trovectl_rejects_redrive(struct trovectl *ctl);
+int trovectl_segment_list(struct trovectl *ctl);
+int trovectl_segment_verify(struct trovectl *ctl);
+int trovectl_segment_export(struct trovectl *ctl);
 int trovectl_hunt_test(struct trovectl *ctl);
 int trovectl_hunt_map(struct trovectl *ctl);
 

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "dataplane/base/segment_verify.h"
+
 static const struct segment_id first = {.epoch = 1, .shard = 2, .number = 1};
 static const struct segment_id second = {.epoch = 1, .shard = 2, .number = 2};
 
@@ -435,6 +437,119 @@ static void a_later_group_behind_a_fault_tells_damage_from_a_torn_write(void **s
     assert_int_equal(segment_written_behind(f->dir.fd, id, file_id, torn), 0);
 }
 
+/* ---- verify ---- */
+
+static struct segment_found verify(struct fixture *f, struct segment_id id,
+                                   enum segment_stand stand)
+{
+    struct segment_found found;
+    assert_int_equal(segment_verify(&f->reader, id, stand, &found), 0);
+    return found;
+}
+
+static void begin_reading(struct fixture *f)
+{
+    segment_reader_fini(&f->reader);
+    assert_int_equal(segment_reader_init(&f->reader, f->dir.fd), 0);
+}
+
+static void a_journal_as_it_was_written_is_whole(void **state)
+{
+    struct fixture *f = *state;
+    begin_segment(f, first);
+    add_block(f, first, 3, 8);
+    add_block(f, first, 900, 250);
+    uint64_t end = f->place.offset;
+    begin_segment(f, second);
+    add_block(f, second, 1, 1);
+    struct segment_found found = verify(f, first, SEGMENT_FOLLOWED);
+    assert_int_equal(found.state, SEGMENT_WHOLE);
+    assert_null(found.what);
+    assert_int_equal(found.blocks, 2);
+    assert_int_equal(found.records, 903);
+    assert_int_equal(found.offset, end);
+    assert_int_equal(found.bytes, end);
+    assert_int_equal(found.first_ordinal, 1);
+    found = verify(f, second, SEGMENT_OPEN);
+    assert_int_equal(found.state, SEGMENT_WHOLE);
+    assert_int_equal(found.records, 1);
+    assert_int_equal(found.first_ordinal, 904);
+}
+
+/* Every bit of a segment: its header, what is left of its page, blocks, what is left of theirs, the
+ * room that was kept for more. */
+static void a_flipped_bit_is_found_wherever_it_is(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t bytes[5 * BLOCK_ALIGN];
+    char name[SEGMENT_NAME_MAX];
+    segment_name(first, name);
+    begin_segment(f, first);
+    add_block(f, first, 2, 100);
+    add_block(f, first, 1, 5000);
+    assert_int_equal(f->place.offset, 4 * BLOCK_ALIGN);
+    int fd = openat(f->dir.fd, name, O_RDWR | O_CLOEXEC);
+    assert_int_equal(ftruncate(fd, sizeof bytes), 0);
+    assert_int_equal(pread(fd, bytes, sizeof bytes, 0), sizeof bytes);
+    for (size_t bit = 0; bit < 8 * sizeof bytes; bit++) {
+        uint8_t wrong = bytes[bit / 8] ^ (uint8_t)(1 << bit % 8);
+        assert_int_equal(pwrite(fd, &wrong, 1, (off_t)(bit / 8)), 1);
+        begin_reading(f);
+        struct segment_found found = verify(f, first, SEGMENT_LAST);
+        assert_int_equal(found.state, SEGMENT_DAMAGED);
+        assert_non_null(found.what);
+        assert_true(found.offset <= bit / 8);
+        assert_true(found.offset / BLOCK_ALIGN + 2 > bit / 8 / BLOCK_ALIGN);
+        assert_int_equal(pwrite(fd, &bytes[bit / 8], 1, (off_t)(bit / 8)), 1);
+    }
+    begin_reading(f);
+    assert_int_equal(verify(f, first, SEGMENT_LAST).state, SEGMENT_WHOLE);
+    close(fd);
+}
+
+static void what_is_being_written_is_no_damage(void **state)
+{
+    struct fixture *f = *state;
+    char name[SEGMENT_NAME_MAX];
+    segment_name(first, name);
+    begin_segment(f, first);
+    add_block(f, first, 2, 100);
+    uint64_t end = f->place.offset;
+    add_block(f, first, 1, 9000);
+    kit_patch_file(f->dir.fd, name, "x", 1, end + 5000);
+    struct segment_found found = verify(f, first, SEGMENT_OPEN);
+    assert_int_equal(found.state, SEGMENT_UNFINISHED);
+    assert_int_equal(found.offset, end);
+    assert_int_equal(found.records, 2);
+    begin_reading(f);
+    assert_int_equal(verify(f, first, SEGMENT_LAST).state, SEGMENT_DAMAGED);
+}
+
+static void a_segment_that_was_never_written_to_is_empty_at_the_end_alone(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t page[BLOCK_ALIGN];
+    char name[SEGMENT_NAME_MAX];
+    segment_name(first, name);
+    kit_write_file(f->dir.fd, name, page, sizeof page);
+    assert_int_equal(verify(f, first, SEGMENT_LAST).state, SEGMENT_EMPTY);
+    assert_int_equal(verify(f, first, SEGMENT_FOLLOWED).state, SEGMENT_DAMAGED);
+    struct segment_found found;
+    assert_int_equal(segment_verify(&f->reader, second, SEGMENT_LAST, &found), -ENOENT);
+}
+
+static void a_segment_from_elsewhere_does_not_follow(void **state)
+{
+    struct fixture *f = *state;
+    begin_segment(f, first);
+    add_block(f, first, 2, 100);
+    f->place.prev_hash ^= 1;
+    begin_segment(f, second);
+    add_block(f, second, 2, 100);
+    assert_int_equal(verify(f, first, SEGMENT_FOLLOWED).state, SEGMENT_WHOLE);
+    assert_int_equal(verify(f, second, SEGMENT_LAST).state, SEGMENT_DAMAGED);
+}
+
 int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -455,6 +570,11 @@ int main(void)
         IN_DIR(a_torn_tail_that_was_cut_is_a_clean_end),
         IN_DIR(what_is_not_this_segment_is_not_opened),
         IN_DIR(a_later_group_behind_a_fault_tells_damage_from_a_torn_write),
+        IN_DIR(a_journal_as_it_was_written_is_whole),
+        IN_DIR(a_flipped_bit_is_found_wherever_it_is),
+        IN_DIR(what_is_being_written_is_no_damage),
+        IN_DIR(a_segment_that_was_never_written_to_is_empty_at_the_end_alone),
+        IN_DIR(a_segment_from_elsewhere_does_not_follow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
