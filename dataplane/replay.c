@@ -262,18 +262,15 @@ static void judge_again(const struct rules *rules, const struct record *record, 
         event->reason = record->reason;
 }
 
-int replay_apply(struct replay *replay, const struct record *record, bool judge,
-                 struct state *state, struct event *event, struct verdict *verdict,
-                 struct outcome out[STATE_OUTCOMES_MAX])
+void replay_judge(const struct rules *rules, const struct record *record, bool judge,
+                  struct state *state, struct event *event, struct verdict *verdict,
+                  struct outcome out[STATE_OUTCOMES_MAX])
 {
     /* What is an event was one under the limits of its time, and is read under the widest. */
     static const struct event_limits limits = {.event_bytes = EVENT_BYTES_MAX, .event_depth = 64};
-    const struct rules *rules = replay_rules(replay);
-    if (!rules)
-        return -1;
     *event = (struct event){0};
     if (record->kind == RECORD_EVENT)
-        event_parse(&limits, replay->key, record_body(record), record->body_len, event);
+        event_parse(&limits, &rules->key, record_body(record), record->body_len, event);
     else if (judge)
         judge_again(rules, record, event);
     else
@@ -283,6 +280,16 @@ int replay_apply(struct replay *replay, const struct record *record, bool judge,
     event->bytes = record_body(record);
     event->len = (uint16_t)record->body_len;
     *verdict = state_apply(state, rules, event, out);
+}
+
+int replay_apply(struct replay *replay, const struct record *record, bool judge,
+                 struct state *state, struct event *event, struct verdict *verdict,
+                 struct outcome out[STATE_OUTCOMES_MAX])
+{
+    const struct rules *rules = replay_rules(replay);
+    if (!rules)
+        return -1;
+    replay_judge(rules, record, judge, state, event, verdict, out);
     return 0;
 }
 

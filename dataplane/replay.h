@@ -84,5 +84,10 @@ int replay_apply(struct replay *replay, const struct record *record, bool judge,
                  struct state *state, struct event *event, struct verdict *verdict,
                  struct outcome out[STATE_OUTCOMES_MAX]);
 
+/* replay_judge does so under rules of the caller's. */
+void replay_judge(const struct rules *rules, const struct record *record, bool judge,
+                  struct state *state, struct event *event, struct verdict *verdict,
+                  struct outcome out[STATE_OUTCOMES_MAX]);
+
 /* replay_limits sizes the state of one shard as conf says. */
 struct state_limits replay_limits(const struct conf *conf, uint32_t shard_count, uint32_t shard);

@@ -25,6 +25,9 @@ enum option_bit {
     OPTION_SEQ = 1 << 15,
     OPTION_TO = 1 << 16,
     OPTION_AT = 1 << 17,
+    OPTION_FROM = 1 << 18,
+    OPTION_CONFIG = 1 << 19,
+    OPTION_VERIFY = 1 << 20,
 };
 
 #define OPTIONS_COMMON (OPTION_JSON | OPTION_SOCKET | OPTION_HELP)
@@ -48,6 +51,9 @@ static const struct option long_options[] = {
     {"seq", required_argument, NULL, OPTION_SEQ},
     {"to", required_argument, NULL, OPTION_TO},
     {"at", required_argument, NULL, OPTION_AT},
+    {"from", required_argument, NULL, OPTION_FROM},
+    {"config", required_argument, NULL, OPTION_CONFIG},
+    {"verify", no_argument, NULL, OPTION_VERIFY},
     {0},
 };
 
@@ -96,6 +102,13 @@ static const struct verb verbs[] = {
      trovectl_rejects_redrive},
     {"rejects", "", "as rejects list", OPTION_REASON | OPTION_LIMIT | OPTION_DATA_DIR, false,
      trovectl_rejects_list},
+    {"replay",
+     "[--from TIME] [--to TIME] [--user U] [--hunt H] [--config FILE|--verify] [--limit N] "
+     "--data-dir DIR",
+     "decide the journal once more: does it come out as recorded, or as FILE would have it",
+     OPTION_FROM | OPTION_TO | OPTION_USER | OPTION_HUNT | OPTION_CONFIG | OPTION_VERIFY |
+         OPTION_LIMIT | OPTION_DATA_DIR,
+     false, trovectl_replay},
     {"segment list", "--data-dir DIR", "the files of a journal", OPTION_DATA_DIR, false,
      trovectl_segment_list},
     {"segment verify", "[SEGMENT] --data-dir DIR",
@@ -229,6 +242,15 @@ static void option_take(struct trovectl *ctl, int option, char *value)
         break;
     case OPTION_AT:
         ctl->at = value;
+        break;
+    case OPTION_FROM:
+        ctl->from = value;
+        break;
+    case OPTION_CONFIG:
+        ctl->config = value;
+        break;
+    case OPTION_VERIFY:
+        ctl->verify = true;
         break;
     case OPTION_TO:
         ctl->to = value;

@@ -44,6 +44,9 @@ struct trovectl {
     const char *seq;        /* --seq */
     const char *to;         /* --to */
     const char *at;         /* --at */
+    const char *from;       /* --from */
+    const char *config;     /* --config */
+    bool verify;            /* --verify */
     bool json;
     bool no_wait;
 };
@@ -67,6 +70,7 @@ int trovectl_event(struct trovectl *ctl);
 int trovectl_rejects_list(struct trovectl *ctl);
 int trovectl_rejects_show(struct trovectl *ctl);
 int trovectl_rejects_redrive(struct trovectl *ctl);
+int trovectl_replay(struct trovectl *ctl);
 int trovectl_segment_list(struct trovectl *ctl);
 int trovectl_segment_verify(struct trovectl *ctl);
 int trovectl_segment_export(struct trovectl *ctl);
@@ -114,6 +118,7 @@ bool trovectl_print_hgrm(const json_t *stage, FILE *out);
 void trovectl_print_diff(const json_t *diff, const char *file, FILE *out);
 void trovectl_print_leaderboard(const json_t *board, FILE *out);
 void trovectl_print_applied(const json_t *applied, FILE *out);
+void trovectl_print_replay(const json_t *report, FILE *out);
 void trovectl_print_story(const json_t *story, FILE *out);
 void trovectl_print_rejects(const json_t *rejects, FILE *out);
 /* trovectl_print_reject writes one letter's bytes with a caret under the one that decided. */

@@ -100,5 +100,12 @@ uint32_t outcome_encode(const struct outcome_view *view, uint8_t body[OUTCOME_BO
 /* outcome_decode returns 0, or -EBADMSG when the body is not an outcome's; never reads past len. */
 int outcome_decode(const uint8_t *body, uint32_t len, struct outcome_view *view);
 
+/* outcome_peek returns the kind of an encoded outcome without a look at the rest;
+ * OUTCOME_KIND_COUNT when there is none. */
+static inline unsigned outcome_peek(const uint8_t *body, uint32_t len)
+{
+    return len && body[0] < OUTCOME_KIND_COUNT ? body[0] : OUTCOME_KIND_COUNT;
+}
+
 const char *outcome_kind_name(unsigned kind);
 const char *refusal_name(unsigned refusal);

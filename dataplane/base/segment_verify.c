@@ -66,8 +66,8 @@ static int blank(struct verify *verify, uint64_t from, uint64_t to)
     return rc;
 }
 
-/* read_blocks reads on to the last block that there is.  found->state stays WHOLE when nothing is wrong
- * with them. */
+/* read_blocks reads on to the last block that there is.  found->state stays WHOLE when nothing is
+ * wrong with them. */
 static int read_blocks(struct verify *verify)
 {
     struct segment_reader *reader = verify->reader;
