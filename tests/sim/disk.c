@@ -1,0 +1,212 @@
+/* disk.c - operations recorded, and images made of them. */
+#include "tests/sim/disk.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+/* ---- recording ---- */
+
+static struct disk_op *add(struct disk *disk, enum disk_op_kind kind, int file)
+{
+    assert(disk->op_count < DISK_OPS_MAX);
+    struct disk_op *op = &disk->ops[disk->op_count++];
+    *op = (struct disk_op){.kind = kind, .file = file};
+    op->told = atomic_load(&disk->mark->ordinal);
+    return op;
+}
+
+static bool fails(struct disk *disk)
+{
+    return ++disk->asked == disk->fail_at;
+}
+
+/* As journal_file.c does it. */
+static int disk_open(void *arg, int dir_fd, const char *name, uint64_t bytes)
+{
+    struct disk *disk = arg;
+    (void)dir_fd;
+    if (fails(disk))
+        return -disk->fail_with;
+    assert(disk->file_count < DISK_FILES_MAX);
+    int file = disk->file_count++;
+    snprintf(disk->names[file], SEGMENT_NAME_MAX, "%s", name);
+    add(disk, DISK_CREATE, file);
+    add(disk, DISK_LENGTH, file)->bytes = bytes;
+    add(disk, DISK_SYNC, file);
+    add(disk, DISK_SYNC_DIR, file);
+    return file;
+}
+
+static int disk_write(void *arg, int file, struct iovec *parts, int count, uint64_t offset)
+{
+    struct disk *disk = arg;
+    bool failed = fails(disk);
+    uint64_t bytes = 0, at = 0;
+    for (int i = 0; i < count; i++)
+        bytes += parts[i].iov_len;
+    assert(bytes % BLOCK_ALIGN == 0 && offset % BLOCK_ALIGN == 0);
+    struct disk_op *op = add(disk, DISK_WRITE, file);
+    op->offset = offset;
+    op->bytes = bytes;
+    op->data = malloc(bytes);
+    assert(op->data);
+    for (int i = 0; i < count; at += parts[i++].iov_len)
+        memcpy(op->data + at, parts[i].iov_base, parts[i].iov_len);
+    return failed ? -disk->fail_with : 0;
+}
+
+/* One that fails has made nothing durable, and has not forgotten anything either: the worst of
+ * both. */
+static int disk_sync(void *arg, int file)
+{
+    struct disk *disk = arg;
+    if (fails(disk))
+        return -disk->fail_with;
+    add(disk, DISK_SYNC, file);
+    return 0;
+}
+
+static int disk_close(void *arg, int file, uint64_t bytes)
+{
+    struct disk *disk = arg;
+    if (fails(disk))
+        return -disk->fail_with;
+    add(disk, DISK_LENGTH, file)->bytes = bytes;
+    return 0;
+}
+
+struct journal_file_ops disk_ops(struct disk *disk)
+{
+    return (struct journal_file_ops){disk_open, disk_write, disk_sync, disk_close, disk};
+}
+
+void disk_fini(struct disk *disk)
+{
+    for (unsigned i = 0; i < disk->op_count; i++)
+        free(disk->ops[i].data);
+    disk->op_count = 0;
+}
+
+uint64_t disk_told(const struct disk *disk, unsigned at)
+{
+    return at < disk->op_count ? disk->ops[at].told : atomic_load(&disk->mark->ordinal);
+}
+
+/* ---- crashes ---- */
+
+static bool durable(const struct disk *disk, unsigned op, unsigned at)
+{
+    const struct disk_op *it = &disk->ops[op];
+    enum disk_op_kind by = it->kind == DISK_CREATE ? DISK_SYNC_DIR : DISK_SYNC;
+    for (unsigned i = op + 1; i < at; i++)
+        if (disk->ops[i].kind == by && disk->ops[i].file == it->file)
+            return true;
+    return false;
+}
+
+unsigned disk_atoms(const struct disk *disk, unsigned at, struct disk_atom atoms[DISK_ATOMS_MAX])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < at; i++) {
+        const struct disk_op *op = &disk->ops[i];
+        if (op->kind == DISK_SYNC || op->kind == DISK_SYNC_DIR || durable(disk, i, at))
+            continue;
+        uint64_t pages = op->kind == DISK_WRITE ? op->bytes / BLOCK_ALIGN : 1;
+        for (uint64_t page = 0; page < pages; page++) {
+            assert(count < DISK_ATOMS_MAX);
+            atoms[count++] = (struct disk_atom){.op = i, .page = page};
+        }
+    }
+    return count;
+}
+
+/* A file as it is being put together. */
+struct image {
+    uint8_t *data;
+    uint64_t bytes, room;
+    bool there;
+};
+
+static void set_length(struct image *image, uint64_t bytes)
+{
+    if (bytes > image->room) {
+        image->data = realloc(image->data, bytes);
+        assert(image->data);
+        image->room = bytes;
+    }
+    if (bytes > image->bytes)
+        memset(image->data + image->bytes, 0, bytes - image->bytes);
+    image->bytes = bytes;
+}
+
+static void put(struct image *image, uint64_t offset, const uint8_t *data, uint64_t bytes)
+{
+    if (offset + bytes > image->bytes)
+        set_length(image, offset + bytes);
+    memcpy(image->data + offset, data, bytes);
+}
+
+static void apply(struct image *image, const struct disk_op *op, uint64_t page, uint64_t pages,
+                  uint64_t cut)
+{
+    uint64_t from = page * BLOCK_ALIGN, bytes = pages * BLOCK_ALIGN;
+    if (op->kind == DISK_CREATE)
+        image->there = true;
+    else if (op->kind == DISK_LENGTH)
+        set_length(image, op->bytes);
+    else if (op->kind == DISK_WRITE)
+        put(image, op->offset + from, op->data + from, cut < bytes ? cut : bytes);
+}
+
+static void save(int dir_fd, const char *name, const struct image *image)
+{
+    int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert(fd >= 0);
+    /* Without what is zero at its end: most of a new segment. */
+    uint64_t end = image->bytes & ~(uint64_t)7;
+    while (end && !*(const uint64_t *)(const void *)(image->data + end - 8))
+        end -= 8;
+    if (end == (image->bytes & ~(uint64_t)7))
+        end = image->bytes;
+    ssize_t written = end ? pwrite(fd, image->data, end, 0) : 0;
+    int rc = ftruncate(fd, (off_t)image->bytes);
+    assert(written == (ssize_t)end && !rc);
+    (void)written, (void)rc;
+    close(fd);
+}
+
+uint64_t disk_image(const struct disk *disk, const struct disk_crash *crash,
+                    const struct disk_atom *atoms, unsigned count, int dir_fd)
+{
+    static struct image images[DISK_FILES_MAX]; /* room kept from call to call */
+    for (int i = 0; i < disk->file_count; i++)
+        images[i].bytes = 0, images[i].there = false;
+    for (unsigned i = 0, next = 0; i < crash->at; i++) {
+        const struct disk_op *op = &disk->ops[i];
+        struct image *image = &images[op->file];
+        if (next == count || atoms[next].op != i) {
+            apply(image, op, 0, op->bytes / BLOCK_ALIGN, UINT64_MAX);
+            continue;
+        }
+        for (; next < count && atoms[next].op == i; next++)
+            if (crash->kept[next])
+                apply(image, op, atoms[next].page, 1,
+                      next == crash->torn_atom ? crash->torn : UINT64_MAX);
+    }
+    uint64_t hash = 0;
+    for (int i = 0; i < disk->file_count; i++) {
+        if (!images[i].there)
+            continue;
+        hash = XXH3_64bits_withSeed(images[i].data, images[i].bytes, hash + (uint64_t)i + 1);
+        if (dir_fd >= 0)
+            save(dir_fd, disk->names[i], &images[i]);
+    }
+    return hash;
+}
