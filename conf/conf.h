@@ -46,6 +46,9 @@ struct conf_place {
 
 enum conf_auto { CONF_OFF, CONF_ON, CONF_AUTO };
 
+/* What becomes of an id for which there is no room. */
+enum conf_policy { CONF_REFUSE, CONF_SHORTEN };
+
 struct conf_addr {
     uint8_t family; /* 4 or 6 */
     uint8_t prefix_len;
@@ -212,6 +215,7 @@ struct conf {
     struct {
         uint64_t dedupe_window_ns;
         uint64_t dedupe_capacity; /* ids, over all partitions */
+        enum conf_policy dedupe_policy;
         uint64_t skew_tolerance_ns;
         uint64_t skew_reject_ns;
         uint64_t lateness_ns;

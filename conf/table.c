@@ -26,6 +26,8 @@
 
 static const char *const auto_words[] = {
     [CONF_OFF] = "off", [CONF_ON] = "on", [CONF_AUTO] = "auto", NULL};
+static const char *const policy_words[] = {
+    [CONF_REFUSE] = "refuse", [CONF_SHORTEN] = "shorten", NULL};
 static const char *const timestamp_words[] = {
     [CONF_TIMESTAMP_NONE] = "none", [CONF_TIMESTAMP_TRAILER] = "trailer", NULL};
 static const char *const idle_words[] = {
@@ -117,6 +119,10 @@ static const struct key dedupe_keys[] = {
      .max = 4000000000, .fallback = "4_000_000",
      .help = "ids remembered: events per second times the window; at most 20 bytes each, taken at "
              "start"},
+    {"policy", KEY_CHOICE, KEY_HOT, AT(struct conf, events.dedupe_policy), .fallback = "refuse",
+     .words = policy_words,
+     .help = "at capacity, refuse: events find no room until ids expire; shorten: the oldest ids "
+             "leave before the window's end, and are counted"},
     {0},
 };
 

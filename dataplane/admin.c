@@ -235,9 +235,11 @@ static json_t *status_journals(const struct topo *topo)
 static json_t *status_usage(const struct topo *topo)
 {
     struct state_usage sum = {0};
+    uint64_t left_early = 0;
     for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
         struct state_usage usage;
         state_usage(topo->shards[s]->state, &usage);
+        left_early += READ(topo->shards[s]->counters.left_early);
         sum.dedupe_used += usage.dedupe_used;
         sum.dedupe_capacity += usage.dedupe_capacity;
         sum.users_used += usage.users_used;
@@ -245,11 +247,12 @@ static json_t *status_usage(const struct topo *topo)
         sum.claims_used += usage.claims_used;
         sum.claims_capacity += usage.claims_capacity;
     }
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "dedupe_used", (json_int_t)sum.dedupe_used,
-                     "dedupe_capacity", (json_int_t)sum.dedupe_capacity, "users_used",
-                     (json_int_t)sum.users_used, "users_capacity", (json_int_t)sum.users_capacity,
-                     "claims_used", (json_int_t)sum.claims_used, "claims_capacity",
-                     (json_int_t)sum.claims_capacity);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "dedupe_used",
+                     (json_int_t)sum.dedupe_used, "dedupe_capacity",
+                     (json_int_t)sum.dedupe_capacity, "dedupe_left_early", (json_int_t)left_early,
+                     "users_used", (json_int_t)sum.users_used, "users_capacity",
+                     (json_int_t)sum.users_capacity, "claims_used", (json_int_t)sum.claims_used,
+                     "claims_capacity", (json_int_t)sum.claims_capacity);
 }
 
 static json_t *status_sinks(const struct topo *topo)
@@ -302,6 +305,15 @@ static json_t *status_warnings(const struct topo *topo, const struct account *ac
         json_array_append_new(
             warnings, json_sprintf("%llu events were lost -> trovectl status --json shows where",
                                    (unsigned long long)account->lost));
+    uint64_t left_early = 0;
+    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
+        left_early += READ(topo->shards[s]->counters.left_early);
+    if (left_early)
+        json_array_append_new(
+            warnings,
+            json_sprintf("%llu ids left before events.dedupe.window was over, their duplicates "
+                         "are not found -> raise events.dedupe.capacity",
+                         (unsigned long long)left_early));
     if (journal_failed(topo))
         json_array_append_new(warnings,
                               json_string("a journal has stopped: nothing is accepted any more; "

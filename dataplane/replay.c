@@ -275,6 +275,8 @@ void replay_judge(const struct rules *rules, const struct record *record, bool j
         judge_again(rules, record, event);
     else
         event->reason = record->reason;
+    if (record->kind == RECORD_EVENT)
+        event->flags |= EVENT_RECORDED;
     event->receive_ns = record->receive_ns;
     event->partition = record->partition;
     event->bytes = record_body(record);

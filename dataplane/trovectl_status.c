@@ -183,6 +183,8 @@ static void print_usage(const json_t *usage, FILE *out)
 {
     fputs("state   ", out);
     print_use("ids", field_count(usage, "dedupe_used"), field_count(usage, "dedupe_capacity"), out);
+    if (field_count(usage, "dedupe_left_early"))
+        fprintf(out, ", %s left early", figure_count(field_count(usage, "dedupe_left_early")).text);
     print_use("users", field_count(usage, "users_used"), field_count(usage, "users_capacity"), out);
     if (field_count(usage, "claims_used"))
         print_use("claims", field_count(usage, "claims_used"),

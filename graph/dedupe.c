@@ -12,6 +12,8 @@
 #define SEQ_MAX      ((1ull << SEQ_BITS) - 1)
 #define TAG_BITS     18
 #define SEARCH_MAX   256u /* lines looked at for a free slot */
+#define STEPS        32u  /* runs into which a limit of ids is cut */
+#define RUNS_FULL    64u  /* from there on only a new bucket begins a run */
 
 /* A slot dies 33 buckets after it was written and must be wiped before 8191 - 33 have passed; a
  * turn of the hand takes this many buckets. */
@@ -19,26 +21,35 @@
 static_assert(LIVE_BUCKETS + TURN + LIVE_BUCKETS < BUCKET_MAX, "no slot may look young again");
 static_assert(TAG_BITS + SEQ_BITS + BUCKET_BITS == 64, "a word");
 static_assert(LIVE_BUCKETS < DEDUPE_BUCKETS, "the ring holds every live bucket");
-
-/* The time of a lookup: the current bucket's number as it would be, without changing anything. */
-struct when {
-    uint64_t ahead; /* buckets since the last insert, [0, 33] */
-    uint32_t bucket;
-};
+static_assert(RUNS_FULL + LIVE_BUCKETS <= DEDUPE_RUNS, "a new bucket can always begin a run");
 
 static uint32_t bucket_of(uint64_t number)
 {
     return (uint32_t)(number % BUCKET_MAX) + 1;
 }
 
-static struct when when(const struct dedupe *d, uint64_t now_ns)
+/* cut leaves in a time nothing in front of a place. */
+static void cut(const struct dedupe *d, uint64_t number, uint64_t first, struct dedupe_when *at)
 {
-    uint64_t ahead = 0;
-    if (now_ns >= d->end_ns) {
-        ahead = (now_ns - d->end_ns) / d->width_ns + 1;
-        ahead = ahead < LIVE_BUCKETS ? ahead : LIVE_BUCKETS;
-    }
-    return (struct when){.ahead = ahead, .bucket = bucket_of(d->number + ahead)};
+    uint64_t live = d->number + at->ahead - number + 1;
+    at->live = live <= LIVE_BUCKETS ? (uint32_t)live : LIVE_BUCKETS;
+    at->first = live <= LIVE_BUCKETS ? first : 0;
+}
+
+static struct dedupe_when ahead_by(const struct dedupe *d, uint64_t ahead)
+{
+    struct dedupe_when at = {.ahead = ahead, .bucket = bucket_of(d->number + ahead)};
+    cut(d, d->cut_number, d->cut_first, &at);
+    return at;
+}
+
+/* when looks at a time without changing anything. */
+static struct dedupe_when when(const struct dedupe *d, uint64_t now_ns)
+{
+    if (now_ns < d->end_ns)
+        return d->current;
+    uint64_t ahead = (now_ns - d->end_ns) / d->width_ns + 1;
+    return ahead_by(d, ahead < LIVE_BUCKETS ? ahead : LIVE_BUCKETS);
 }
 
 static uint32_t slot_bucket(const struct dedupe_slot *slot)
@@ -52,9 +63,16 @@ static uint32_t slot_age(const struct dedupe_slot *slot, uint32_t bucket)
     return age > BUCKET_MAX ? age + BUCKET_MAX : age;
 }
 
-static bool slot_live(const struct dedupe_slot *slot, uint32_t bucket)
+static uint64_t slot_offset(const struct dedupe_slot *slot)
 {
-    return slot_bucket(slot) && slot_age(slot, bucket) < LIVE_BUCKETS;
+    return slot->rest >> BUCKET_BITS & SEQ_MAX;
+}
+
+static bool slot_live(const struct dedupe_slot *slot, struct dedupe_when at)
+{
+    /* In a younger bucket than the oldest, being in front of at.first makes no difference. */
+    uint32_t age = slot_age(slot, at.bucket) + (slot_offset(slot) < at.first);
+    return slot_bucket(slot) && age < at.live;
 }
 
 static uint64_t tag_of(struct hash128 key)
@@ -74,10 +92,10 @@ static uint32_t other_line(const struct dedupe *d, uint64_t key, uint32_t line)
     return other >= d->line_count ? other + d->line_count : other;
 }
 
-static int free_slot(const struct dedupe *d, uint32_t line, uint32_t bucket)
+static int free_slot(const struct dedupe *d, uint32_t line, struct dedupe_when at)
 {
     for (int i = 0; i < DEDUPE_LINE_SLOTS; i++)
-        if (!slot_live(&d->lines[line].slots[i], bucket))
+        if (!slot_live(&d->lines[line].slots[i], at))
             return i;
     return -1;
 }
@@ -93,11 +111,12 @@ uint32_t dedupe_line_count(uint32_t limit, uint32_t least)
 void dedupe_init(struct dedupe *d, struct arena *arena, uint32_t limit, uint32_t line_count,
                  uint64_t window_ns)
 {
-    assert(line_count && window_ns);
+    assert(line_count && window_ns && limit > 1);
     *d = (struct dedupe){
         .lines = arena_alloc(arena, line_count * sizeof *d->lines, 64),
         .line_count = line_count,
         .limit = limit,
+        .step = (limit + STEPS - 1) / STEPS,
         .stride = (line_count + TURN - 1) / TURN,
         .width_ns = (window_ns + LIVE_BUCKETS - 2) / (LIVE_BUCKETS - 1),
     };
@@ -111,31 +130,36 @@ void dedupe_prefetch(const struct dedupe *d, struct hash128 key)
     __builtin_prefetch(&d->lines[other_line(d, key.lo, line)]);
 }
 
-static const struct dedupe_slot *find_in(const struct dedupe *d, struct hash128 key, uint32_t line,
-                                         uint32_t bucket)
+static struct dedupe_slot *find_in(const struct dedupe *d, struct hash128 key, uint32_t line,
+                                   struct dedupe_when at)
 {
-    const struct dedupe_slot *slots = d->lines[line].slots;
+    struct dedupe_slot *slots = d->lines[line].slots;
     for (int i = 0; i < DEDUPE_LINE_SLOTS; i++)
         if (slots[i].key == key.lo && slots[i].rest >> (64 - TAG_BITS) == tag_of(key) &&
-            slot_live(&slots[i], bucket))
+            slot_live(&slots[i], at))
             return &slots[i];
     return NULL;
 }
 
-static uint64_t slot_seq(const struct dedupe *d, const struct dedupe_slot *slot, struct when at)
+static struct dedupe_slot *find(const struct dedupe *d, struct hash128 key, struct dedupe_when at)
 {
-    uint64_t offset = slot->rest >> BUCKET_BITS & SEQ_MAX;
+    uint32_t line = first_line(d, key);
+    struct dedupe_slot *slot = find_in(d, key, line, at);
+    return slot ? slot : find_in(d, key, other_line(d, key.lo, line), at);
+}
+
+static uint64_t slot_seq(const struct dedupe *d, const struct dedupe_slot *slot,
+                         struct dedupe_when at)
+{
+    uint64_t offset = slot_offset(slot);
     uint64_t number = d->number + at.ahead - slot_age(slot, at.bucket);
     return offset == SEQ_MAX ? 0 : d->base[number % DEDUPE_BUCKETS] + offset;
 }
 
 bool dedupe_find(const struct dedupe *d, struct hash128 key, uint64_t now_ns, uint64_t *first_seq)
 {
-    struct when at = when(d, now_ns);
-    uint32_t line = first_line(d, key);
-    const struct dedupe_slot *slot = find_in(d, key, line, at.bucket);
-    if (!slot)
-        slot = find_in(d, key, other_line(d, key.lo, line), at.bucket);
+    struct dedupe_when at = when(d, now_ns);
+    const struct dedupe_slot *slot = find(d, key, at);
     if (!slot)
         return false;
     *first_seq = slot_seq(d, slot, at);
@@ -166,7 +190,7 @@ static void trace(const struct search_node *nodes, uint32_t last, uint32_t slot,
 /* search looks for the shortest way to a free slot, breadth first from two full lines.  The
  * shortest never crosses itself. */
 static __attribute__((noinline)) bool search(const struct dedupe *d, const uint32_t roots[2],
-                                             uint32_t bucket, struct dedupe_path *path)
+                                             struct dedupe_when at, struct dedupe_path *path)
 {
     struct search_node nodes[SEARCH_MAX];
     uint32_t count = roots[0] == roots[1] ? 1 : 2;
@@ -178,7 +202,7 @@ static __attribute__((noinline)) bool search(const struct dedupe *d, const uint3
             return false;
         for (uint8_t slot = 0; slot < DEDUPE_LINE_SLOTS; slot++) {
             uint32_t next = other_line(d, d->lines[node->line].slots[slot].key, node->line);
-            int free = free_slot(d, next, bucket);
+            int free = free_slot(d, next, at);
             if (free >= 0) {
                 trace(nodes, i, slot, next, (uint32_t)free, path);
                 return true;
@@ -193,24 +217,15 @@ static __attribute__((noinline)) bool search(const struct dedupe *d, const uint3
     return false;
 }
 
-static uint32_t used_at(const struct dedupe *d, struct when at)
+/* place looks for a free slot and the way to it; plans that no id leaves for it. */
+static bool place(const struct dedupe *d, struct hash128 key, struct dedupe_when at,
+                  struct dedupe_path *path)
 {
-    uint32_t used = d->used;
-    for (uint64_t i = 1; i <= at.ahead; i++)
-        used -= d->count[(d->number + i - LIVE_BUCKETS) % DEDUPE_BUCKETS];
-    return used;
-}
-
-bool dedupe_plan(const struct dedupe *d, struct hash128 key, uint64_t now_ns,
-                 struct dedupe_path *path)
-{
-    struct when at = when(d, now_ns);
-    if (used_at(d, at) >= d->limit)
-        return false;
     uint32_t first = first_line(d, key);
     const uint32_t lines[2] = {first, other_line(d, key.lo, first)};
+    path->replace = false;
     for (int i = 0; i < 2; i++) {
-        int slot = free_slot(d, lines[i], at.bucket);
+        int slot = free_slot(d, lines[i], at);
         if (slot >= 0) {
             path->count = 1;
             path->at[0].line = lines[i];
@@ -218,62 +233,202 @@ bool dedupe_plan(const struct dedupe *d, struct hash128 key, uint64_t now_ns,
             return true;
         }
     }
-    return search(d, lines, at.bucket, path);
+    return search(d, lines, at, path);
+}
+
+static const struct dedupe_run *run_at(const struct dedupe *d, uint32_t i)
+{
+    return &d->runs[(d->run_begin + i) % DEDUPE_RUNS];
+}
+
+/* expired returns how many of the oldest runs are out of the window, and how many ids are not. */
+static uint32_t expired(const struct dedupe *d, struct dedupe_when at, uint32_t *used)
+{
+    uint32_t count = 0;
+    *used = d->used;
+    while (count < d->run_count && run_at(d, count)->number + LIVE_BUCKETS <= d->number + at.ahead)
+        *used -= run_at(d, count++)->count;
+    return count;
+}
+
+bool dedupe_plan(const struct dedupe *d, struct hash128 key, uint64_t now_ns,
+                 struct dedupe_path *path)
+{
+    struct dedupe_when at = when(d, now_ns);
+    uint32_t used = d->used;
+    if (at.ahead)
+        expired(d, at, &used);
+    path->runs = 0;
+    return used < d->limit && place(d, key, at, path);
+}
+
+/* replace plans that the oldest id of a key's two lines leaves. */
+static void replace(const struct dedupe *d, struct hash128 key, struct dedupe_when at,
+                    struct dedupe_path *path)
+{
+    uint32_t first = first_line(d, key);
+    const uint32_t lines[2] = {first, other_line(d, key.lo, first)};
+    const struct dedupe_slot *oldest = NULL;
+    for (uint32_t i = 0; i < 2 * DEDUPE_LINE_SLOTS; i++) {
+        uint32_t line = lines[i / DEDUPE_LINE_SLOTS], n = i % DEDUPE_LINE_SLOTS;
+        const struct dedupe_slot *slot = &d->lines[line].slots[n];
+        uint32_t age = slot_age(slot, at.bucket);
+        uint32_t age_oldest = oldest ? slot_age(oldest, at.bucket) : 0;
+        if (oldest &&
+            (age < age_oldest || (age == age_oldest && slot_offset(slot) >= slot_offset(oldest))))
+            continue;
+        oldest = slot;
+        path->at[0].line = line;
+        path->at[0].slot = n;
+    }
+    path->count = 1;
+    path->replace = true;
+}
+
+/* The newest run never leaves: it is as large as the limit only with others in front of it. */
+void dedupe_plan_shorter(const struct dedupe *d, struct hash128 key, uint64_t now_ns,
+                         struct dedupe_path *path)
+{
+    struct dedupe_when at = when(d, now_ns);
+    uint32_t used, first = expired(d, at, &used);
+    path->runs = 0;
+    for (; used >= d->limit; path->runs++) {
+        assert(first + path->runs + 1 < d->run_count);
+        used -= run_at(d, first + path->runs)->count;
+    }
+    if (path->runs) {
+        const struct dedupe_run *stays = run_at(d, first + path->runs);
+        cut(d, stays->number, stays->first, &at);
+    }
+    if (!place(d, key, at, path))
+        replace(d, key, at, path);
 }
 
 static void wipe(struct dedupe *d, uint64_t line_count)
 {
-    uint32_t bucket = bucket_of(d->number);
+    struct dedupe_when at = d->current;
     for (; line_count; line_count--) {
         struct dedupe_slot *slots = d->lines[d->hand].slots;
         for (int i = 0; i < DEDUPE_LINE_SLOTS; i++)
-            if (!slot_live(&slots[i], bucket))
+            if (!slot_live(&slots[i], at))
                 slots[i] = (struct dedupe_slot){0};
         d->hand = d->hand + 1 < d->line_count ? d->hand + 1 : 0;
     }
 }
 
-/* move_on opens the bucket of now_ns, whose first sequence is seq. */
-static __attribute__((noinline)) void move_on(struct dedupe *d, struct when at, uint64_t now_ns,
-                                              uint64_t seq)
+static void set_used(struct dedupe *d, uint32_t used)
 {
-    __atomic_store_n(&d->used, used_at(d, at), __ATOMIC_RELAXED);
-    for (uint64_t i = 1; i <= at.ahead; i++)
-        d->count[(d->number + i) % DEDUPE_BUCKETS] = 0;
+    __atomic_store_n(&d->used, used, __ATOMIC_RELAXED);
+}
+
+static void drop_runs(struct dedupe *d, uint32_t count)
+{
+    d->run_begin = (d->run_begin + count) % DEDUPE_RUNS;
+    d->run_count -= count;
+}
+
+/* move_on opens the bucket of now_ns, whose first sequence is seq. */
+static __attribute__((noinline)) void move_on(struct dedupe *d, struct dedupe_when at,
+                                              uint64_t now_ns, uint64_t seq)
+{
+    uint32_t used;
+    drop_runs(d, expired(d, at, &used));
+    set_used(d, used);
     d->number += at.ahead;
     d->base[d->number % DEDUPE_BUCKETS] = seq;
     d->end_ns = (now_ns / d->width_ns + 1) * d->width_ns;
+    d->current = ahead_by(d, 0);
     wipe(d, at.ahead * d->stride);
 }
 
-void dedupe_insert(struct dedupe *d, struct hash128 key, uint64_t now_ns, uint64_t seq,
-                   const struct dedupe_path *path)
+/* leave cuts off the oldest runs. */
+static uint32_t leave(struct dedupe *d, uint32_t runs)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < runs; i++)
+        count += run_at(d, i)->count;
+    drop_runs(d, runs);
+    d->cut_number = run_at(d, 0)->number;
+    d->cut_first = run_at(d, 0)->first;
+    d->current = ahead_by(d, 0);
+    set_used(d, d->used - count);
+    return count;
+}
+
+/* take_out empties a live slot.  A run that holds no id any more ends, so that each run that leaves
+ * makes room. */
+static void take_out(struct dedupe *d, struct dedupe_slot *slot, struct dedupe_when at)
+{
+    uint64_t number = d->number + at.ahead - slot_age(slot, at.bucket), offset = slot_offset(slot);
+    uint32_t i = d->run_count - 1;
+    while (run_at(d, i)->number > number ||
+           (run_at(d, i)->number == number && run_at(d, i)->first > offset))
+        i--;
+    if (!--d->runs[(d->run_begin + i) % DEDUPE_RUNS].count && i + 1 < d->run_count) {
+        for (; i + 1 < d->run_count; i++)
+            d->runs[(d->run_begin + i) % DEDUPE_RUNS] = *run_at(d, i + 1);
+        d->run_count--;
+    }
+    set_used(d, d->used - 1);
+    *slot = (struct dedupe_slot){0};
+}
+
+/* count_id adds an id to the newest run, or begins another. */
+static void count_id(struct dedupe *d, uint64_t offset)
+{
+    struct dedupe_run *run = &d->runs[(d->run_begin + d->run_count - 1) % DEDUPE_RUNS];
+    bool full = d->run_count < RUNS_FULL && offset < SEQ_MAX && run->count >= d->step;
+    if (!d->run_count || run->number != d->number || full) {
+        assert(d->run_count < DEDUPE_RUNS);
+        run = &d->runs[(d->run_begin + d->run_count++) % DEDUPE_RUNS];
+        *run = (struct dedupe_run){.number = d->number, .first = offset};
+    }
+    run->count++;
+    set_used(d, d->used + 1);
+}
+
+uint32_t dedupe_insert(struct dedupe *d, struct hash128 key, uint64_t now_ns, uint64_t seq,
+                       const struct dedupe_path *path)
 {
     for (uint32_t i = path->count - 1; i > 0; i--)
         d->lines[path->at[i].line].slots[path->at[i].slot] =
             d->lines[path->at[i - 1].line].slots[path->at[i - 1].slot];
-    struct when at = when(d, now_ns);
+    struct dedupe_slot *slot = &d->lines[path->at[0].line].slots[path->at[0].slot];
+    struct dedupe_when at = when(d, now_ns);
     uint64_t bucket = at.bucket;
+    uint32_t left = path->replace;
+    if (path->replace)
+        take_out(d, slot, at);
     if (at.ahead)
         move_on(d, at, now_ns, seq);
+    if (path->runs)
+        left += leave(d, path->runs);
     uint64_t offset = seq - d->base[d->number % DEDUPE_BUCKETS];
     offset = offset < SEQ_MAX ? offset : SEQ_MAX;
-    d->lines[path->at[0].line].slots[path->at[0].slot] = (struct dedupe_slot){
+    *slot = (struct dedupe_slot){
         .key = key.lo,
         .rest = tag_of(key) << (64 - TAG_BITS) | offset << BUCKET_BITS | bucket,
     };
-    d->count[d->number % DEDUPE_BUCKETS]++;
-    __atomic_store_n(&d->used, d->used + 1, __ATOMIC_RELAXED);
+    count_id(d, offset);
+    return left;
+}
+
+void dedupe_forget(struct dedupe *d, struct hash128 key, uint64_t now_ns)
+{
+    struct dedupe_when at = when(d, now_ns);
+    struct dedupe_slot *slot = find(d, key, at);
+    assert(slot);
+    take_out(d, slot, at);
 }
 
 uint64_t dedupe_hash(const struct dedupe *d, uint64_t now_ns)
 {
-    struct when at = when(d, now_ns);
+    struct dedupe_when at = when(d, now_ns);
     uint64_t tick = now_ns / d->width_ns, sum = 0;
     for (uint32_t i = 0; i < d->line_count; i++) {
         for (int j = 0; j < DEDUPE_LINE_SLOTS; j++) {
             const struct dedupe_slot *slot = &d->lines[i].slots[j];
-            if (!slot_live(slot, at.bucket))
+            if (!slot_live(slot, at))
                 continue;
             uint64_t h = mix64(slot->key ^ slot->rest >> (64 - TAG_BITS));
             h = mix64(h ^ slot_seq(d, slot, at));

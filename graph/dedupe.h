@@ -14,6 +14,11 @@
  * Room is counted, not met by chance: there is room while fewer than `limit` ids are within the
  * window, and the table is large enough to place them all.
  *
+ * Where room is made by shortening the window, the oldest ids leave together: ids are counted in
+ * runs, each of one time bucket and at most about 1/32 of the limit, and everything in front of a
+ * run is cut off at once by moving one mark.  Which ids leave is a matter of their order alone, not
+ * of where they are.
+ *
  * Memory:  lines from the arena at init.  Threads: the shard that owns the partition.
  */
 #pragma once
@@ -29,6 +34,7 @@
 #define DEDUPE_PATH_MAX   8
 #define DEDUPE_LINES_MIN  65536u
 #define DEDUPE_LINE_SLOTS 4
+#define DEDUPE_RUNS       128 /* ring of runs, of which 97 are in use at most */
 
 struct dedupe_slot {
     uint64_t key;
@@ -39,24 +45,46 @@ struct dedupe_line {
     struct dedupe_slot slots[DEDUPE_LINE_SLOTS];
 } __attribute__((aligned(64)));
 
+/* Ids that came one behind the other in one time bucket. */
+struct dedupe_run {
+    uint64_t number; /* of the bucket */
+    uint64_t first;  /* sequence of the first one, relative to the bucket's */
+    uint32_t count;
+};
+
+/* What a lookup at some time needs to know. */
+struct dedupe_when {
+    uint64_t ahead;  /* buckets since the last insert, [0, 33] */
+    uint32_t bucket; /* the current one's number as it would be */
+    uint32_t live;   /* buckets in which ids are known, [1, 33] */
+    uint64_t first;  /* of the oldest of them: ids before this sequence are not */
+};
+
 struct dedupe {
     struct dedupe_line *lines;
     uint32_t line_count;
     uint32_t limit;
-    uint32_t used;     /* ids in live buckets, as of the last insert */
+    uint32_t used;     /* ids known, as of the last insert */
+    uint32_t step;     /* ids before a new run begins */
     uint32_t hand;     /* the line to wipe next */
     uint32_t stride;   /* lines to wipe for a new bucket */
     uint64_t number;   /* of the current bucket: grows by at most 33 however long nothing came */
     uint64_t end_ns;   /* of the current bucket */
     uint64_t width_ns; /* of a bucket */
-    uint64_t base[DEDUPE_BUCKETS];  /* first sequence of a bucket */
-    uint32_t count[DEDUPE_BUCKETS]; /* ids in a bucket */
+    struct dedupe_when current; /* until end_ns */
+    uint64_t cut_number; /* ids in front of this place, a bucket and a sequence in it, have left */
+    uint64_t cut_first;
+    uint64_t base[DEDUPE_BUCKETS]; /* first sequence of a bucket */
+    uint32_t run_begin, run_count;
+    struct dedupe_run runs[DEDUPE_RUNS];
 };
 
 /* Where an id will go: the slots from its own to a free one, each of whose ids moves on to the
  * next. */
 struct dedupe_path {
     uint32_t count; /* slots, at least 1 */
+    uint32_t runs;  /* the oldest runs that leave before */
+    bool replace;   /* the id in the only slot leaves: no other one can be freed */
     struct {
         uint32_t line;
         uint32_t slot;
@@ -79,8 +107,18 @@ bool dedupe_find(const struct dedupe *dedupe, struct hash128 key, uint64_t now_n
  * no room.  Changes nothing; the plan holds until the next dedupe_insert. */
 bool dedupe_plan(const struct dedupe *dedupe, struct hash128 key, uint64_t now_ns,
                  struct dedupe_path *path);
-void dedupe_insert(struct dedupe *dedupe, struct hash128 key, uint64_t now_ns, uint64_t seq,
-                   const struct dedupe_path *path);
+
+/* dedupe_plan_shorter plans for a key for which dedupe_plan found no room: as many of the oldest
+ * runs leave as it takes, one unless ids were forgotten.  Never fails. */
+void dedupe_plan_shorter(const struct dedupe *dedupe, struct hash128 key, uint64_t now_ns,
+                         struct dedupe_path *path);
+
+/* dedupe_insert does what was planned.  Returns how many ids left before the window's end. */
+uint32_t dedupe_insert(struct dedupe *dedupe, struct hash128 key, uint64_t now_ns, uint64_t seq,
+                       const struct dedupe_path *path);
+
+/* dedupe_forget takes out a key that dedupe_find found. */
+void dedupe_forget(struct dedupe *dedupe, struct hash128 key, uint64_t now_ns);
 
 /* dedupe_hash returns a hash of the ids within the window before now_ns, whatever their places. */
 uint64_t dedupe_hash(const struct dedupe *dedupe, uint64_t now_ns);

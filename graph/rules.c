@@ -208,6 +208,7 @@ struct rules *rules_build(const struct conf *conf, uint32_t version, const struc
     rules->version = version;
     rules->limits = (struct event_limits){.event_bytes = conf->limits.event_bytes,
                                           .event_depth = conf->limits.event_depth};
+    rules->dedupe_shorten = conf->events.dedupe_policy == CONF_SHORTEN;
     rules->dedupe_window_ns = conf->events.dedupe_window_ns;
     rules->skew_tolerance_ns = conf->events.skew_tolerance_ns;
     rules->skew_reject_ns = conf->events.skew_reject_ns;

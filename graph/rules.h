@@ -61,6 +61,7 @@ struct rules_hunt {
 struct rules {
     uint32_t version; /* of the configuration */
     struct event_limits limits;
+    bool dedupe_shorten; /* else an id for which there is no room is refused */
     uint64_t dedupe_window_ns, skew_tolerance_ns, skew_reject_ns, lateness_ns, user_ttl_ns;
     uint32_t hunt_count;
     uint64_t tile_hunts; /* bit i: hunt i is one of tiles */

@@ -193,6 +193,8 @@ static void count_verdict(struct shard_counters *counters, const struct verdict 
     case RESULT_COUNT:
         assert(!"a result");
     }
+    if (verdict->left_early)
+        counter_add(&counters->left_early, verdict->left_early);
     if (verdict->flags & RECORD_LATE)
         counter_add(&counters->late, 1);
     if (verdict->flags & RECORD_CLAMPED)

@@ -25,7 +25,8 @@
 struct shard_counters {
     uint64_t accepted;
     uint64_t duplicate;
-    uint64_t refused; /* no room in the state */
+    uint64_t refused;    /* no room in the state */
+    uint64_t left_early; /* ids that left before the window's end to make room */
     uint64_t rejected[REASON_COUNT];
     uint64_t late;
     uint64_t clamped;

@@ -453,6 +453,19 @@ static void grant(struct partition *partition, const struct rules *rules, const 
     name_award(rules, step->hunt, event, out);
 }
 
+/* plan_id finds a place for an event's id, making room where the rules say so. */
+static bool plan_id(const struct partition *partition, const struct rules *rules,
+                    const struct event *event, struct hash128 key, uint64_t now_ns,
+                    struct dedupe_path *path)
+{
+    if (dedupe_plan(&partition->dedupe, key, now_ns, path))
+        return true;
+    if (!rules->dedupe_shorten && !(event->flags & EVENT_RECORDED))
+        return false;
+    dedupe_plan_shorter(&partition->dedupe, key, now_ns, path);
+    return true;
+}
+
 /* accept decides an event that the rules take and that was not seen before. */
 static void accept_event(struct state *state, struct partition *partition,
                          const struct rules *rules, const struct event *event, struct hash128 key,
@@ -464,7 +477,7 @@ static void accept_event(struct state *state, struct partition *partition,
     uint32_t step_count = 0;
     if (!(verdict->flags & RECORD_LATE))
         step_count = plan_hunts(partition, rules, event, verdict, hunts, steps, out);
-    if (!dedupe_plan(&partition->dedupe, key, now_ns, &path) ||
+    if (!plan_id(partition, rules, event, key, now_ns, &path) ||
         !make_room(partition, event, now_ns, steps, step_count)) {
         *verdict = (struct verdict){.result = RESULT_REFUSED, .receive_ns = now_ns};
         return;
@@ -477,7 +490,7 @@ static void accept_event(struct state *state, struct partition *partition,
     else
         verdict->outcome_count = step_count;
     number(partition, verdict, 1 + verdict->outcome_count);
-    dedupe_insert(&partition->dedupe, key, now_ns, verdict->seq, &path);
+    verdict->left_early = dedupe_insert(&partition->dedupe, key, now_ns, verdict->seq, &path);
     for (uint32_t i = 0; i < step_count; i++)
         if (steps[i].act && steps[i].hunt->kind == CONF_TILES)
             grant(partition, rules, event, now_ns, &steps[i], &out[i]);
@@ -499,7 +512,10 @@ struct verdict state_apply(struct state *state, const struct rules *rules,
         return verdict;
     }
     struct hash128 key = event_dedupe_key(&rules->key, event);
-    if (dedupe_find(&partition->dedupe, key, verdict.receive_ns, &first_seq)) {
+    bool known = dedupe_find(&partition->dedupe, key, verdict.receive_ns, &first_seq);
+    if (known && event->flags & EVENT_RECORDED) {
+        dedupe_forget(&partition->dedupe, key, verdict.receive_ns);
+    } else if (known) {
         single(out, OUTCOME_duplicate, &verdict);
         out->first_seq = first_seq;
         verdict.result = RESULT_DUPLICATE;

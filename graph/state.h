@@ -41,6 +41,7 @@ struct verdict {
     uint16_t reason_offset; /* in [0, event->len]: of the byte that decided on a rejection, 0 where
                                none did */
     uint32_t outcome_count;
+    uint32_t left_early; /* ids that left before the window's end to make room for this one */
     uint64_t seq; /* assigned to the event's record (EVENT, DEAD, or the OUTCOME of a duplicate) */
     uint64_t receive_ns; /* what the record keeps: the event's, or the partition's last when that is
                             later */
@@ -62,14 +63,15 @@ void state_prefetch_line(const struct state *state, const struct rules *rules,
  *
  * Of several reasons to reject it, the first in reason.h's list counts, `future` the last of all.
  * Client time counts in a hunt's window [starts, ends) once it is clamped.  What has no room for
- * its id, or for all the progress that it would begin, changes nothing.  Progress is forgotten
- * user_ttl after it last moved, in the next whole second; a win as long as once or cooldown needs
- * it.
+ * its id, or for all the progress that it would begin, changes nothing; where the rules shorten the
+ * window instead, there is always room for an id.  Progress is forgotten user_ttl after it last
+ * moved, in the next whole second; a win as long as once or cooldown needs it.
  *
  * event->partition is owned by this shard; event->reason is what the parser said (a rejected event
- * only gets its sequence). Outcomes, at most STATE_OUTCOMES_MAX, are written to out; each of them,
- * and the event before them, takes one sequence number. A walk is bounded by its hunt's budget,
- * everything else by constants. */
+ * only gets its sequence); one with EVENT_RECORDED was accepted when it came, so whatever the
+ * window and the capacity are by now, it repeats nothing and there is room for its id.  Outcomes,
+ * at most STATE_OUTCOMES_MAX, are written to out; each of them, and the event before them, takes
+ * one sequence number. A walk is bounded by its hunt's budget, everything else by constants. */
 struct verdict state_apply(struct state *state, const struct rules *rules,
                            const struct event *event, struct outcome out[STATE_OUTCOMES_MAX]);
 

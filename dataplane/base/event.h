@@ -32,6 +32,7 @@ enum event_flag {
     EVENT_HAS_OTHER = 1 << 4, /* keys that are not its own: kept, not interpreted */
     EVENT_ESCAPED =
         1 << 5, /* user, item or tile holds a backslash: decode the spans with text_decode */
+    EVENT_RECORDED = 1 << 6, /* set in replay: it was accepted when it came */
 };
 
 /* A string's raw bytes between its quotes, or a value's whole text: event.bytes[off, off + len). */

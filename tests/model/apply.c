@@ -89,9 +89,9 @@ static int apply_line(struct host *host, char *line)
     struct verdict v =
         host_apply(host, receive_ns, (const uint8_t *)end + 1, (uint32_t)len, &event, out);
     printf("{\"result\":\"%s\",\"reason\":\"%s\",\"offset\":%u,\"flags\":%u,\"partition\":%u,"
-           "\"seq\":%llu,\"receive_ns\":%llu,\"outcomes\":[",
+           "\"seq\":%llu,\"receive_ns\":%llu,\"left_early\":%u,\"outcomes\":[",
            result_names[v.result], reason_name(v.reason), v.reason_offset, v.flags, event.partition,
-           (unsigned long long)v.seq, (unsigned long long)v.receive_ns);
+           (unsigned long long)v.seq, (unsigned long long)v.receive_ns, v.left_early);
     for (uint32_t i = 0; i < v.outcome_count; i++) {
         if (i > 0)
             putchar(',');

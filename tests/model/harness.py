@@ -55,7 +55,8 @@ class Bench:
             got = next(left)
             want = self.model.apply(raw, receive_ns, got["partition"], got["result"])
             hashed.check(raw, got)
-            said = {key: value for key, value in got.items() if key not in ("partition", "outcomes")}
+            assert got["left_early"] == self.model.left_early, f"event {number} at {receive_ns}: {got}\nmodel   {self.model.left_early} left early"
+            said = {key: value for key, value in got.items() if key not in ("partition", "left_early", "outcomes")}
             said["outcomes"] = [{k: v for k, v in outcome.items() if k != "award"} for outcome in got["outcomes"]]
             assert said == want, f"event {number} at {receive_ns}: {raw[:400]!r}\nprogram {said}\nmodel   {want}"
         return answers

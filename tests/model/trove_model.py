@@ -132,6 +132,7 @@ class Partition:
     def __init__(self):
         self.seq, self.last_ns = 0, 0
         self.ids = {}  # (user, id): when it came, and its sequence
+        self.runs = []  # where the window is shortened: ids in the order in which they came, as (time bucket, [(user, id)])
         self.progress = {}  # (user, hunt's name)
 
 
@@ -149,6 +150,8 @@ class Model:
         self.user_ttl = duration(limits.get("user_ttl", "6h"))
         self.partition_count = config.get("partitions", 256)
         self.id_limit = self.share(events.get("dedupe", {}).get("capacity", 4_000_000))
+        self.shorten = events.get("dedupe", {}).get("policy") == "shorten"
+        self.left_early = 0  # ids that the last event took the place of
         self.user_limit = self.share(limits.get("users", 1_000_000))
         self.dictionary, built = {}, {}
         for hunt in config.get("hunts", []):
@@ -171,6 +174,7 @@ class Model:
         """What an event leads to.  An id may stay in the dedupe window up to 1/32 longer than the window: between the
         two, hint (a result) decides."""
         part = self.partitions.setdefault(partition, Partition())
+        self.left_early = 0
         now = max(part.last_ns, receive_ns)
         try:
             event = parse_event(raw, self.event_bytes, self.event_depth)
@@ -190,6 +194,8 @@ class Model:
             return {"result": "refused", "reason": "none", "offset": 0, "flags": flags, "seq": 0, "receive_ns": now, "outcomes": []}
         part.last_ns, part.seq = now, part.seq + 1
         seq = part.seq
+        if self.shorten:
+            self.make_room(part, (event["user"], event["id"]), now)
         part.ids[event["user"], event["id"]] = now, seq
         if flags & LATE:
             outcomes = [blank("late")]
@@ -238,6 +244,18 @@ class Model:
             return None
         return seq
 
+    def make_room(self, part, key, now):
+        """The oldest run of ids, each of one time bucket and of at most 1/32 of the limit, leaves before the window's end when there is no room."""
+        tick = now // self.bucket
+        part.runs = [run for run in part.runs if tick - run[0] <= 32]
+        if sum(len(keys) for _, keys in part.runs) == self.id_limit:
+            for left in part.runs.pop(0)[1]:
+                del part.ids[left]
+                self.left_early += 1
+        if not part.runs or part.runs[-1][0] != tick or len(part.runs[-1][1]) == -(-self.id_limit // 32):
+            part.runs.append((tick, []))
+        part.runs[-1][1].append(key)
+
     def alive(self, part, event, hunt, now):
         progress = part.progress.get((event["user"], hunt.name))
         if progress and progress.dead_s is not FOREVER and now // S >= progress.dead_s:
@@ -247,7 +265,7 @@ class Model:
     def has_room(self, part, event, judged, time_ms, now):
         part.ids = {key: held for key, held in part.ids.items() if now - held[0] <= self.window + self.bucket} \
             if len(part.ids) >= self.id_limit else part.ids
-        if len(part.ids) >= self.id_limit:
+        if len(part.ids) >= self.id_limit and not self.shorten:
             return False
         needed = sum(self.begins(part, event, hunt, time_ms, now) for hunt in judged)
         if not needed or len(part.progress) + needed <= self.user_limit:

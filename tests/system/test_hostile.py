@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 
 import pytest
 
@@ -429,6 +430,79 @@ def test_state_that_is_full_loses_whole_events_and_recovers(make):
     trove.start()
     assert trove.status()["recovered"] == total
     assert "0 differences" in trove.log.read_text()
+
+
+def test_a_window_is_shortened_when_it_is_full_and_every_id_that_leaves_is_counted(make):
+    small = CONFIG.replace("capacity: 500_000", "capacity: 1000").replace("events:\n", "partitions: 1\nevents:\n")
+    trove = make(config=small).start()
+    sock, sent, ids = udp(), 0, [str(uuid.uuid4()) for _ in range(4000)]
+
+    def send(some):
+        nonlocal sent
+        for ident in some:
+            sock.send(encode(id=ident))
+            sent += 1
+            if not sent % 100:
+                time.sleep(0.005)
+        deadline = time.monotonic() + 10
+        while trove.status()["account"]["received"] < sent and time.monotonic() < deadline:
+            pass
+        return trove.status()
+
+    room = 1000 + 8 * 32
+    now = send(ids[:2000])
+    assert now["account"]["accepted"] == room and now["lost"]["state_full"] == 2000 - room
+    assert now["usage"]["dedupe_left_early"] == 0
+    trove.config.write_text(trove.config.read_text().replace("capacity: 1000", "capacity: 1000, policy: shorten"))
+    assert "policy" in trove.ctl("conf", "diff", str(trove.config)).stdout
+    trove.ctl("conf", "apply", str(trove.config))
+    now = send(ids[2000:])
+    assert now["account"]["accepted"] == room + 2000 and now["account"]["lost"] == 2000 - room
+    used, left = now["usage"]["dedupe_used"], now["usage"]["dedupe_left_early"]
+    assert used + left == room + 2000 and room - 40 <= used <= room
+    now = send(ids[-500:] + ids[:10])
+    assert now["account"]["duplicate"] == 500 and now["account"]["accepted"] == room + 2010
+    used, left = now["usage"]["dedupe_used"], now["usage"]["dedupe_left_early"]
+    assert used + left == room + 2010
+    assert any(f"{left} ids left before events.dedupe.window was over" in warning for warning in now["warnings"])
+    assert f"{left:,} left early" in trove.ctl("status").stdout
+    trove.kill()
+    trove.start()
+    assert "0 differences" in trove.log.read_text()
+    now = trove.status()
+    assert now["usage"]["dedupe_used"] == used and now["usage"]["dedupe_left_early"] == 0
+    sent = 0
+    assert send(ids[-500:] + ids[:10])["account"]["duplicate"] == 510
+    assert trove.term() == 0
+
+
+def test_another_window_or_capacity_at_a_restart_changes_nothing_that_was_decided(make):
+    first = CONFIG.replace("capacity: 500_000", "capacity: 1000, window: 1s, policy: shorten").replace(
+        "events:\n", "partitions: 1\nevents:\n  lateness: 1s\n")
+    trove = make(config=first).start()
+    sock, ids = udp(), [str(uuid.uuid4()) for _ in range(3000)]
+    written = trove.config.read_text()
+
+    def send(some, accepted):
+        before = trove.status()["account"]
+        for n, ident in enumerate(some):
+            sock.send(encode(id=ident))
+            if not n % 50:
+                time.sleep(0.005)
+        now = trove.settled(before["received"] + len(some))["account"]
+        assert now["accepted"] == before["accepted"] + accepted, now
+
+    send(ids, 3000)
+    time.sleep(1.2)
+    send(ids[:5], 5)
+    for window, capacity in (("15m", 500_000), ("15m", 500_000), ("15m", 1000), ("1s", 1000)):
+        assert trove.term() == 0
+        trove.config.write_text(written.replace("window: 1s", f"window: {window}").replace("capacity: 1000", f"capacity: {capacity}"))
+        trove.start()
+        assert "0 differences" in trove.log.read_text(), (window, capacity)
+        send([str(uuid.uuid4())], 1)
+    assert json.loads(trove.ctl("explain", "u-1", "--json").stdout)["matches"]
+    assert trove.term() == 0
 
 
 def test_times_of_every_kind(trove):

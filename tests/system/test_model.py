@@ -90,6 +90,26 @@ def test_a_full_state_refuses_and_changes_nothing(tmp_path):
     assert sum(answer["result"] == "refused" for answer in met) > 500 and met[-1]["result"] == "accepted"
 
 
+@pytest.mark.parametrize("seconds, users", [(0.001, 40), (0.02, 40), (3, 40), (0.02, 5000)])
+def test_a_shortened_window_forgets_the_oldest_and_counts_them(tmp_path, seconds, users):
+    config = streams.config([{"name": "a", "kind": "basket", "catalog": "c.tsv", "threshold": 1000}],
+                            dedupe={"capacity": 1000, "window": "64s", "policy": "shorten"})
+    config["limits"]["users"] = 1000
+    bench = Bench(tmp_path, config, {"c.tsv": "i1\ti2\t1\n"})
+    maker, sent = Maker(3), []
+    for n in range(8000):
+        now = T0 + 7 * MS + int(n * seconds * S)
+        # One in four comes again, sooner or later.
+        raw = maker.raw(user=f"u{n % users}", time=now // MS) if n % 4 or not sent else sent[-maker.rng.randrange(1, min(len(sent), 4000) + 1)][1]
+        sent.append((now, raw))
+    answers = bench.agree(sent)
+    met, left = Counter(answer["result"] for answer in answers), sum(answer["left_early"] for answer in answers)
+    assert met["duplicate"] > 20 and (met["refused"] > 0) == (users > 1000)
+    # Nobody leaves early where there is room.
+    assert left == 0 if seconds == 3 else left > 1000
+    assert bench.run(sent, 3)[1] == bench.run(sent)[1]
+
+
 def stamped(path):
     """A dataset's stream as (receive_ns, bytes), as trove-blast would send it from T0 on."""
     for line in path.read_bytes().splitlines():

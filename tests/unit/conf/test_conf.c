@@ -25,6 +25,7 @@ static void what_is_not_said_has_its_default(void **state)
     assert_string_equal(conf->management.socket, "/run/trove/ctl.sock");
     assert_int_equal(conf->events.dedupe_window_ns, 900000000000);
     assert_int_equal(conf->events.dedupe_capacity, 4000000);
+    assert_int_equal(conf->events.dedupe_policy, CONF_REFUSE);
     assert_int_equal(conf->events.skew_tolerance_ns, 5000000000);
     assert_int_equal(conf->events.skew_reject_ns, 86400000000000);
     assert_int_equal(conf->events.lateness_ns, 900000000000);

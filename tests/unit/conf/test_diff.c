@@ -59,6 +59,8 @@ static void values_change_with_their_path_and_as_one_writes_them(void **state)
     assert_one(MINIMAL, MINIMAL "  lateness: 1m\n", "~ events.lateness 15m -> 1m hot");
     assert_one(MINIMAL, MINIMAL "  dedupe: { window: 1h }\n",
                "~ events.dedupe.window 15m -> 1h restart");
+    assert_one(MINIMAL, MINIMAL "  dedupe: { policy: shorten }\n",
+               "~ events.dedupe.policy refuse -> shorten hot");
 }
 
 static void elements_are_matched_by_name(void **state)

@@ -13,15 +13,19 @@ struct table {
     void *memory;
 };
 
-static struct table make(uint32_t limit)
+static struct table make_lines(uint32_t limit, uint32_t lines)
 {
     struct table t;
     struct arena arena;
-    uint32_t lines = dedupe_line_count(limit, 1);
     t.memory = aligned_alloc(64, (size_t)lines * 64 + 64);
     arena_init(&arena, t.memory, (size_t)lines * 64 + 64);
     dedupe_init(&t.dedupe, &arena, limit, lines, WINDOW);
     return t;
+}
+
+static struct table make(uint32_t limit)
+{
+    return make_lines(limit, dedupe_line_count(limit, 1));
 }
 
 static struct hash128 key_of(uint64_t id)
@@ -34,8 +38,17 @@ static bool insert(struct dedupe *d, uint64_t id, uint64_t now_ns, uint64_t seq)
     struct dedupe_path path;
     if (!dedupe_plan(d, key_of(id), now_ns, &path))
         return false;
-    dedupe_insert(d, key_of(id), now_ns, seq, &path);
+    assert_int_equal(dedupe_insert(d, key_of(id), now_ns, seq, &path), 0);
     return true;
+}
+
+/* insert_shorter inserts whatever leaves for it; returns how many ids that were. */
+static uint32_t insert_shorter(struct dedupe *d, struct hash128 key, uint64_t now_ns, uint64_t seq)
+{
+    struct dedupe_path path;
+    if (!dedupe_plan(d, key, now_ns, &path))
+        dedupe_plan_shorter(d, key, now_ns, &path);
+    return dedupe_insert(d, key, now_ns, seq, &path);
 }
 
 static void an_id_is_known_for_the_window_and_at_most_a_bucket_more(void **state)
@@ -174,6 +187,169 @@ static void the_hash_says_which_ids_are_known_not_where_they_are(void **state)
     free(c.memory);
 }
 
+/* ---- a window that is shortened ---- */
+
+/* The ids of a run, in the order in which they came. */
+struct model_run {
+    uint64_t tick;
+    uint32_t count;
+};
+
+/* What is known, in the order in which it came: ids that came first leave first. */
+struct queue {
+    uint32_t id[5 * IDS];
+    uint32_t begin, end;
+    struct model_run run[5 * IDS];
+    uint32_t run_begin, run_end;
+    uint64_t tick[IDS], seq[IDS]; /* by id, 0: not known */
+    uint64_t left, expired;
+};
+
+static void queue_pop(struct queue *q)
+{
+    for (uint32_t i = 0; i < q->run[q->run_begin].count; i++)
+        q->tick[q->id[q->begin++]] = 0;
+    q->run_begin++;
+}
+
+static uint32_t queue_push(struct queue *q, uint32_t id, uint64_t tick, uint64_t seq,
+                           uint32_t limit)
+{
+    uint32_t left = 0;
+    if (q->end - q->begin == limit) {
+        left = q->run[q->run_begin].count;
+        queue_pop(q);
+    }
+    if (q->run_end == q->run_begin || q->run[q->run_end - 1].tick != tick ||
+        q->run[q->run_end - 1].count == (limit + 31) / 32)
+        q->run[q->run_end++] = (struct model_run){.tick = tick};
+    q->run[q->run_end - 1].count++;
+    q->id[q->end++] = id;
+    q->tick[id] = tick;
+    q->seq[id] = seq;
+    return left;
+}
+
+static void queue_expire(struct queue *q, uint64_t tick)
+{
+    for (; q->run_begin < q->run_end && tick - q->run[q->run_begin].tick > 32; queue_pop(q))
+        q->expired += q->run[q->run_begin].count;
+}
+
+static void the_oldest_ids_leave_for_new_ones_and_each_is_counted(void **state)
+{
+    (void)state;
+    const uint32_t limits[] = {2, 33, 500, 2500};
+    /* From all ids in one bucket to a few in each. */
+    const uint64_t pace[] = {WIDTH / 5000, WIDTH / 90, WIDTH / 10, WIDTH * 20};
+    for (int run = 0; run < 16; run++) {
+        uint32_t limit = limits[run % 4];
+        struct table t = make_lines(limit, dedupe_line_count(limit, 64));
+        struct table again = make_lines(limit, t.dedupe.line_count + 1);
+        struct queue *q = calloc(1, sizeof *q);
+        uint64_t now = T0, seed = (uint64_t)run << 32, left = 0, inserted = 0, first;
+        for (uint64_t seq = 1; seq <= 4 * IDS; seq++) {
+            now += mix64(++seed) % pace[run / 4];
+            uint32_t id = (uint32_t)(mix64(++seed) % IDS);
+            uint64_t tick = now / WIDTH;
+            queue_expire(q, tick);
+            bool known = dedupe_find(&t.dedupe, key_of(id), now, &first);
+            assert_int_equal(known, q->tick[id] != 0);
+            if (known) {
+                assert_int_equal(first, q->seq[id]);
+                continue;
+            }
+            uint32_t leaves = queue_push(q, id, tick, seq, limit);
+            assert_int_equal(insert_shorter(&t.dedupe, key_of(id), now, seq), leaves);
+            assert_int_equal(insert_shorter(&again.dedupe, key_of(id), now, seq), leaves);
+            assert_int_equal(t.dedupe.used, q->end - q->begin);
+            left += leaves;
+            inserted++;
+        }
+        assert_int_equal(inserted, t.dedupe.used + left + q->expired);
+        assert_true(left > 0 || pace[run / 4] > WIDTH || limit == 2500);
+        assert_true(dedupe_hash(&t.dedupe, now) == dedupe_hash(&again.dedupe, now));
+        free(q);
+        free(t.memory);
+        free(again.memory);
+    }
+}
+
+static void room_is_made_whatever_leaves_and_however_long_it_goes_on(void **state)
+{
+    (void)state;
+    struct table t = make(1000);
+    uint64_t now = T0, seq, id = 0, left = 0, most = 0;
+    /* Bucket numbers go round; what left early must not look young when they do. */
+    for (uint64_t tick = 0; tick < 9000; tick++) {
+        now += WIDTH;
+        for (int i = 0; i < 50; i++, id++) {
+            uint32_t n = insert_shorter(&t.dedupe, key_of(id), now, id + 1);
+            left += n;
+            most = n > most ? n : most;
+        }
+        for (uint64_t old = id % 7; tick > 60 && old < 2000; old += 100)
+            assert_false(dedupe_find(&t.dedupe, key_of(old), now, &seq));
+        assert_true(t.dedupe.used <= 1000 && t.dedupe.run_count <= 97);
+    }
+    assert_true(dedupe_find(&t.dedupe, key_of(id - 960), now, &seq));
+    assert_true(most <= 32);
+    assert_int_equal(left + t.dedupe.used, id);
+    free(t.memory);
+}
+
+static void where_no_place_can_be_freed_the_oldest_of_the_two_lines_leaves(void **state)
+{
+    (void)state;
+    struct table t = make(100);
+    struct hash128 keys[12];
+    struct dedupe_path path;
+    uint64_t seq;
+    /* All in the same two lines. */
+    for (uint64_t i = 0; i < 12; i++) {
+        keys[i] = (struct hash128){.lo = mix64(1) >> 32 << 32 | i, .hi = mix64(2) >> 32 << 32};
+        if (i < 8) {
+            assert_true(dedupe_plan(&t.dedupe, keys[i], T0, &path));
+            assert_int_equal(dedupe_insert(&t.dedupe, keys[i], T0 + i * WIDTH, i + 1, &path), 0);
+        }
+    }
+    uint64_t now = T0 + 8 * WIDTH;
+    for (uint64_t i = 8; i < 12; i++) {
+        assert_false(dedupe_plan(&t.dedupe, keys[i], now, &path));
+        assert_int_equal(insert_shorter(&t.dedupe, keys[i], now, i + 1), 1);
+        for (uint64_t k = 0; k <= i; k++)
+            assert_int_equal(dedupe_find(&t.dedupe, keys[k], now, &seq), k + 8 > i);
+        assert_int_equal(t.dedupe.used, 8);
+    }
+    free(t.memory);
+}
+
+static void what_is_forgotten_is_not_known_and_leaves_its_room(void **state)
+{
+    (void)state;
+    struct table t = make(100);
+    uint64_t seq, now = T0, left = 0;
+    /* Runs lose ids in all places, until there are more of them than full ones can be. */
+    for (uint64_t id = 0; id < 3000; id++) {
+        now += WIDTH / 40;
+        left += insert_shorter(&t.dedupe, key_of(id), now, id + 1);
+        uint64_t old = id - mix64(id) % 60;
+        if (id % 3 && id > 60 && dedupe_find(&t.dedupe, key_of(old), now, &seq)) {
+            uint32_t used = t.dedupe.used;
+            dedupe_forget(&t.dedupe, key_of(old), now);
+            assert_false(dedupe_find(&t.dedupe, key_of(old), now, &seq));
+            assert_int_equal(t.dedupe.used, used - 1);
+        }
+        uint32_t known = 0;
+        for (uint64_t k = id > 500 ? id - 500 : 0; k <= id; k++)
+            known += dedupe_find(&t.dedupe, key_of(k), now, &seq);
+        assert_int_equal(known, t.dedupe.used);
+        assert_true(t.dedupe.used <= 100);
+    }
+    assert_true(left > 100);
+    free(t.memory);
+}
+
 static void an_id_takes_at_most_twenty_bytes(void **state)
 {
     (void)state;
@@ -200,6 +376,10 @@ int main(void)
         cmocka_unit_test(a_full_table_places_every_id_and_then_has_no_room),
         cmocka_unit_test(old_ids_never_come_back_however_long_the_table_lives),
         cmocka_unit_test(the_hash_says_which_ids_are_known_not_where_they_are),
+        cmocka_unit_test(the_oldest_ids_leave_for_new_ones_and_each_is_counted),
+        cmocka_unit_test(room_is_made_whatever_leaves_and_however_long_it_goes_on),
+        cmocka_unit_test(where_no_place_can_be_freed_the_oldest_of_the_two_lines_leaves),
+        cmocka_unit_test(what_is_forgotten_is_not_known_and_leaves_its_room),
         cmocka_unit_test(an_id_takes_at_most_twenty_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

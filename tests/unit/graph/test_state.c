@@ -296,6 +296,70 @@ static void no_room_for_users_is_refused_and_changes_nothing(void **state)
     assert_int_equal(state_apply(host.state, f->rules, &e, out).result, RESULT_ACCEPTED);
 }
 
+static void shorten(bool on)
+{
+    f->conf.events.dedupe_policy = on ? CONF_SHORTEN : CONF_REFUSE;
+    fixture_build(f);
+}
+
+static struct verdict apply_to_three(uint64_t id, uint64_t receive_ns)
+{
+    struct event e = view(f, id, "user", "p", receive_ns);
+    e.partition = 3;
+    return state_apply(host.state, f->rules, &e, out);
+}
+
+static void a_shortened_window_takes_every_id_and_counts_what_left_early(void **state)
+{
+    (void)state;
+    struct state_usage usage;
+    uint64_t left = 0;
+    shorten(true);
+    for (uint64_t id = 1; id <= 2000; id++) {
+        struct verdict v = apply_to_three(id, T0 + id * NS_PER_MS);
+        assert_int_equal(v.result, RESULT_ACCEPTED);
+        left += v.left_early;
+    }
+    state_usage(host.state, &usage);
+    assert_int_equal(left + usage.dedupe_used, 2000);
+    assert_int_equal(apply_to_three(2000 - 180 + 12, T0 + 2 * NS_PER_S).result, RESULT_DUPLICATE);
+    assert_int_equal(apply_to_three(1, T0 + 2 * NS_PER_S).result, RESULT_ACCEPTED);
+    /* What the window's end takes left in time. */
+    struct verdict v = apply_to_three(3000, T0 + 1000 * NS_PER_S);
+    assert_int_equal(v.left_early, 0);
+    state_usage(host.state, &usage);
+    assert_int_equal(usage.dedupe_used, 1);
+    /* The rules of the moment decide. */
+    shorten(false);
+    for (uint64_t id = 3001; id < 3180; id++)
+        assert_int_equal(apply_to_three(id, T0 + 1001 * NS_PER_S).result, RESULT_ACCEPTED);
+    assert_int_equal(apply_to_three(3200, T0 + 1002 * NS_PER_S).result, RESULT_REFUSED);
+    shorten(true);
+    v = apply_to_three(3200, T0 + 1002 * NS_PER_S);
+    assert_int_equal(v.result, RESULT_ACCEPTED);
+    assert_int_equal(v.left_early, 6); /* a run: 1/32 of the limit */
+}
+
+static void a_shortened_window_makes_no_room_for_what_is_refused_anyway(void **state)
+{
+    (void)state;
+    struct verdict last;
+    host_close(&host);
+    struct state_limits limits = small_limits;
+    limits.dedupe_capacity = 16;
+    limits.users = 16;
+    host = host_open(limits);
+    shorten(true);
+    fill(true, &last);
+    /* Ids are at their limit, users as well. */
+    for (uint64_t id = 1000; id < 1020; id++) {
+        struct event e = view(f, id, "user-1", "p", T0);
+        e.partition = 3;
+        state_apply(host.state, f->rules, &e, out);
+    }
+    assert_refusals_change_nothing(last, 2000);
+}
+
 /* ---- histories ---- */
 
 #define EVENTS 20000
@@ -317,14 +381,13 @@ static struct event random_event(uint64_t i)
 
 /* run applies the history with some number of shards.  Returns a hash of all outcomes, and adds up
  * that of the state. */
-static uint64_t run(uint32_t shard_count, uint64_t *state_sum)
+static uint64_t run(struct state_limits limits, uint32_t shard_count, uint64_t *state_sum)
 {
     struct host hosts[7];
-    struct state_limits limits = small_limits;
     limits.shard_count = shard_count;
     for (limits.shard = 0; limits.shard < shard_count; limits.shard++)
         hosts[limits.shard] = host_open(limits);
-    uint64_t story = 0, kinds[OUTCOME_KIND_COUNT] = {0}, refused = 0;
+    uint64_t story = 0, kinds[OUTCOME_KIND_COUNT] = {0}, refused = 0, left = 0;
     for (uint64_t i = 10; i < EVENTS; i++) {
         struct event e = random_event(i);
         e.partition = event_partition(e.user_key.hi, 16);
@@ -335,9 +398,11 @@ static uint64_t run(uint32_t shard_count, uint64_t *state_sum)
         for (uint32_t o = 0; o < v.outcome_count; o++)
             kinds[out[o].kind]++;
         refused += v.result == RESULT_REFUSED;
+        left += v.left_early;
     }
     assert_true(kinds[OUTCOME_award] > 100 && kinds[OUTCOME_duplicate] > 100);
-    assert_true(kinds[OUTCOME_late] > 50 && kinds[OUTCOME_refusal] > 10 && refused > 10);
+    assert_true(kinds[OUTCOME_late] > 50 && kinds[OUTCOME_refusal] > 10);
+    assert_true(f->rules->dedupe_shorten ? left > 10000 && !refused : !left && refused > 10);
     *state_sum = 0;
     for (uint32_t s = 0; s < shard_count; s++) {
         *state_sum += host_hash(&hosts[s]);
@@ -351,11 +416,16 @@ static void any_number_of_shards_tells_the_same_story(void **state)
     (void)state;
     uint64_t sums[4], stories[4];
     const uint32_t shard_counts[] = {1, 1, 2, 7};
-    for (int i = 0; i < 4; i++)
-        stories[i] = run(shard_counts[i], &sums[i]);
-    for (int i = 1; i < 4; i++) {
-        assert_true(stories[i] == stories[0]);
-        assert_true(sums[i] == sums[0]);
+    struct state_limits limits = small_limits;
+    for (int policy = 0; policy < 2; policy++) {
+        for (int i = 0; i < 4; i++)
+            stories[i] = run(limits, shard_counts[i], &sums[i]);
+        for (int i = 1; i < 4; i++) {
+            assert_true(stories[i] == stories[0]);
+            assert_true(sums[i] == sums[0]);
+        }
+        shorten(true);
+        limits.dedupe_capacity = 160;
     }
 }
 
@@ -389,6 +459,68 @@ static void a_history_without_what_was_refused_leads_to_the_same_state(void **st
     host_close(&replay);
 }
 
+/* replay_recorded plays a history in one state, and what was recorded of it in another, the rules
+ * changing on the way. */
+static void replay_recorded(struct host *live, struct host *replay)
+{
+    struct outcome again[STATE_OUTCOMES_MAX];
+    uint64_t left = 0, twice = 0;
+    for (uint64_t i = 10; i < EVENTS; i++) {
+        if (i % 5000 == 0)
+            shorten(i % 10000 != 0);
+        struct event e = random_event(i % 7 ? i : i - 2000);
+        e.receive_ns = T0 + i * 300 * NS_PER_MS;
+        e.partition = event_partition(e.user_key.hi, 16);
+        struct verdict v = state_apply(live->state, f->rules, &e, out);
+        left += v.left_early;
+        e.receive_ns = v.receive_ns;
+        if (v.result == RESULT_DUPLICATE)
+            state_pass(replay->state, e.partition, v.seq, v.receive_ns);
+        if (v.result == RESULT_DUPLICATE || v.result == RESULT_REFUSED)
+            continue;
+        if (v.result == RESULT_ACCEPTED) {
+            twice += i % 7 == 0 && i > 3000;
+            e.flags |= EVENT_RECORDED;
+        }
+        struct verdict w = state_apply(replay->state, f->rules, &e, again);
+        assert_int_equal(w.result, v.result);
+        assert_true(w.seq == v.seq);
+        assert_memory_equal(out, again, v.outcome_count * sizeof out[0]);
+    }
+    assert_true(left > 1000 && twice > 100);
+}
+
+static void what_left_early_leaves_early_in_replay(void **state)
+{
+    (void)state;
+    struct state_limits limits = small_limits;
+    limits.dedupe_capacity = 160;
+    limits.users = 16000;
+    struct host live = host_open(limits), replay = host_open(limits);
+    replay_recorded(&live, &replay);
+    assert_true(host_hash(&live) == host_hash(&replay));
+    host_close(&live);
+    host_close(&replay);
+}
+
+/* A journal outlives the window and the capacity under which it was written. */
+static void what_was_accepted_is_accepted_in_replay_whatever_the_window_is_by_now(void **state)
+{
+    (void)state;
+    struct state_limits limits = small_limits, others = small_limits;
+    limits.users = others.users = 16000;
+    for (int i = 0; i < 2; i++) {
+        limits.dedupe_capacity = 160;
+        limits.dedupe_window_ns = 600 * NS_PER_S;
+        others.dedupe_capacity = i ? 16 : 160000;
+        others.dedupe_window_ns = 86400 * NS_PER_S;
+        struct host live = host_open(limits), replay = host_open(others);
+        replay_recorded(&live, &replay);
+        host_close(&live);
+        host_close(&replay);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open, close_all)
 
 int main(void)
@@ -407,8 +539,12 @@ int main(void)
         TEST(a_visit_without_a_step_makes_no_entry),
         TEST(no_room_for_ids_is_refused_and_changes_nothing),
         TEST(no_room_for_users_is_refused_and_changes_nothing),
+        TEST(a_shortened_window_takes_every_id_and_counts_what_left_early),
+        TEST(a_shortened_window_makes_no_room_for_what_is_refused_anyway),
         TEST(any_number_of_shards_tells_the_same_story),
         TEST(a_history_without_what_was_refused_leads_to_the_same_state),
+        TEST(what_left_early_leaves_early_in_replay),
+        TEST(what_was_accepted_is_accepted_in_replay_whatever_the_window_is_by_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
