@@ -22,8 +22,10 @@ static void take_outcome(struct rebuild *rebuild, struct state *state, const str
                      view.outcome.kind == OUTCOME_duplicate;
     if (duplicate)
         state_pass(state, record->partition, record->seq, record->receive_ns);
-    else if (record->seq > state_seq(state, record->partition))
+    else if (record->seq > state_seq(state, record->partition)) {
         rebuild->result->differences++;
+        state_pass(state, record->partition, record->seq, record->receive_ns);
+    }
 }
 
 static int take_record(struct rebuild *rebuild, const struct record *record)
@@ -38,12 +40,20 @@ static int take_record(struct rebuild *rebuild, const struct record *record)
         take_outcome(rebuild, state, record);
         return 0;
     }
+    /* Records are dense: where the state is elsewhere, it made another number of outcomes than
+     * there are.  The journal's numbers hold, for what comes next follows them. */
+    bool elsewhere = state_seq(state, record->partition) + 1 != record->seq;
+    if (elsewhere)
+        state_pass(state, record->partition, record->seq - 1, 0);
     if (replay_apply(&rebuild->replay, record, false, state, &event, &verdict, outcomes))
         return -1;
     rebuild->result->events++;
     bool accepted = verdict.result == RESULT_ACCEPTED;
-    if (verdict.seq != record->seq || accepted != (record->kind == RECORD_EVENT))
+    if (elsewhere || verdict.seq != record->seq || accepted != (record->kind == RECORD_EVENT))
         rebuild->result->differences++;
+    /* What was refused got no number. */
+    if (state_seq(state, record->partition) < record->seq)
+        state_pass(state, record->partition, record->seq, record->receive_ns);
     return 0;
 }
 

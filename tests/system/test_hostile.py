@@ -505,6 +505,31 @@ def test_another_window_or_capacity_at_a_restart_changes_nothing_that_was_decide
     assert trove.term() == 0
 
 
+def test_less_room_for_users_at_a_restart_does_not_lose_count_of_sequences(make):
+    more = "hunts: [{{ name: pair, kind: basket, catalog: {dir}/c.tsv, threshold: 1000 }}]"
+    trove = make(more=more)
+    (trove.dir / "c.tsv").write_text("A\tB\t1\n")
+    trove.config.write_text(CONFIG.replace("events:\n", "partitions: 1\nevents:\n").format(dir=trove.dir, more=more.format(dir=trove.dir)))
+    trove.start()
+    sock, text = udp(), trove.config.read_text()
+    for n in range(2000):
+        sock.send(encode(user=f"u-{n}"))
+        if not n % 50:
+            time.sleep(0.005)
+    assert trove.settled(2000)["account"]["accepted"] == 2000
+    assert trove.term() == 0
+    trove.config.write_text(text.replace("users: 10000", "users: 1000"))
+    trove.start()
+    assert f"{2 * (2000 - 1000 - 8 * 32)} differences" in trove.log.read_text()
+    sock.send(encode(user="u-1"))
+    assert trove.settled(1)["account"]["accepted"] == 1
+    assert trove.term() == 0
+    trove.config.write_text(text)
+    trove.start()
+    assert "recovered: 2001 events" in trove.log.read_text() and "0 differences" in trove.log.read_text()
+    assert trove.term() == 0
+
+
 def test_times_of_every_kind(trove):
     now_ms = int(time.time() * 1000)
     times = [0, 1, -1, now_ms - 10**9, now_ms + 10**4, 2**31, 2**53, 2**63 - 1, -2**63, 10**30, 1.5, "2026-13-01T00:00:00Z",
