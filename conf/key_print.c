@@ -226,85 +226,100 @@ static void describe_words(const struct key *key, const char *lead, FILE *out)
         fprintf(out, "%s%s", i ? ", " : "", key->words[i]);
 }
 
+static void describe_list(const struct key *key, FILE *out)
+{
+    fprintf(out, "%sa list of %llu to %llu mappings", key->flags & KEY_AUTO ? "auto, or " : "",
+            (unsigned long long)key->min, (unsigned long long)key->max);
+}
+
+static void describe_fixed(const struct key *key, FILE *out)
+{
+    fprintf(out, "a decimal number greater than 0, at most %llu",
+            (unsigned long long)(key->max >> 16));
+}
+
+static void describe_name(const struct key *key, FILE *out)
+{
+    fprintf(out, "1 to %llu characters of A-Z a-z 0-9 . _ -%s", (unsigned long long)key->max,
+            key->flags & KEY_VERSIONED ? " and one @ before a version" : "");
+}
+
+static void describe_text(const struct key *key, FILE *out)
+{
+    fprintf(out, "a text of 1 to %u bytes", key->width - 1);
+}
+
+static void describe_addresses(const struct key *key, FILE *out)
+{
+    fprintf(out, "one to %llu unicast addresses, each with its prefix length, such as 192.0.2.7/24",
+            (unsigned long long)key->max);
+}
+
+static void describe_items(const struct key *key, FILE *out)
+{
+    fprintf(out, "a list of 1 to %llu items, each of 1 to %u bytes", (unsigned long long)key->max,
+            CONF_NAME_MAX);
+}
+
+static void describe_variants(const struct key *key, FILE *out)
+{
+    fprintf(out, "1 to %u weights from 0 to %llu by name, such as { plain: 90, double: 10 }",
+            CONF_VARIANTS_MAX, (unsigned long long)key->max);
+}
+
+static void describe_rewards(const struct key *key, FILE *out)
+{
+    (void)key;
+    fprintf(out, "texts of 1 to %u bytes by the variant's name", CONF_NAME_MAX);
+}
+
+static void describe_choice(const struct key *key, FILE *out)
+{
+    describe_words(key, "one of ", out);
+}
+
+static void describe_some(const struct key *key, FILE *out)
+{
+    describe_words(key, "a list of some of ", out);
+}
+
+/* What the values of a type have to be: the same for all its keys, or what each row says. */
+static const struct {
+    const char *text;
+    void (*describe)(const struct key *key, FILE *out);
+} descriptions[] = {
+    [KEY_SECTION] = {"a mapping of keys", NULL},
+    [KEY_LIST] = {NULL, describe_list},
+    [KEY_MAP] = {"a mapping of keys", NULL},
+    [KEY_NUMBER] = {NULL, describe_number},
+    [KEY_SIZE] = {NULL, describe_size},
+    [KEY_TIME] = {NULL, describe_time},
+    [KEY_FIXED] = {NULL, describe_fixed},
+    [KEY_DATE] = {"a time as RFC 3339 writes it, such as 2026-03-01T00:00:00Z", NULL},
+    [KEY_BOOL] = {"true or false", NULL},
+    [KEY_CHOICE] = {NULL, describe_choice},
+    [KEY_NAME] = {NULL, describe_name},
+    [KEY_PATH] = {"a path without control characters", NULL},
+    [KEY_DEVICE] = {"a PCI address such as 0000:8a:00.0, or a DPDK device such as "
+                    "net_tap0,iface=trove0",
+                    NULL},
+    [KEY_MAC] = {"a unicast MAC address such as 02:00:00:00:00:01", NULL},
+    [KEY_DECIMAL] = {"a number as JSON writes it, such as -1, 0.25 or 1e6", NULL},
+    [KEY_TEXT] = {NULL, describe_text},
+    [KEY_ADDRESSES] = {NULL, describe_addresses},
+    [KEY_ITEMS] = {NULL, describe_items},
+    [KEY_BITS] = {NULL, describe_some},
+    [KEY_BOOLS] = {NULL, describe_some},
+    [KEY_TYPES] = {"a list of names from events.types", NULL},
+    [KEY_VARIANTS] = {NULL, describe_variants},
+    [KEY_REWARDS] = {NULL, describe_rewards},
+    [KEY_TEMPLATES] = {"a mapping from names to keys of hunts", NULL},
+};
+
 void key_describe(const struct key *key, FILE *out)
 {
-    switch (key->type) {
-    case KEY_SECTION:
-    case KEY_MAP:
-        fputs("a mapping of keys", out);
-        break;
-    case KEY_LIST:
-        fprintf(out, "%sa list of %llu to %llu mappings", key->flags & KEY_AUTO ? "auto, or " : "",
-                (unsigned long long)key->min, (unsigned long long)key->max);
-        break;
-    case KEY_NUMBER:
-        describe_number(key, out);
-        break;
-    case KEY_SIZE:
-        describe_size(key, out);
-        break;
-    case KEY_TIME:
-        describe_time(key, out);
-        break;
-    case KEY_FIXED:
-        fprintf(out, "a decimal number greater than 0, at most %llu",
-                (unsigned long long)(key->max >> 16));
-        break;
-    case KEY_DATE:
-        fputs("a time as RFC 3339 writes it, such as 2026-03-01T00:00:00Z", out);
-        break;
-    case KEY_BOOL:
-        fputs("true or false", out);
-        break;
-    case KEY_CHOICE:
-        describe_words(key, "one of ", out);
-        break;
-    case KEY_NAME:
-        fprintf(out, "1 to %llu characters of A-Z a-z 0-9 . _ -%s", (unsigned long long)key->max,
-                key->flags & KEY_VERSIONED ? " and one @ before a version" : "");
-        break;
-    case KEY_PATH:
-        fputs("a path without control characters", out);
-        break;
-    case KEY_DEVICE:
-        fputs("a PCI address such as 0000:8a:00.0, or a DPDK device such as "
-              "net_tap0,iface=trove0",
-              out);
-        break;
-    case KEY_MAC:
-        fputs("a unicast MAC address such as 02:00:00:00:00:01", out);
-        break;
-    case KEY_DECIMAL:
-        fputs("a number as JSON writes it, such as -1, 0.25 or 1e6", out);
-        break;
-    case KEY_TEXT:
-        fprintf(out, "a text of 1 to %u bytes", key->width - 1);
-        break;
-    case KEY_ADDRESSES:
-        fprintf(out,
-                "one to %llu unicast addresses, each with its prefix length, such as 192.0.2.7/24",
-                (unsigned long long)key->max);
-        break;
-    case KEY_ITEMS:
-        fprintf(out, "a list of 1 to %llu items, each of 1 to %u bytes",
-                (unsigned long long)key->max, CONF_NAME_MAX);
-        break;
-    case KEY_BITS:
-    case KEY_BOOLS:
-        describe_words(key, "a list of some of ", out);
-        break;
-    case KEY_TYPES:
-        fputs("a list of names from events.types", out);
-        break;
-    case KEY_VARIANTS:
-        fprintf(out, "1 to %u weights from 0 to %llu by name, such as { plain: 90, double: 10 }",
-                CONF_VARIANTS_MAX, (unsigned long long)key->max);
-        break;
-    case KEY_REWARDS:
-        fprintf(out, "texts of 1 to %u bytes by the variant's name", CONF_NAME_MAX);
-        break;
-    case KEY_TEMPLATES:
-        fputs("a mapping from names to keys of hunts", out);
-        break;
-    }
+    if (descriptions[key->type].text)
+        fputs(descriptions[key->type].text, out);
+    else
+        descriptions[key->type].describe(key, out);
 }
