@@ -167,9 +167,12 @@ static void print_reasons(FILE *out)
           out);
     for (unsigned i = 1; i < REASON_COUNT; i++)
         print_row(out, reason_name(i), reason_help(i));
-    fputs(".SS Of a refusal\nA step or an award that a hunt's rules refuse says why.\n", out);
+    fputs(".SS Of a refusal\nA step or an award that a hunt's rules refuse says why. "
+          "An event of a user who has won is not refused: while once or cooldown bars another "
+          "award it is a visit that says done, and explain says which of the two it is.\n",
+          out);
 #define REFUSAL_ROW(name, help)                                                                    \
-    if (REFUSAL_##name != REFUSAL_none)                                                            \
+    if (REFUSAL_##name != REFUSAL_none && *(help))                                                 \
         print_row(out, #name, help);
     REFUSAL_LIST(REFUSAL_ROW)
 #undef REFUSAL_ROW

@@ -34,13 +34,15 @@ enum outcome_kind {
         OUTCOME_KIND_COUNT
 };
 
+/* Written to journals: append, never reorder.  A refusal without a meaning is not given: the events
+ * of a user who has won are visits with OUTCOME_DONE. */
 #define REFUSAL_LIST(REFUSAL)                                                                      \
     REFUSAL(none, "not refused")                                                                   \
     REFUSAL(window, "the event's time is outside the hunt's starts and ends")                      \
     REFUSAL(too_fast, "the step came sooner after the last one than min_step")                     \
     REFUSAL(max_depth, "the trail is already max_depth steps long")                                \
     REFUSAL(already_won, "the user has won this hunt, and it awards once")                         \
-    REFUSAL(cooldown, "the user won this hunt less than cooldown ago")                             \
+    REFUSAL(cooldown, "")                                                                          \
     REFUSAL(taken, "an earlier claim has the tile, whoever made it")                               \
     REFUSAL(expired, "the tile's map can no longer be claimed")                                    \
     REFUSAL(unknown_tile, "no map of the hunt has such a tile")                                    \
