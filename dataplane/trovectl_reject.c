@@ -11,7 +11,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/base/text.h"
 #include "dataplane/story_reject.h"
-#include "dataplane/trovectl.h"
+#include "dataplane/trovectl_files.h"
 
 #define LIST_LIMIT    "20"
 #define REDRIVE_LIMIT "10000"
@@ -20,24 +20,18 @@
 
 /* ---- asking ---- */
 
-static int read_rejects(struct trovectl *ctl, struct reject_request *request, json_t **rejects)
+static int read_rejects(struct trovectl *ctl, const struct reject_request *asked, json_t **rejects)
 {
-    struct store store;
-    struct hash_key key;
+    struct reject_request request = *asked;
+    struct trovectl_files files;
     char error[512];
     enum story_result result = STORY_FAULT;
-    if (store_view(&store, ctl->data_dir, error) == 0) {
-        hash_key_init(&key, store.seed);
-        request->store = &store;
-        request->key = &key;
-        result = reject_tell(request, rejects, error);
-    }
-    store_close(&store);
-    if (result == STORY_TOLD)
-        return TROVECTL_OK;
-    return trovectl_fail(ctl, TROVECTL_FAILED,
-                         result == STORY_UNKNOWN ? "not_found" : "journal_unreadable",
-                         "trovectl rejects list", "%s", error);
+    request.store = &files.store;
+    request.key = &files.key;
+    if (trovectl_files_open(ctl, &files, error))
+        result = reject_tell(&request, rejects, error);
+    trovectl_files_close(&files);
+    return trovectl_files_told(ctl, result, "trovectl rejects list", error);
 }
 
 static bool limit_read(const char *text, uint32_t *limit)

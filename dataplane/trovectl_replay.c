@@ -10,7 +10,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/base/text.h"
 #include "dataplane/shadow.h"
-#include "dataplane/trovectl.h"
+#include "dataplane/trovectl_files.h"
 
 #define SHOWN 50u
 
@@ -134,26 +134,22 @@ static int finish(struct trovectl *ctl, const json_t *report)
 static int run(struct trovectl *ctl, const struct shadow_request *asked)
 {
     struct shadow_request request = *asked;
-    struct store store;
-    struct hash_key key;
+    struct trovectl_files files;
     char error[512];
     json_t *report = NULL;
     enum shadow_result result = SHADOW_FAULT;
-    if (store_view(&store, ctl->data_dir, error) == 0) {
-        hash_key_init(&key, store.seed);
-        request.store = &store;
-        request.key = &key;
+    request.store = &files.store;
+    request.key = &files.key;
+    if (trovectl_files_open(ctl, &files, error))
         result = shadow_run(&request, &report, error);
-    }
-    store_close(&store);
+    trovectl_files_close(&files);
     if (result == SHADOW_CONF) {
         diag_print(request.faults, ctl->err);
         return trovectl_fail(ctl, TROVECTL_FAILED, "config_invalid", "trovectl conf check FILE",
                              "%s cannot be used", ctl->config);
     }
     if (result != SHADOW_DONE)
-        return trovectl_fail(ctl, TROVECTL_FAILED, "journal_unreadable",
-                             "trovectl segment verify --data-dir DIR", "%s", error);
+        return trovectl_files_told(ctl, STORY_FAULT, NULL, error);
     int code = finish(ctl, report);
     json_decref(report);
     return code;

@@ -4,31 +4,22 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/base/text.h"
 #include "dataplane/story.h"
-#include "dataplane/trovectl.h"
+#include "dataplane/trovectl_files.h"
 
 /* ---- asking ---- */
 
-static int fail_story(struct trovectl *ctl, enum story_result result, const char *error)
+static int read_story(struct trovectl *ctl, const struct story_request *asked, json_t **story)
 {
-    const char *code = result == STORY_UNKNOWN ? "not_found" : "journal_unreadable";
-    const char *next = result == STORY_UNKNOWN ? "trovectl status" : "trovectl conf show";
-    return trovectl_fail(ctl, TROVECTL_FAILED, code, next, "%s", error);
-}
-
-static int read_story(struct trovectl *ctl, struct story_request *request, json_t **story)
-{
-    struct store store;
-    struct hash_key key;
+    struct story_request request = *asked;
+    struct trovectl_files files;
     char error[512];
     enum story_result result = STORY_FAULT;
-    if (store_view(&store, ctl->data_dir, error) == 0) {
-        hash_key_init(&key, store.seed);
-        request->store = &store;
-        request->key = &key;
-        result = story_tell(request, story, error);
-    }
-    store_close(&store);
-    return result == STORY_TOLD ? TROVECTL_OK : fail_story(ctl, result, error);
+    request.store = &files.store;
+    request.key = &files.key;
+    if (trovectl_files_open(ctl, &files, error))
+        result = story_tell(&request, story, error);
+    trovectl_files_close(&files);
+    return trovectl_files_told(ctl, result, "trovectl status", error);
 }
 
 static void escape(char *path, size_t room, const char *text)
