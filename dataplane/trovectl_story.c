@@ -61,6 +61,11 @@ int trovectl_explain(struct trovectl *ctl)
     if (!*ctl->file || strlen(ctl->file) > EVENT_USER_MAX)
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help",
                              "a user is 1 to %d bytes", EVENT_USER_MAX);
+    if (ctl->config) {
+        /* What if: a replay of this user. */
+        ctl->user = ctl->file;
+        return trovectl_replay(ctl);
+    }
     escape(path, sizeof path, ctl->file);
     size_t len = strlen(path);
     snprintf(path + len, sizeof path - len, "/explain");

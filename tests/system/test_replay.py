@@ -100,6 +100,17 @@ def test_a_stretch_a_user_a_hunt(played):
     assert report(played, "--config", slow, "--limit", "0")["differences"] == []
 
 
+def test_explain_says_what_another_configuration_would_have_made_of_a_user(played):
+    assert played.term() == 0
+    slow = other(played, "min_step: 300ms", "min_step: 10s")
+    asked = ["explain", "u-1", "--config", str(slow), "--json", "--data-dir", str(played.dir / "data")]
+    found, same = (json.loads(played.ctl(*asked[:1], user, *asked[2:]).stdout) for user in ("u-1", "somebody-else"))
+    assert found["no_longer_won"] == 1 and {one["user"] for one in found["differences"]} == {"u-1"}
+    assert same["different"] == 0
+    assert json.loads(played.ctl(*asked, "--hunt", "autumn").stdout)["different"] == 0
+    assert "say which data_dir" in played.ctl("explain", "u-1", "--config", str(slow), status=2).stderr
+
+
 def test_a_rejected_type_that_another_configuration_knows(played):
     assert played.term() == 0
     known = other(played, "    view: {", "    unheard-of: {}\n    view: {")
