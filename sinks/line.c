@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/correction.h"
 #include "dataplane/base/event.h"
 #include "dataplane/base/pointer.h"
 #include "dataplane/base/text.h"
@@ -16,6 +17,8 @@ static_assert((OUTCOME_ITEMS_MAX + 7) * (6 * EVENT_NAME_MAX + 16) + 2048 < LINE_
 static_assert(6 * (LINE_DEAD_BYTES + POINTER_MAX) + 5 * (6 * EVENT_NAME_MAX + 16) + 2048 <
                   LINE_BYTES_MAX,
               "dead");
+static_assert(CORRECTION_BODY_MAX + 10 * (6 * EVENT_NAME_MAX + 16) + 2048 < LINE_BYTES_MAX,
+              "correction");
 
 struct writer {
     char *at;
@@ -137,7 +140,7 @@ static bool parse(const struct sink_item *item, struct event *event)
 {
     static const struct event_limits limits = {.event_bytes = EVENT_BYTES_MAX, .event_depth = 64};
     static const struct hash_key key;
-    if (!item->event)
+    if (!item->event || item->event->kind == RECORD_CORRECTION)
         return false;
     const struct record *record = item->event;
     return event_parse(&limits, &key, record_body(record), record->body_len, event) == REASON_none;
@@ -180,6 +183,20 @@ static void put_event(struct writer *w, const struct sink_item *item)
     }
 }
 
+/* A correction is JSON already, of one form alone. */
+static void put_correction(struct writer *w, const struct record *record)
+{
+    struct correction correction;
+    if (correction_decode(record_body(record), record->body_len, &correction))
+        return;
+    if (correction.tile[0]) {
+        PUT(w, ",\"tile\":");
+        put_string(w, (const uint8_t *)correction.tile, strlen(correction.tile));
+    }
+    PUT(w, ",\"correction\":");
+    put(w, (const char *)record_body(record), record->body_len);
+}
+
 static void put_award_id(struct writer *w, const struct outcome *o)
 {
     PUT(w, ",\"award\":\"aw-");
@@ -188,17 +205,21 @@ static void put_award_id(struct writer *w, const struct outcome *o)
     PUT(w, "\"");
 }
 
-static void put_award(struct writer *w, const struct outcome_view *view)
+static void put_items(struct writer *w, const struct outcome_view *view)
 {
-    const struct outcome *o = &view->outcome;
-    put_award_id(w, o);
     PUT(w, ",\"items\":[");
-    for (unsigned i = 0; i < o->item_count; i++) {
+    for (unsigned i = 0; i < view->outcome.item_count; i++) {
         if (i)
             PUT(w, ",");
         put_string(w, view->item[i].text, view->item[i].len);
     }
     PUT(w, "]");
+}
+
+/* What the user gets, or no longer gets. */
+static void put_reward(struct writer *w, const struct outcome_view *view)
+{
+    const struct outcome *o = &view->outcome;
     if (view->variant.len) {
         PUT(w, ",\"variant\":");
         put_string(w, view->variant.text, view->variant.len);
@@ -268,13 +289,22 @@ static void put_verdict(struct writer *w, const struct sink_item *item)
         put_seq(w, item->outcome, o->first_seq);
         return;
     case OUTCOME_award:
-        put_award(w, &item->view);
+        put_award_id(w, o);
+        put_items(w, &item->view);
+        put_reward(w, &item->view);
+        break;
+    case OUTCOME_granted:
+    case OUTCOME_revoked:
+        if (o->award_id[0] || o->award_id[1])
+            put_award_id(w, o);
+        put_reward(w, &item->view);
         break;
     case OUTCOME_claim_granted:
         put_award_id(w, o);
         break;
     case OUTCOME_refusal:
     case OUTCOME_claim_refused:
+    case OUTCOME_correction_refused:
         PUT(w, ",\"reason\":");
         put_name(w, refusal_name(o->refusal));
         break;
@@ -316,6 +346,8 @@ size_t line_encode(const struct sink_item *item, const struct line_origin *origi
         put_string(w, item->view.hunt.text, item->view.hunt.len);
     }
     put_event(w, item);
+    if (item->event && item->event->kind == RECORD_CORRECTION)
+        put_correction(w, item->event);
     if (item->event && item->event != outcome) {
         PUT(w, ",\"event_seq\":");
         put_seq(w, item->event, item->event->seq);

@@ -256,6 +256,11 @@ static int deliver(struct pump *pump, const struct sink_item *item)
     return rc;
 }
 
+static uint8_t what_led_to(const struct outcome *outcome)
+{
+    return outcome_of_correction(outcome->kind) ? RECORD_CORRECTION : RECORD_EVENT;
+}
+
 static int take_outcome(struct pump *pump, const struct tail *tail, const struct record *record)
 {
     struct sink_item item = {.outcome = record, .epoch = tail->epoch, .shard = tail->shard};
@@ -264,7 +269,7 @@ static int take_outcome(struct pump *pump, const struct tail *tail, const struct
         return rc;
     if (item.view.outcome.kind != OUTCOME_duplicate) {
         item.event = tail->event;
-        if (!item.event || item.event->kind != RECORD_EVENT ||
+        if (!item.event || item.event->kind != what_led_to(&item.view.outcome) ||
             item.event->partition != record->partition)
             return -EBADMSG;
     }

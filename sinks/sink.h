@@ -18,7 +18,7 @@
 
 /* One outcome with its event, as a sink sees it. Pointers hold until deliver returns. */
 struct sink_item {
-    const struct record *event;   /* EVENT or DEAD record; NULL for a duplicate */
+    const struct record *event;   /* EVENT, DEAD or CORRECTION record; NULL for a duplicate */
     const struct record *outcome; /* the OUTCOME record; the DEAD record itself for a rejection */
     struct outcome_view view;
     uint32_t epoch, shard;

@@ -25,7 +25,10 @@
     KIND(claim_refused, "the tile is not this user's")                                             \
     KIND(duplicate, "the same user and id were seen before")                                       \
     KIND(late, "the client time is older than events.lateness")                                    \
-    KIND(rejected, "the event is bad and kept as a dead letter")
+    KIND(rejected, "the event is bad and kept as a dead letter")                                   \
+    KIND(granted, "an operator has given the award")                                               \
+    KIND(revoked, "an operator has taken the award back")                                          \
+    KIND(correction_refused, "an operator's correction could not be done")
 
 enum outcome_kind {
 #define OUTCOME_ENUM(name, help) OUTCOME_##name,
@@ -46,7 +49,11 @@ enum outcome_kind {
     REFUSAL(taken, "an earlier claim has the tile, whoever made it")                               \
     REFUSAL(expired, "the tile's map can no longer be claimed")                                    \
     REFUSAL(unknown_tile, "no map of the hunt has such a tile")                                    \
-    REFUSAL(early, "the tile's map has not begun")
+    REFUSAL(early, "the tile's map has not begun")                                                 \
+    REFUSAL(not_won, "there is no award, or no claim, that could be taken back")                   \
+    REFUSAL(superseded, "it was undone before, or what it left no longer stands")                  \
+    REFUSAL(unknown_correction, "no correction of this id has changed anything")                   \
+    REFUSAL(conflict, "the id belongs to a correction that says something else")
 
 enum refusal {
 #define REFUSAL_ENUM(name, help) REFUSAL_##name,
@@ -72,7 +79,8 @@ struct outcome {
     uint32_t score;       /* basket: the best K together, 16.16 fixed point */
     uint32_t edge_count;  /* visited by the walk */
     uint64_t first_seq;   /* duplicate: sequence of the first one */
-    uint64_t award_id[2]; /* award, claim_granted: a function of user, id and hunt */
+    uint64_t award_id[2]; /* award, claim_granted: a function of user, id and hunt; granted,
+                             revoked: the award concerned, 0 where it is not known */
     uint8_t variant; /* the user's in the hunt: index in the rules, plus 1; 0: none, or not told */
     bool assigned;   /* with this event */
     uint32_t
@@ -90,9 +98,9 @@ struct outcome_view {
                                OUTCOME_NO_HUNT and 0 */
     uint64_t id[2];
     struct outcome_name hunt; /* len 0: none */
-    struct outcome_name user; /* award and duplicate only, else len 0 */
+    struct outcome_name user; /* award, duplicate and of corrections only, else len 0 */
     struct outcome_name item[OUTCOME_ITEMS_MAX];
-    struct outcome_name variant; /* award in a hunt with variants, else len 0 */
+    struct outcome_name variant; /* award and granted in a hunt with variants, else len 0 */
     struct outcome_name reward;  /* of the variant, where it has one; only with a variant */
 };
 
@@ -107,6 +115,12 @@ int outcome_decode(const uint8_t *body, uint32_t len, struct outcome_view *view)
 static inline unsigned outcome_peek(const uint8_t *body, uint32_t len)
 {
     return len && body[0] < OUTCOME_KIND_COUNT ? body[0] : OUTCOME_KIND_COUNT;
+}
+
+/* outcome_of_correction returns whether a kind follows a CORRECTION record, not an event's. */
+static inline bool outcome_of_correction(unsigned kind)
+{
+    return kind >= OUTCOME_granted && kind <= OUTCOME_correction_refused;
 }
 
 const char *outcome_kind_name(unsigned kind);

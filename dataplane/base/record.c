@@ -12,7 +12,7 @@ const struct record *record_next(const uint8_t *payload, uint32_t end, uint32_t 
     /* In this order: record_bytes of a hostile length would wrap. */
     if (record->body_len > room - sizeof(struct record) || record_bytes(record->body_len) > room)
         return NULL;
-    if (record->kind < RECORD_EVENT || record->kind > RECORD_CONFIG)
+    if (record->kind < RECORD_EVENT || record->kind > RECORD_CORRECTION)
         return NULL;
     *at += record_bytes(record->body_len);
     return record;

@@ -7,6 +7,7 @@
  *   EVENT    body: the bytes exactly as received
  *   DEAD     body: the same; reason and reason_offset say why it was rejected
  *   OUTCOME  body: see outcome.h
+ *   CORRECTION  body: see correction.h; its one outcome follows it, as an event's do
  *   CONFIG   body: JSON text that names the configuration version now in force; partition is
  * RECORD_NO_PARTITION
  *
@@ -18,7 +19,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum record_kind { RECORD_EVENT = 1, RECORD_DEAD = 2, RECORD_OUTCOME = 3, RECORD_CONFIG = 4 };
+enum record_kind {
+    RECORD_EVENT = 1,
+    RECORD_DEAD = 2,
+    RECORD_OUTCOME = 3,
+    RECORD_CONFIG = 4,
+    RECORD_CORRECTION = 5,
+};
 
 enum record_flag {
     RECORD_LATE = 1 << 0, /* client time older than events.lateness: wins nothing live */

@@ -248,9 +248,9 @@ static void record_next_refuses_what_does_not_fit(void **state)
     assert_null(record_next(payload, 36, &at));
     assert_non_null(record_next(payload, 40, &at));
     at = 0;
-    for (unsigned kind = 0; kind < 256; kind += kind == RECORD_CONFIG ? 251 : 1) {
+    for (unsigned kind = 0; kind < 256; kind += kind == RECORD_CORRECTION ? 250 : 1) {
         records[0] = kit_record((enum record_kind)kind, 1, 0);
-        bool good = kind >= RECORD_EVENT && kind <= RECORD_CONFIG;
+        bool good = kind >= RECORD_EVENT && kind <= RECORD_CORRECTION;
         at = 0;
         assert_int_equal(record_next(payload, 32, &at) != NULL, good);
     }
