@@ -230,6 +230,7 @@ struct conf {
         uint64_t user_ttl_ns; /* an idle user's progress is forgotten after this */
         uint64_t items;       /* in the item dictionary */
         uint64_t claims;      /* tiles given away and remembered, over all partitions */
+        uint64_t corrections; /* kept for ever, over all partitions */
         uint32_t ranked;      /* users on leaderboards, summed over hunts */
     } limits;
 

@@ -231,6 +231,10 @@ static const struct key limit_keys[] = {
      .fallback = "1_000_000",
      .help = "tiles given away and remembered, over all maps: grants per second times map_ttl; at "
              "most 40 bytes each, taken at start"},
+    {"corrections", KEY_NUMBER, 0, AT(struct conf, limits.corrections), .min = 1000,
+     .max = 10000000, .fallback = "65_536",
+     .help = "corrections, over the life of the data directory: each is kept for ever, to be known "
+             "again and undone; about 400 bytes each, taken at start"},
     {"ranked", KEY_NUMBER, 0, AT(struct conf, limits.ranked), .min = 100, .max = 10000000,
      .fallback = "100_000", .help = "users on leaderboards, summed over hunts"},
     {0},

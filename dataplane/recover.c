@@ -11,21 +11,54 @@ struct rebuild {
     struct state **states;
     uint32_t shard_count;
     struct recovery *result;
+
+    /* The outcome of the last correction, and where it should be. */
+    struct outcome corrected;
+    uint32_t partition;
+    uint64_t seq; /* 0: none */
 };
+
+static bool is_of_correction(const struct rebuild *rebuild, const struct record *record)
+{
+    return record->partition == rebuild->partition && record->seq == rebuild->seq;
+}
+
+static bool same(const struct outcome *a, const struct outcome *b)
+{
+    return a->kind == b->kind && a->refusal == b->refusal && a->score == b->score &&
+           a->award_id[0] == b->award_id[0] && a->award_id[1] == b->award_id[1];
+}
 
 /* The outcomes of an event were given their numbers when the event was applied: only a duplicate's
  * stands alone. */
 static void take_outcome(struct rebuild *rebuild, struct state *state, const struct record *record)
 {
     struct outcome_view view;
-    bool duplicate = outcome_decode(record_body(record), record->body_len, &view) == 0 &&
-                     view.outcome.kind == OUTCOME_duplicate;
-    if (duplicate)
+    bool good = outcome_decode(record_body(record), record->body_len, &view) == 0;
+    if (good && view.outcome.kind == OUTCOME_duplicate)
         state_pass(state, record->partition, record->seq, record->receive_ns);
     else if (record->seq > state_seq(state, record->partition)) {
         rebuild->result->differences++;
         state_pass(state, record->partition, record->seq, record->receive_ns);
+    } else if (is_of_correction(rebuild, record) &&
+               !(good && same(&rebuild->corrected, &view.outcome))) {
+        rebuild->result->differences++;
     }
+}
+
+static int take_correction(struct rebuild *rebuild, struct state *state,
+                           const struct record *record)
+{
+    struct correction correction;
+    struct verdict verdict;
+    if (replay_correct(&rebuild->replay, record, state, &correction, &verdict, &rebuild->corrected))
+        return -1;
+    if (verdict.seq != record->seq || verdict.result != RESULT_ACCEPTED)
+        rebuild->result->differences++;
+    rebuild->result->corrections++;
+    rebuild->partition = record->partition;
+    rebuild->seq = record->seq + 1;
+    return 0;
 }
 
 static int take_record(struct rebuild *rebuild, const struct record *record)
@@ -40,6 +73,8 @@ static int take_record(struct rebuild *rebuild, const struct record *record)
         take_outcome(rebuild, state, record);
         return 0;
     }
+    if (record->kind == RECORD_CORRECTION)
+        return take_correction(rebuild, state, record);
     /* Records are dense: where the state is elsewhere, it made another number of outcomes than
      * there are.  The journal's numbers hold, for what comes next follows them. */
     bool elsewhere = state_seq(state, record->partition) + 1 != record->seq;

@@ -1,5 +1,5 @@
-/* recover.h - from the journal back to the state: every event of every epoch through state_apply,
- * under the rules that were live.
+/* recover.h - from the journal back to the state: every event and correction of every epoch
+ * through state_apply and state_correct, under the rules that were live.
  *
  * Memory:  one reader and the rules of one old version at a time.  Threads: the main thread, before
  * the parts start.
@@ -11,6 +11,7 @@
 
 struct recovery {
     uint64_t events; /* applied */
+    uint64_t corrections;
     uint64_t segments;
     uint64_t differences; /* outcomes of sequence numbers that came out differently from what was
                              recorded: a bug */

@@ -295,6 +295,21 @@ int replay_apply(struct replay *replay, const struct record *record, bool judge,
     return 0;
 }
 
+int replay_correct(struct replay *replay, const struct record *record, struct state *state,
+                   struct correction *correction, struct verdict *verdict, struct outcome *out)
+{
+    const struct rules *rules = replay_rules(replay);
+    if (!rules)
+        return -1;
+    if (correction_decode(record_body(record), record->body_len, correction))
+        return fault(replay, "correction %u:%llu cannot be read", record->partition,
+                     (unsigned long long)record->seq);
+    correction->partition = record->partition;
+    correction->receive_ns = record->receive_ns;
+    *verdict = state_correct(state, rules, correction, out);
+    return 0;
+}
+
 struct state_limits replay_limits(const struct conf *conf, uint32_t shard_count, uint32_t shard)
 {
     return (struct state_limits){
@@ -304,6 +319,7 @@ struct state_limits replay_limits(const struct conf *conf, uint32_t shard_count,
         .dedupe_capacity = conf->events.dedupe_capacity,
         .users = conf->limits.users,
         .claims = conf->limits.claims,
+        .corrections = conf->limits.corrections,
         .dedupe_window_ns = conf->events.dedupe_window_ns,
     };
 }

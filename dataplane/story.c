@@ -89,9 +89,10 @@ static bool record_is_ours(const struct story *story, const struct record *recor
 {
     struct event event;
     struct outcome_view view;
-    if (record->kind != RECORD_OUTCOME)
+    if (record->kind == RECORD_EVENT || record->kind == RECORD_DEAD)
         return parse(story, record, &event) && is_ours(story, &event);
-    return outcome_decode(record_body(record), record->body_len, &view) == 0 &&
+    return record->kind == RECORD_OUTCOME &&
+           outcome_decode(record_body(record), record->body_len, &view) == 0 &&
            view.outcome.kind == OUTCOME_duplicate && duplicate_is_ours(story, &view);
 }
 
@@ -260,6 +261,30 @@ static void start_step(struct story *story, const struct record *record)
     add_step(story, story->step);
 }
 
+/* A correction's outcome is compared as an event's are. */
+static int take_correction(struct story *story, const struct record *record)
+{
+    struct correction correction;
+    struct verdict verdict;
+    struct outcome outcome;
+    struct outcome_view view;
+    end_event(story);
+    if (state_seq(story->state, record->partition) + 1 != record->seq)
+        state_pass(story->state, record->partition, record->seq - 1, 0);
+    if (replay_correct(&story->replay, record, story->state, &correction, &verdict, &outcome))
+        return -1;
+    if (verdict.result != RESULT_ACCEPTED || verdict.seq != record->seq) {
+        mark_different(story, NULL, "the correction was judged otherwise than recomputed");
+        return 0;
+    }
+    shard_correction_view(story->replay.rules, &correction, &outcome, &view);
+    story->expected_seq = verdict.seq + 1;
+    story->expected_count = 1;
+    story->expected[0].outcome = outcome;
+    story->expected[0].len = outcome_encode(&view, story->expected[0].body);
+    return 0;
+}
+
 static int take_event(struct story *story, const struct record *record)
 {
     struct outcome outcomes[STATE_OUTCOMES_MAX];
@@ -292,6 +317,8 @@ static int take_record(struct story *story, const struct record *record)
         notice(story, record);
     if (record->partition != story->partition)
         return 0;
+    if (record->kind == RECORD_CORRECTION)
+        return take_correction(story, record);
     if (record->kind != RECORD_OUTCOME)
         return take_event(story, record);
     take_outcome(story, record);

@@ -50,14 +50,28 @@ void claims_prefetch(const struct claims *c, uint64_t series, uint64_t tile)
     __builtin_prefetch(head_of(c, series, tile));
 }
 
-bool claims_find(const struct claims *c, uint64_t series, uint64_t tile, uint64_t now_ns)
+/* find returns the place of a tile that is remembered at now_ns, or CLAIMS_NONE. */
+static uint32_t find(const struct claims *c, uint64_t series, uint64_t tile, uint64_t now_ns)
 {
     for (uint32_t at = *head_of(c, series, tile); at != CLAIMS_NONE; at = c->pool[at].next) {
         const struct claim *claim = &c->pool[at];
         if (claim->tile == tile && claim->series == series)
-            return claim->end > unit_of(now_ns);
+            return claim->end > unit_of(now_ns) ? at : CLAIMS_NONE;
     }
-    return false;
+    return CLAIMS_NONE;
+}
+
+uint32_t claims_find(const struct claims *c, uint64_t series, uint64_t tile, uint64_t now_ns)
+{
+    uint32_t place = find(c, series, tile, now_ns);
+    return place == CLAIMS_NONE ? 0 : c->pool[place].tag;
+}
+
+void claims_give_back(struct claims *c, uint64_t series, uint64_t tile, uint64_t now_ns)
+{
+    uint32_t place = find(c, series, tile, now_ns);
+    assert(place != CLAIMS_NONE);
+    c->pool[place].tag = 0;
 }
 
 /* take_back frees the first claim that ends in a unit. */
@@ -101,18 +115,28 @@ bool claims_room(struct claims *c, uint32_t count, uint64_t now_ns)
     return c->limit - c->used >= count;
 }
 
-void claims_insert(struct claims *c, uint64_t series, uint64_t tile, uint64_t now_ns,
+void claims_insert(struct claims *c, uint64_t series, uint64_t tile, uint32_t tag, uint64_t now_ns,
                    uint64_t end_ns)
 {
-    assert(end_ns > now_ns && end_ns - now_ns <= CLAIMS_KEEP_MAX && c->used < c->limit);
+    assert(tag && end_ns > now_ns && end_ns - now_ns <= CLAIMS_KEEP_MAX);
+    uint32_t given_back = find(c, series, tile, now_ns);
+    if (given_back != CLAIMS_NONE) {
+        c->pool[given_back].tag = tag;
+        return;
+    }
+    assert(c->used < c->limit);
     uint32_t place = c->free, end = unit_of(end_ns) + 1, slot = end % CLAIMS_UNITS;
     if (place != CLAIMS_NONE)
         c->free = c->pool[place].next;
     else
         place = c->fresh++;
     uint32_t *head = head_of(c, series, tile);
-    c->pool[place] = (struct claim){
-        .series = series, .tile = tile, .next = *head, .later = CLAIMS_NONE, .end = end};
+    c->pool[place] = (struct claim){.series = series,
+                                    .tile = tile,
+                                    .next = *head,
+                                    .later = CLAIMS_NONE,
+                                    .end = end,
+                                    .tag = tag};
     *head = place;
     if (c->ends[slot].first == CLAIMS_NONE)
         c->ends[slot].first = place;
@@ -128,7 +152,8 @@ uint64_t claims_hash(const struct claims *c, uint64_t now_ns)
     for (uint32_t i = 0; i < c->fresh; i++) {
         const struct claim *claim = &c->pool[i];
         if (claim->end > unit_of(now_ns))
-            sum += mix64(mix64(mix64(claim->series) ^ claim->tile) ^ claim->end);
+            sum += mix64(mix64(mix64(claim->series) ^ claim->tile) ^ claim->end ^
+                         (uint64_t)claim->tag << 32);
     }
     return sum;
 }

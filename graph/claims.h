@@ -29,7 +29,7 @@ struct claim {
     uint32_t next;   /* in its chain of the index; of free places */
     uint32_t later;  /* among those that end in the same unit */
     uint32_t end;    /* the unit in which it is dead; 0: a free place */
-    uint32_t reserved;
+    uint32_t tag;    /* who claimed, in the caller's terms; 0: given back, nobody has it */
 };
 
 static_assert(sizeof(struct claim) == 32, "two in a cache line");
@@ -53,16 +53,21 @@ void claims_init(struct claims *claims, struct arena *arena, uint32_t limit);
 
 void claims_prefetch(const struct claims *claims, uint64_t series, uint64_t tile);
 
-/* claims_find returns whether the tile was given away and is still remembered at now_ns. */
-bool claims_find(const struct claims *claims, uint64_t series, uint64_t tile, uint64_t now_ns);
+/* claims_find returns the tag under which the tile was given away, while that is remembered at
+ * now_ns; 0: nobody has it. */
+uint32_t claims_find(const struct claims *claims, uint64_t series, uint64_t tile, uint64_t now_ns);
 
 /* claims_room takes dead places back, and returns whether there is one for each of count claims. */
 bool claims_room(struct claims *claims, uint32_t count, uint64_t now_ns);
 
 /* claims_insert remembers until end_ns, in (now_ns, now_ns + CLAIMS_KEEP_MAX], a tile that
  * claims_find did not find; claims_room said there is a place. */
-void claims_insert(struct claims *claims, uint64_t series, uint64_t tile, uint64_t now_ns,
-                   uint64_t end_ns);
+void claims_insert(struct claims *claims, uint64_t series, uint64_t tile, uint32_t tag,
+                   uint64_t now_ns, uint64_t end_ns);
+
+/* claims_give_back lets nobody have a tile that claims_find found.  Its place stays taken until the
+ * claim would have ended: a list by time cannot be left early without a walk along it. */
+void claims_give_back(struct claims *claims, uint64_t series, uint64_t tile, uint64_t now_ns);
 
 /* claims_hash returns a hash of the claims alive at now_ns, whatever their places. */
 uint64_t claims_hash(const struct claims *claims, uint64_t now_ns);

@@ -210,6 +210,13 @@ uint32_t progress_reserve(struct progress *p, struct hash128 key, uint64_t now_n
     return place;
 }
 
+static void expire(struct progress *p, uint32_t place, uint32_t expires_s)
+{
+    p->expires_s[place] = expires_s;
+    if (expires_s < p->wake_s)
+        p->wake_s = expires_s;
+}
+
 void progress_touch(struct progress *p, uint32_t place, uint64_t now_ns, uint64_t ttl_ns)
 {
     uint64_t until_ns;
@@ -219,9 +226,15 @@ void progress_touch(struct progress *p, uint32_t place, uint64_t now_ns, uint64_
             until_ns = UINT64_MAX;
         expires_s = seconds(until_ns) + (until_ns % NS_PER_S != 0);
     }
-    p->expires_s[place] = expires_s;
-    if (expires_s < p->wake_s)
-        p->wake_s = expires_s;
+    expire(p, place, expires_s);
+}
+
+void progress_restore(struct progress *p, uint32_t place, const struct progress_entry *held,
+                      uint32_t expires_s)
+{
+    size_t keep = offsetof(struct progress_entry, count);
+    memcpy((uint8_t *)&p->pool[place] + keep, (const uint8_t *)held + keep, sizeof *held - keep);
+    expire(p, place, expires_s);
 }
 
 uint64_t progress_hash(const struct progress *p, uint64_t now_ns, const struct hash_key *key)

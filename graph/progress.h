@@ -38,6 +38,13 @@ struct progress_basket {
     uint16_t age[PROGRESS_RECENT_MAX];  /* units before last_ns's, of 2^shift seconds */
 };
 
+/* Of a user who has won: what led there is of no use any more. */
+struct progress_won {
+    uint64_t award_id[2];
+    uint32_t score;   /* as in the outcome */
+    uint32_t revoked; /* 1: the award was taken back; won_ns stays, and with it the user's turn */
+};
+
 /* What is not in use is zero: the state's hash reads all of it. */
 struct progress_entry {
     uint64_t key_lo;
@@ -50,6 +57,7 @@ struct progress_entry {
     union {
         struct progress_trail trail;
         struct progress_basket basket;
+        struct progress_won won; /* while won_ns is not 0 */
     };
 };
 
@@ -105,6 +113,16 @@ static inline void progress_clear(struct progress_entry *entry)
 
 /* progress_touch lets an entry live for at least ttl_ns from now_ns (UINT64_MAX: forever). */
 void progress_touch(struct progress *progress, uint32_t place, uint64_t now_ns, uint64_t ttl_ns);
+
+/* progress_restore puts back what an entry held, under its key, and until when it lives:
+ * progress_expires of that time. */
+void progress_restore(struct progress *progress, uint32_t place, const struct progress_entry *held,
+                      uint32_t expires_s);
+
+static inline uint32_t progress_expires(const struct progress *progress, uint32_t place)
+{
+    return progress->expires_s[place];
+}
 
 static inline struct progress_entry *progress_entry(const struct progress *progress, uint32_t place)
 {

@@ -8,6 +8,7 @@
 #include "dataplane/base/counter.h"
 #include "dataplane/base/segment.h"
 #include "dataplane/base/text.h"
+#include "graph/shard_impl.h"
 
 #define PREFETCH_BYTES 256 /* of an event's text: most are shorter */
 
@@ -30,6 +31,8 @@ void shard_init(struct shard *shard, struct state *state, const struct rules *ru
         shard->sources[i] = wiring->sources[i];
         shard->answers[i] = wiring->answers[i];
     }
+    shard->corrections = wiring->corrections;
+    shard->corrected = wiring->corrected;
     shard->to_journal = wiring->to_journal;
     shard->from_journal = wiring->from_journal;
     shard->block_count = block_ring_count(wiring->from_journal);
@@ -59,8 +62,7 @@ static bool hand_over(struct shard *shard)
     return true;
 }
 
-/* make_room returns whether the open block takes need more bytes, handing over a full one. */
-static bool make_room(struct shard *shard, uint32_t need)
+bool shard_make_room(struct shard *shard, uint32_t need)
 {
     if (!shard->open && !take_block(shard))
         return false;
@@ -76,12 +78,20 @@ static uint64_t durable_ordinal(const struct shard *shard)
 
 /* ---- records ---- */
 
-static uint8_t *append(struct shard *shard, const struct record *record)
+uint8_t *shard_append(struct shard *shard, const struct record *record)
 {
     counter_add(&shard->counters.records, 1);
     counter_add(&shard->counters.record_bytes, record_bytes(record->body_len));
     shard->next_ordinal++;
     return block_append(shard->open, record);
+}
+
+void shard_note(struct shard *shard, uint64_t receive_ns, uint64_t now_ns)
+{
+    if (!shard->open->record_count)
+        shard->opened_ns = now_ns;
+    if (receive_ns > shard->receive_ns)
+        shard->receive_ns = receive_ns;
 }
 
 static void append_event(struct shard *shard, const struct event *event,
@@ -98,7 +108,7 @@ static void append_event(struct shard *shard, const struct event *event,
         .flags = verdict->flags,
         .reason_offset = verdict->reason_offset,
     };
-    uint8_t *body = append(shard, &record);
+    uint8_t *body = shard_append(shard, &record);
     if (event->len)
         memcpy(body, event->bytes, event->len);
 }
@@ -154,10 +164,10 @@ static void append_outcome(struct shard *shard, const struct event *event, uint6
         .seq = seq,
         .receive_ns = receive_ns,
     };
-    memcpy(append(shard, &record), body, record.body_len);
+    memcpy(shard_append(shard, &record), body, record.body_len);
 }
 
-static void count_outcome(struct shard_counters *counters, const struct outcome *outcome)
+void shard_count_outcome(struct shard_counters *counters, const struct outcome *outcome)
 {
     counter_add(&counters->outcomes[outcome->kind], 1);
     if (outcome->kind == OUTCOME_refusal || outcome->kind == OUTCOME_claim_refused)
@@ -206,11 +216,8 @@ static void record_story(struct shard *shard, const struct event *event,
                          const struct verdict *verdict, const struct outcome *outcomes,
                          uint64_t now_ns)
 {
-    if (!shard->open->record_count)
-        shard->opened_ns = now_ns;
+    shard_note(shard, verdict->receive_ns, now_ns);
     shard->open->wire_ns[shard->open->event_count++] = event->wire_ns;
-    if (verdict->receive_ns > shard->receive_ns)
-        shard->receive_ns = verdict->receive_ns;
     uint64_t seq = verdict->seq;
     if (verdict->result != RESULT_DUPLICATE) {
         append_event(shard, event, verdict);
@@ -218,7 +225,7 @@ static void record_story(struct shard *shard, const struct event *event,
     }
     for (uint32_t i = 0; i < verdict->outcome_count; i++) {
         append_outcome(shard, event, seq + i, verdict->receive_ns, &outcomes[i]);
-        count_outcome(&shard->counters, &outcomes[i]);
+        shard_count_outcome(&shard->counters, &outcomes[i]);
     }
 }
 
@@ -256,7 +263,7 @@ static uint32_t decide_waiting(struct shard *shard, uint64_t now_ns)
     uint32_t outcome_bytes = hunts * record_bytes(OUTCOME_BODY_MAX);
     for (; at < shard->waiting_count; at++) {
         const struct event *event = &shard->waiting[at];
-        if (!make_room(shard, record_bytes(event->len) + outcome_bytes))
+        if (!shard_make_room(shard, record_bytes(event->len) + outcome_bytes))
             break;
         answers[at - first] = decide(shard, event, now_ns);
     }
@@ -327,7 +334,7 @@ static bool due(const struct shard *shard, uint64_t now_ns, bool rings_empty)
 
 unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget)
 {
-    unsigned taken = 0;
+    unsigned taken = shard_take_correction(shard, now_ns);
     bool rings_empty = false, stuck = false;
     while (taken < budget && !rings_empty && !stuck) {
         uint32_t most = budget - taken < SHARD_BURST ? budget - taken : SHARD_BURST;
@@ -399,7 +406,7 @@ int shard_reconfigure(struct shard *shard, const struct rules *rules, const char
         .partition = RECORD_NO_PARTITION,
         .receive_ns = shard->receive_ns,
     };
-    memcpy(append(shard, &record), config_json, len);
+    memcpy(shard_append(shard, &record), config_json, len);
     return 0;
 }
 

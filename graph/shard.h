@@ -5,6 +5,9 @@
  * that does not keep up shows as full rings, and the rx parts refuse; nothing is half done.  A
  * burst that was popped when the blocks ran out waits in the shard, undecided.
  *
+ * Corrections come from the control thread, by a ring of their own, and are applied in order with
+ * the events.
+ *
  * A block goes to the journal when it is full; else once all that went before is durable, so that
  * the journal is idle: at once when the rings are empty, or when its first record is
  * group_commit_ns old.
@@ -17,6 +20,7 @@
 #include "dataplane/base/answer.h"
 #include "dataplane/base/block.h"
 #include "dataplane/base/histogram.h"
+#include "graph/shard_correct.h"
 #include "graph/state.h"
 
 #define SHARD_SOURCES_MAX 64
@@ -50,6 +54,8 @@ struct shard {
     uint32_t source_count;
     struct event_ring *sources[SHARD_SOURCES_MAX];  /* [rx part]: pops */
     struct answer_ring *answers[SHARD_SOURCES_MAX]; /* [rx part]: pushes */
+    struct correction_ask_ring *corrections;        /* from the control thread: pops; or NULL */
+    struct correction_answer_ring *corrected;       /* to it: pushes */
     struct block_ring *to_journal;                  /* filled: pushes */
     struct block_ring *from_journal;                /* free again: pops */
     const struct segment_mark *mark;
@@ -75,6 +81,8 @@ struct shard_wiring {
     uint32_t source_count;
     struct event_ring **sources;
     struct answer_ring **answers;
+    struct correction_ask_ring *corrections; /* NULL: none come */
+    struct correction_answer_ring *corrected;
     struct block_ring *to_journal, *from_journal;
     const struct segment_mark *mark;
     uint64_t next_ordinal; /* 1 in a new epoch */
@@ -84,8 +92,9 @@ struct shard_wiring {
 void shard_init(struct shard *shard, struct state *state, const struct rules *rules,
                 const struct shard_wiring *wiring);
 
-/* shard_poll takes up to budget events.  now_ns is CLOCK_MONOTONIC, read once by the core loop.
- * Returns the number of events taken and blocks moved: 0 means idle. */
+/* shard_poll takes up to budget events, and a correction.  now_ns is CLOCK_MONOTONIC, read once by
+ * the core loop. Returns the number of events and corrections taken and blocks moved: 0 means idle.
+ */
 unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget);
 
 /* shard_reconfigure takes over new rules between polls: appends a CONFIG record (config_json, len
@@ -103,3 +112,8 @@ bool shard_flush(struct shard *shard);
  * explain compares with the record.  The user's name may be decoded into the caller's buffer. */
 void shard_view(const struct rules *rules, const struct event *event, const struct outcome *outcome,
                 uint8_t decoded[EVENT_USER_MAX], struct outcome_view *view);
+
+/* shard_correction_view does the same for what came of a correction; its texts are the
+ * correction's and the rules'. */
+void shard_correction_view(const struct rules *rules, const struct correction *correction,
+                           const struct outcome *outcome, struct outcome_view *view);

@@ -2,115 +2,27 @@
 #include "graph/state.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/record.h"
 #include "dataplane/base/text.h"
 #include "graph/basket.h"
-#include "graph/claims.h"
-#include "graph/dedupe.h"
-#include "graph/mix.h"
+#include "graph/state_impl.h"
 #include "graph/trail.h"
 
 #define PREFETCH_HUNTS 4 /* of an event: more would push the first ones out again */
-
-struct partition {
-    uint64_t seq;     /* last one given out */
-    uint64_t last_ns; /* receive time of the last event */
-    struct dedupe dedupe;
-    struct progress progress;
-    struct claims claims;
-} __attribute__((aligned(64)));
-
-struct state {
-    struct partition **by_id; /* [partition]: NULL when another shard owns it */
-    uint32_t partition_count;
-    uint64_t dedupe_capacity, users_capacity, claims_capacity; /* this shard's share */
-    struct walk *walk;
-    struct hash_key hash_key; /* of no secret: hosts compare */
-};
 
 /* What an event does in one hunt. */
 struct step {
     const struct rules_hunt *hunt;
     uint32_t item;
-    uint64_t tile; /* of a claim: period and index; and until when it is remembered */
-    uint64_t end_ns;
-    uint32_t place; /* of the user's progress, PROGRESS_NONE */
-    bool act;       /* progress may change; otherwise the outcome is final */
-    bool begin;     /* from nothing, or anew after a cooldown */
-    bool reserved;  /* the place was made for this event */
+    struct state_tile tile; /* of a claim */
+    uint32_t place;         /* of the user's progress, PROGRESS_NONE */
+    bool act;               /* progress may change; otherwise the outcome is final */
+    bool begin;             /* from nothing, or anew after a cooldown */
+    bool reserved;          /* the place was made for this event */
 };
-
-/* limit_of is a partition's share and eight standard deviations, so that uneven hashing does not
- * refuse early. */
-static uint32_t limit_of(uint64_t total, uint32_t partition_count)
-{
-    uint64_t share = (total + partition_count - 1) / partition_count;
-    uint64_t root = 1;
-    while (root * root < share)
-        root++;
-    assert(share + 8 * root < UINT32_MAX / 2);
-    return (uint32_t)(share + 8 * root);
-}
-
-static uint32_t lines_of(const struct state_limits *limits)
-{
-    return dedupe_line_count(limit_of(limits->dedupe_capacity, limits->partition_count),
-                             (DEDUPE_LINES_MIN - 1) / limits->partition_count + 1);
-}
-
-static uint32_t owned_count(const struct state_limits *limits)
-{
-    return (limits->partition_count - limits->shard + limits->shard_count - 1) /
-           limits->shard_count;
-}
-
-size_t state_footprint(const struct state_limits *limits)
-{
-    size_t partition = arena_round(sizeof(struct partition), 64) +
-                       (size_t)lines_of(limits) * sizeof(struct dedupe_line) + 64 +
-                       progress_footprint(limit_of(limits->users, limits->partition_count)) +
-                       claims_footprint(limit_of(limits->claims, limits->partition_count));
-    return arena_round(sizeof(struct state), 64) + 64 +
-           arena_round(limits->partition_count * sizeof(struct partition *), 64) + 64 +
-           arena_round(sizeof(struct walk), 64) + 64 + owned_count(limits) * partition;
-}
-
-struct state *state_init(struct arena *arena, const struct state_limits *limits)
-{
-    assert(limits->shard < limits->shard_count);
-    struct state *state = arena_alloc(arena, sizeof *state, 64);
-    assert(state);
-    state->partition_count = limits->partition_count;
-    state->by_id = arena_alloc(arena, limits->partition_count * sizeof(struct partition *), 64);
-    state->walk = arena_alloc(arena, sizeof *state->walk, 64);
-    assert(state->by_id && state->walk);
-    static const uint8_t seed[HASH_SEED_BYTES];
-    hash_key_init(&state->hash_key, seed);
-    for (uint32_t p = limits->shard; p < limits->partition_count; p += limits->shard_count) {
-        struct partition *partition = arena_alloc(arena, sizeof *partition, 64);
-        assert(partition);
-        dedupe_init(&partition->dedupe, arena,
-                    limit_of(limits->dedupe_capacity, limits->partition_count), lines_of(limits),
-                    limits->dedupe_window_ns);
-        progress_init(&partition->progress, arena,
-                      limit_of(limits->users, limits->partition_count));
-        claims_init(&partition->claims, arena, limit_of(limits->claims, limits->partition_count));
-        state->by_id[p] = partition;
-    }
-    uint32_t owned = owned_count(limits);
-    state->dedupe_capacity = limits->dedupe_capacity * owned / limits->partition_count;
-    state->users_capacity = limits->users * owned / limits->partition_count;
-    state->claims_capacity = limits->claims * owned / limits->partition_count;
-    return state;
-}
-
-static struct partition *partition_of(const struct state *state, uint32_t id)
-{
-    assert(id < state->partition_count && state->by_id[id]);
-    return state->by_id[id];
-}
 
 /* listening returns the hunts that an event of a known type is for: those of tiles when it has a
  * tile, else the others.  An event with a tile is where its tile is, not its user. */
@@ -121,23 +33,29 @@ static uint64_t listening(const struct rules *rules, const struct rules_type *ty
     return type->hunts & (claim ? rules->tile_hunts : ~rules->tile_hunts);
 }
 
-static struct hash128 key_in(const struct rules_hunt *hunt, const struct event *event)
+struct hash128 state_progress_key(const struct rules_hunt *hunt, struct hash128 user_key)
 {
     /* Another kind of hunt under the same name has no use for the old one's progress. */
-    return progress_key(event->user_key, hunt->key + (uint64_t)hunt->kind);
+    return progress_key(user_key, hunt->key + (uint64_t)hunt->kind);
 }
 
-/* tile_of reads the tile that an event names. */
-static bool tile_of(const struct rules_hunt *hunt, const struct event *event, struct tile *tile)
+static struct hash128 key_in(const struct rules_hunt *hunt, const struct event *event)
 {
-    uint8_t decoded[TILES_NAME_LEN];
+    return state_progress_key(hunt, event->user_key);
+}
+
+/* tile_name returns the name of the tile that an event is for, in its bytes or in decoded; *len is
+ * 0 when it cannot be one's. */
+static const uint8_t *tile_name(const struct event *event, uint8_t decoded[TILES_NAME_LEN],
+                                size_t *len)
+{
     const uint8_t *name = event->bytes + event->tile.off;
-    int len = event->tile.len;
-    if (event->flags & EVENT_ESCAPED) {
-        len = text_decode(name, event->tile.len, decoded, sizeof decoded);
-        name = decoded;
-    }
-    return len > 0 && tiles_parse(&hunt->tiles_key, hunt->tiles, name, (size_t)len, tile);
+    *len = event->tile.len;
+    if (!(event->flags & EVENT_ESCAPED))
+        return name;
+    int decoded_len = text_decode(name, event->tile.len, decoded, TILES_NAME_LEN);
+    *len = decoded_len > 0 ? (size_t)decoded_len : 0;
+    return decoded;
 }
 
 static uint64_t tile_word(struct tile tile)
@@ -150,7 +68,7 @@ void state_prefetch_table(const struct state *state, const struct rules *rules,
 {
     if (event->reason != REASON_none)
         return;
-    const struct partition *partition = partition_of(state, event->partition);
+    const struct partition *partition = state_partition(state, event->partition);
     dedupe_prefetch(&partition->dedupe, event_dedupe_key(&rules->key, event));
     const struct rules_type *type = rules_find_type(rules, event->type_key);
     uint64_t hunts = type ? listening(rules, type, event) & ~rules->tile_hunts : 0;
@@ -166,14 +84,17 @@ void state_prefetch_line(const struct state *state, const struct rules *rules,
 {
     if (event->reason != REASON_none)
         return;
-    const struct partition *partition = partition_of(state, event->partition);
+    const struct partition *partition = state_partition(state, event->partition);
     const struct rules_type *type = rules_find_type(rules, event->type_key);
     uint64_t hunts = type ? listening(rules, type, event) : 0;
     for (int i = 0; hunts && i < PREFETCH_HUNTS; i++, hunts &= hunts - 1) {
         const struct rules_hunt *hunt = &rules->hunts[__builtin_ctzll(hunts)];
-        struct tile tile;
         if (hunt->kind == CONF_TILES) {
-            if (tile_of(hunt, event, &tile))
+            uint8_t decoded[TILES_NAME_LEN];
+            struct tile tile;
+            size_t len;
+            const uint8_t *name = tile_name(event, decoded, &len);
+            if (tiles_parse(&hunt->tiles_key, hunt->tiles, name, len, &tile))
                 claims_prefetch(&partition->claims, hunt->series, tile_word(tile));
             continue;
         }
@@ -253,7 +174,7 @@ static enum reason check(const struct rules *rules, const struct event *event,
     return REASON_none;
 }
 
-static bool done(const struct rules_hunt *hunt, const struct progress_entry *entry, uint64_t now_ns)
+bool state_bars(const struct rules_hunt *hunt, const struct progress_entry *entry, uint64_t now_ns)
 {
     return entry->won_ns && (hunt->once || now_ns - entry->won_ns < hunt->cooldown_ns);
 }
@@ -281,9 +202,9 @@ static void plan(const struct progress *progress, const struct event *event, int
     if (step->place != PROGRESS_NONE) {
         const struct progress_entry *entry = progress_entry(progress, step->place);
         step->begin = entry->won_ns;
-        if (hunt->kind == CONF_TRAIL && (!step->begin || done(hunt, entry, now_ns)))
+        if (hunt->kind == CONF_TRAIL && (!step->begin || state_bars(hunt, entry, now_ns)))
             out->depth = entry->count;
-        if (done(hunt, entry, now_ns)) {
+        if (state_bars(hunt, entry, now_ns)) {
             out->flags |= OUTCOME_DONE;
             return;
         }
@@ -292,26 +213,35 @@ static void plan(const struct progress *progress, const struct event *event, int
         step->act = hunt->kind == CONF_BASKET || !step->begin || trail_is_start(hunt, step->item);
 }
 
+enum refusal state_judge_tile(const struct claims *claims, const struct rules_hunt *hunt,
+                              const uint8_t *name, size_t len, uint64_t now_ns,
+                              struct state_tile *found)
+{
+    struct tile tile;
+    if (!tiles_parse(&hunt->tiles_key, hunt->tiles, name, len, &tile))
+        return REFUSAL_unknown_tile;
+    uint64_t period = now_ns / hunt->period_ns;
+    uint64_t begin_ns = tile.period * hunt->period_ns;
+    found->word = tile_word(tile);
+    found->end_ns = begin_ns + hunt->map_ttl_ns;
+    if (tile.period > period)
+        return REFUSAL_early;
+    if (now_ns - begin_ns >= hunt->map_ttl_ns)
+        return REFUSAL_expired;
+    if (claims_find(claims, hunt->series, found->word, now_ns))
+        return REFUSAL_taken;
+    return period - tile.period < hunt->live ? REFUSAL_none : REFUSAL_expired;
+}
+
 /* judge_claim says why a claim is refused, REFUSAL_none when the tile is the user's.  Time is that
  * of receipt. */
 static enum refusal judge_claim(const struct claims *claims, const struct event *event,
                                 uint64_t now_ns, struct step *step)
 {
-    const struct rules_hunt *hunt = step->hunt;
-    struct tile tile;
-    if (!tile_of(hunt, event, &tile))
-        return REFUSAL_unknown_tile;
-    uint64_t period = now_ns / hunt->period_ns;
-    if (tile.period > period)
-        return REFUSAL_early;
-    uint64_t begin_ns = tile.period * hunt->period_ns;
-    if (now_ns - begin_ns >= hunt->map_ttl_ns)
-        return REFUSAL_expired;
-    step->tile = tile_word(tile);
-    step->end_ns = begin_ns + hunt->map_ttl_ns;
-    if (claims_find(claims, hunt->series, step->tile, now_ns))
-        return REFUSAL_taken;
-    return period - tile.period < hunt->live ? REFUSAL_none : REFUSAL_expired;
+    uint8_t decoded[TILES_NAME_LEN];
+    size_t len;
+    const uint8_t *name = tile_name(event, decoded, &len);
+    return state_judge_tile(claims, step->hunt, name, len, now_ns, &step->tile);
 }
 
 /* plan_claim finds out what an event with a tile is to a hunt of tiles, without changing anything.
@@ -355,20 +285,30 @@ static void name_award(const struct rules *rules, const struct rules_hunt *hunt,
     out->award_id[1] = id.lo;
 }
 
-/* assign says which variant of its hunt an entry is in: the one that it had, when there still is
- * one of that name, else the one that the weights give. */
-static void assign(const struct rules *rules, const struct rules_hunt *hunt,
-                   const struct event *event, uint16_t had, struct progress_entry *entry,
-                   struct outcome *out)
+void state_assign(const struct rules *rules, const struct rules_hunt *hunt, struct hash128 user_key,
+                  uint16_t had, struct progress_entry *entry, struct outcome *out)
 {
     if (!hunt->variant_count)
         return;
     int variant = had ? rules_variant_of(hunt, had) : -1;
     out->assigned = variant < 0;
     if (variant < 0)
-        variant = (int)rules_assign(rules, hunt, event->user_key);
+        variant = (int)rules_assign(rules, hunt, user_key);
     entry->variant = hunt->variants[variant].tag;
     out->variant = (uint8_t)(variant + 1);
+}
+
+/* Who has won must not be forgotten while the award still bars another; what led to it is of no use
+ * any more. */
+uint64_t state_win(const struct rules *rules, const struct rules_hunt *hunt,
+                   struct progress_entry *entry, const struct outcome *out)
+{
+    memset(&entry->trail, 0, sizeof entry->trail);
+    entry->won = (struct progress_won){.award_id = {out->award_id[0], out->award_id[1]},
+                                       .score = out->score};
+    if (hunt->once)
+        return UINT64_MAX;
+    return hunt->cooldown_ns > rules->user_ttl_ns ? hunt->cooldown_ns : rules->user_ttl_ns;
 }
 
 /* act takes a step: progress changes, and *out becomes final. */
@@ -388,12 +328,11 @@ static void act(struct state *state, struct progress *progress, const struct rul
     } else if (!trail_step(hunt, entry, step->item, now_ns, out)) {
         return;
     }
-    assign(rules, hunt, event, variant, entry, out);
+    state_assign(rules, hunt, event->user_key, variant, entry, out);
     uint64_t ttl_ns = rules->user_ttl_ns;
     if (out->kind == OUTCOME_award) {
         name_award(rules, hunt, event, out);
-        /* Who has won must not be forgotten while the award still bars another. */
-        ttl_ns = hunt->once ? UINT64_MAX : hunt->cooldown_ns > ttl_ns ? hunt->cooldown_ns : ttl_ns;
+        ttl_ns = state_win(rules, hunt, entry, out);
     }
     progress_touch(progress, step->place, now_ns, ttl_ns);
 }
@@ -421,8 +360,7 @@ static uint32_t plan_hunts(const struct partition *partition, const struct rules
     return count;
 }
 
-/* number gives the event and its outcomes their sequence, and its time to the partition. */
-static void number(struct partition *partition, struct verdict *verdict, uint32_t record_count)
+void state_number(struct partition *partition, struct verdict *verdict, uint32_t record_count)
 {
     verdict->seq = partition->seq + 1;
     partition->seq += record_count;
@@ -449,8 +387,9 @@ static bool make_room(struct partition *partition, const struct event *event, ui
 static void grant(struct partition *partition, const struct rules *rules, const struct event *event,
                   uint64_t now_ns, const struct step *step, struct outcome *out)
 {
-    claims_insert(&partition->claims, step->hunt->series, step->tile, now_ns, step->end_ns);
     name_award(rules, step->hunt, event, out);
+    claims_insert(&partition->claims, step->hunt->series, step->tile.word, state_tag(out->award_id),
+                  now_ns, step->tile.end_ns);
 }
 
 /* plan_id finds a place for an event's id, making room where the rules say so. */
@@ -489,7 +428,7 @@ static void accept_event(struct state *state, struct partition *partition,
         single(out, OUTCOME_visit, verdict);
     else
         verdict->outcome_count = step_count;
-    number(partition, verdict, 1 + verdict->outcome_count);
+    state_number(partition, verdict, 1 + verdict->outcome_count);
     verdict->left_early = dedupe_insert(&partition->dedupe, key, now_ns, verdict->seq, &path);
     for (uint32_t i = 0; i < step_count; i++)
         if (steps[i].act && steps[i].hunt->kind == CONF_TILES)
@@ -501,14 +440,14 @@ static void accept_event(struct state *state, struct partition *partition,
 struct verdict state_apply(struct state *state, const struct rules *rules,
                            const struct event *event, struct outcome out[STATE_OUTCOMES_MAX])
 {
-    struct partition *partition = partition_of(state, event->partition);
+    struct partition *partition = state_partition(state, event->partition);
     struct verdict verdict = {.result = RESULT_REJECTED};
     uint64_t hunts = 0, first_seq;
     verdict.receive_ns =
         event->receive_ns > partition->last_ns ? event->receive_ns : partition->last_ns;
     verdict.reason = (uint8_t)check(rules, event, &verdict, &hunts);
     if (verdict.reason != REASON_none) {
-        number(partition, &verdict, 1);
+        state_number(partition, &verdict, 1);
         return verdict;
     }
     struct hash128 key = event_dedupe_key(&rules->key, event);
@@ -520,7 +459,7 @@ struct verdict state_apply(struct state *state, const struct rules *rules,
         out->first_seq = first_seq;
         verdict.result = RESULT_DUPLICATE;
         verdict.flags = 0;
-        number(partition, &verdict, 1);
+        state_number(partition, &verdict, 1);
         return verdict;
     }
     accept_event(state, partition, rules, event, key, hunts, &verdict, out);
@@ -529,37 +468,8 @@ struct verdict state_apply(struct state *state, const struct rules *rules,
 
 void state_pass(struct state *state, uint32_t id, uint64_t seq, uint64_t receive_ns)
 {
-    struct partition *partition = partition_of(state, id);
+    struct partition *partition = state_partition(state, id);
     partition->seq = seq;
     if (receive_ns > partition->last_ns)
         partition->last_ns = receive_ns;
-}
-
-uint64_t state_hash(const struct state *state, uint32_t id)
-{
-    const struct partition *partition = partition_of(state, id);
-    return mix64(mix64(partition->seq) ^ partition->last_ns) +
-           dedupe_hash(&partition->dedupe, partition->last_ns) +
-           progress_hash(&partition->progress, partition->last_ns, &state->hash_key) +
-           claims_hash(&partition->claims, partition->last_ns);
-}
-
-void state_usage(const struct state *state, struct state_usage *usage)
-{
-    *usage = (struct state_usage){.dedupe_capacity = state->dedupe_capacity,
-                                  .users_capacity = state->users_capacity,
-                                  .claims_capacity = state->claims_capacity};
-    for (uint32_t i = 0; i < state->partition_count; i++) {
-        const struct partition *partition = state->by_id[i];
-        if (!partition)
-            continue;
-        usage->dedupe_used += __atomic_load_n(&partition->dedupe.used, __ATOMIC_RELAXED);
-        usage->users_used += __atomic_load_n(&partition->progress.used, __ATOMIC_RELAXED);
-        usage->claims_used += __atomic_load_n(&partition->claims.used, __ATOMIC_RELAXED);
-    }
-}
-
-uint64_t state_seq(const struct state *state, uint32_t id)
-{
-    return partition_of(state, id)->seq;
 }

@@ -15,6 +15,7 @@
 
 #include "dataplane/base/answer.h"
 #include "dataplane/base/arena.h"
+#include "dataplane/base/correction.h"
 #include "dataplane/base/event.h"
 #include "dataplane/base/outcome.h"
 #include "graph/rules.h"
@@ -28,6 +29,7 @@ struct state_limits {
     uint64_t dedupe_capacity;  /* ids over all partitions */
     uint64_t users;            /* users' progress entries over all partitions */
     uint64_t claims;           /* tiles given away, over all partitions */
+    uint64_t corrections;      /* kept for ever, over all partitions */
     uint64_t dedupe_window_ns; /* fixes the width of a time bucket; restart to change */
 };
 
@@ -75,6 +77,37 @@ void state_prefetch_line(const struct state *state, const struct rules *rules,
 struct verdict state_apply(struct state *state, const struct rules *rules,
                            const struct event *event, struct outcome out[STATE_OUTCOMES_MAX]);
 
+/* state_correct does what an operator's correction says, in the user's partition or, in a hunt of
+ * tiles, in the tile's.
+ *
+ * result ACCEPTED: it takes a sequence number, and its one outcome the next: granted, revoked or
+ * correction_refused.  DUPLICATE: its id was used before; *out has what came of it then and
+ * out->first_seq its sequence number, or is a refusal for `conflict` when it said something else
+ * then; nothing changes.  REJECTED: the rules have no such hunt (hunt_unknown), or it is one of
+ * tiles and no tile is named, or the other way about (tile_required, tile_forbidden); nothing
+ * changes.  REFUSED: no room, nothing changes.
+ *
+ * - grant: the user has won, unless an award stands that still bars another (already_won).  When
+ *   the hunt opens and ends does not matter.  A tile is given as a claim would get it.
+ * - revoke: the award that stands is taken back (not_won when there is none); the user stays out of
+ *   the hunt as before.  A tile is free again; whose it was is not known, and not asked.
+ * - undo: what stood before a correction stands again, once, while what the correction left is
+ *   still what stands (superseded).
+ *
+ * correction->partition is owned by this shard. */
+struct verdict state_correct(struct state *state, const struct rules *rules,
+                             const struct correction *correction, struct outcome *out);
+
+/* state_try_correction says what state_correct would, and changes nothing; room for progress and
+ * claims is not looked for, and there is no sequence number. */
+struct verdict state_try_correction(const struct state *state, const struct rules *rules,
+                                    const struct correction *correction, struct outcome *out);
+
+/* state_find_correction looks for an id in all partitions of the shard.  Returns whether it is
+ * there; *found then has partition, and user, hunt and tile when it has changed anything. */
+bool state_find_correction(const struct state *state, const uint64_t id[2],
+                           struct correction *found);
+
 /* state_pass brings a partition past a record that changes nothing but its sequence and time: a
  * duplicate, in replay. */
 void state_pass(struct state *state, uint32_t partition, uint64_t seq, uint64_t receive_ns);
@@ -88,6 +121,7 @@ struct state_usage {
     uint64_t dedupe_used, dedupe_capacity;
     uint64_t users_used, users_capacity;
     uint64_t claims_used, claims_capacity;
+    uint64_t corrections_used, corrections_capacity;
 };
 void state_usage(const struct state *state, struct state_usage *usage);
 uint64_t state_seq(const struct state *state, uint32_t partition); /* last one given out */

@@ -15,6 +15,7 @@ static int open_state(struct host *host, uint32_t shard)
         .dedupe_capacity = conf->events.dedupe_capacity,
         .users = conf->limits.users,
         .claims = conf->limits.claims,
+        .corrections = conf->limits.corrections,
         .dedupe_window_ns = conf->events.dedupe_window_ns,
     };
     size_t bytes = arena_round(state_footprint(&limits), 4096);

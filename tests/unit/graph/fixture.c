@@ -10,6 +10,7 @@ const struct state_limits small_limits = {
     .dedupe_capacity = 1600,
     .users = 1600,
     .claims = 1600,
+    .corrections = 1600,
     .dedupe_window_ns = 900 * NS_PER_S,
 };
 

@@ -1,0 +1,70 @@
+/* state_impl.h - what the files of the state share: state.c (events), correct.c (corrections) and
+ * state_memory.c (its memory, hash and figures).  Nobody else includes it.
+ *
+ * Memory:  as state.h.  Threads: the shard that owns the partition.
+ */
+#pragma once
+
+#include "graph/claims.h"
+#include "graph/corrections.h"
+#include "graph/dedupe.h"
+#include "graph/progress.h"
+#include "graph/state.h"
+#include "graph/walk.h"
+
+struct partition {
+    uint64_t seq;     /* last one given out */
+    uint64_t last_ns; /* receive time of the last event */
+    struct dedupe dedupe;
+    struct progress progress;
+    struct claims claims;
+} __attribute__((aligned(64)));
+
+struct state {
+    struct partition **by_id; /* [partition]: NULL when another shard owns it */
+    uint32_t partition_count;
+    uint64_t dedupe_capacity, users_capacity, claims_capacity,
+        corrections_capacity; /* this shard's share */
+    struct walk *walk;
+    struct corrections corrections; /* of all its partitions */
+    struct hash_key hash_key;       /* of no secret: hosts compare */
+};
+
+struct partition *state_partition(const struct state *state, uint32_t id);
+
+/* state_number gives a record and what follows it their sequence, and its time to the partition. */
+void state_number(struct partition *partition, struct verdict *verdict, uint32_t record_count);
+
+/* state_progress_key names a user's progress in a hunt. */
+struct hash128 state_progress_key(const struct rules_hunt *hunt, struct hash128 user_key);
+
+/* state_bars returns whether what the entry has won, or had until it was revoked, keeps the user
+ * out of the hunt. */
+bool state_bars(const struct rules_hunt *hunt, const struct progress_entry *entry, uint64_t now_ns);
+
+/* state_win makes an entry one of a user who has won, and returns how long it must be kept. */
+uint64_t state_win(const struct rules *rules, const struct rules_hunt *hunt,
+                   struct progress_entry *entry, const struct outcome *out);
+
+/* state_assign says which variant of its hunt an entry is in: the one that it had, when there still
+ * is one of that name, else the one that the weights give. */
+void state_assign(const struct rules *rules, const struct rules_hunt *hunt, struct hash128 user_key,
+                  uint16_t had, struct progress_entry *entry, struct outcome *out);
+
+/* A tile that somebody asks for. */
+struct state_tile {
+    uint64_t word; /* period and index, once it is a tile of some map */
+    uint64_t end_ns;
+};
+
+/* state_judge_tile says why nobody may have the tile of a name at now_ns, REFUSAL_none when it may
+ * be given away. */
+enum refusal state_judge_tile(const struct claims *claims, const struct rules_hunt *hunt,
+                              const uint8_t *name, size_t len, uint64_t now_ns,
+                              struct state_tile *tile);
+
+/* state_tag is what a claim keeps of its award's id; never 0. */
+static inline uint32_t state_tag(const uint64_t award_id[2])
+{
+    return (uint32_t)award_id[1] | 1;
+}
