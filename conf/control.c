@@ -251,7 +251,9 @@ static bool headers_add(const struct exchange *x, struct MHD_Response *response)
            (!x->allow[0] || x->route ||
             MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, x->allow)) &&
            (!x->response.etag[0] ||
-            MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, x->response.etag));
+            MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, x->response.etag)) &&
+           (!x->response.location[0] ||
+            MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, x->response.location));
 }
 
 static enum MHD_Result exchange_answer(struct exchange *x, struct MHD_Connection *connection)

@@ -27,9 +27,10 @@ struct control_request {
 };
 
 struct control_response {
-    unsigned status; /* HTTP status; 200 at first */
-    json_t *body;    /* owned by the server once set */
-    char etag[64];   /* an entity tag with its quotes, "v41"; sent when not empty */
+    unsigned status;    /* HTTP status; 200 at first */
+    json_t *body;       /* owned by the server once set */
+    char etag[64];      /* an entity tag with its quotes, "v41"; sent when not empty */
+    char location[128]; /* of what was made; sent when not empty */
 };
 
 struct control_route {
@@ -72,9 +73,10 @@ void control_problem(struct control_response *response, unsigned status, const c
                      const char *next, const char *detail, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* The client's side, over libcurl.  if_match is an entity tag with its quotes, or NULL.  Returns
+/* The client's side, over libcurl.  headers are whole lines, `If-Match: "v41"`, up to a NULL, or
+ * NULL for none.  Returns
  * the HTTP status (body in *answer, the caller's to decref; NULL when it was not JSON), or a
  * negative errno: -ECONNREFUSED and -ENOENT when no daemon answers on the socket, -EACCES when it
  * may not be used, -ETIMEDOUT after 8 s, -EIO when the answer was cut short. */
 int control_call(const char *socket_path, const char *method, const char *path_and_query,
-                 const char *body, size_t body_len, const char *if_match, json_t **answer);
+                 const char *body, size_t body_len, const char *const *headers, json_t **answer);

@@ -61,28 +61,18 @@ static int errno_of(CURL *curl, CURLcode code)
     }
 }
 
-static struct curl_slist *headers_make(const char *if_match, bool has_body)
+static struct curl_slist *headers_make(const char *const *lines)
 {
-    char line[128];
     struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
-    if (headers && has_body) {
-        struct curl_slist *more = curl_slist_append(headers, "Content-Type: application/yaml");
-        if (!more)
-            goto fail;
-        headers = more;
-    }
-    if (headers && if_match) {
-        snprintf(line, sizeof line, "If-Match: %s", if_match);
-        struct curl_slist *more = curl_slist_append(headers, line);
-        if (!more)
-            goto fail;
+    for (; headers && lines && *lines; lines++) {
+        struct curl_slist *more = curl_slist_append(headers, *lines);
+        if (!more) {
+            curl_slist_free_all(headers);
+            return NULL;
+        }
         headers = more;
     }
     return headers;
-
-fail:
-    curl_slist_free_all(headers);
-    return NULL;
 }
 
 static void request_set(CURL *curl, const char *socket_path, const char *url, const char *method,
@@ -117,7 +107,7 @@ static int call_perform(CURL *curl, struct curl_slist *headers, struct answer_te
 }
 
 int control_call(const char *socket_path, const char *method, const char *path_and_query,
-                 const char *body, size_t body_len, const char *if_match, json_t **answer)
+                 const char *body, size_t body_len, const char *const *lines, json_t **answer)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct answer_text text = {0};
@@ -132,7 +122,7 @@ int control_call(const char *socket_path, const char *method, const char *path_a
     CURL *curl = curl_easy_init();
     if (!curl)
         return -ENOMEM;
-    headers = headers_make(if_match, body != NULL);
+    headers = headers_make(lines);
     if (asprintf(&url, "http://trove%s", path_and_query) < 0)
         url = NULL;
     if (headers && url) {

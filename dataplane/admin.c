@@ -148,6 +148,11 @@ static void status_events(const struct topo *topo, const struct account *account
     json_object_set_new(status, "lost", lost);
     json_object_set_new(status, "outcomes", outcomes);
     json_object_set_new(status, "refusals", refusals);
+    json_object_set_new(status, "corrections",
+                        json_pack("{s:I, s:I, s:I}", "granted",
+                                  (json_int_t)by_kind[OUTCOME_granted], "revoked",
+                                  (json_int_t)by_kind[OUTCOME_revoked], "refused",
+                                  (json_int_t)by_kind[OUTCOME_correction_refused]));
 }
 
 static json_t *status_packets(const struct topo *topo)
@@ -246,13 +251,17 @@ static json_t *status_usage(const struct topo *topo)
         sum.users_capacity += usage.users_capacity;
         sum.claims_used += usage.claims_used;
         sum.claims_capacity += usage.claims_capacity;
+        sum.corrections_used += usage.corrections_used;
+        sum.corrections_capacity += usage.corrections_capacity;
     }
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "dedupe_used",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "dedupe_used",
                      (json_int_t)sum.dedupe_used, "dedupe_capacity",
                      (json_int_t)sum.dedupe_capacity, "dedupe_left_early", (json_int_t)left_early,
                      "users_used", (json_int_t)sum.users_used, "users_capacity",
                      (json_int_t)sum.users_capacity, "claims_used", (json_int_t)sum.claims_used,
-                     "claims_capacity", (json_int_t)sum.claims_capacity);
+                     "claims_capacity", (json_int_t)sum.claims_capacity, "corrections_used",
+                     (json_int_t)sum.corrections_used, "corrections_capacity",
+                     (json_int_t)sum.corrections_capacity);
 }
 
 static json_t *status_sinks(const struct topo *topo)
@@ -542,5 +551,8 @@ const struct control_route admin_routes[] = {
     {"GET", "/v1/users/", false, admin_explain},
     {"GET", "/v1/events/", false, admin_event},
     {"GET", "/v1/rejects", false, admin_rejects},
+    {"POST", "/v1/corrections", true, admin_correct},
+    {"GET", "/v1/corrections", false, admin_corrections},
+    {"GET", "/v1/corrections/", false, admin_correction},
     {0},
 };

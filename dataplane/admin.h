@@ -14,3 +14,7 @@ extern const struct control_route admin_routes[];
 /* admin_leaderboard answers GET /v1/leaderboards/{hunt} (a prefix route). */
 void admin_leaderboard(void *context, const struct control_request *request,
                        struct control_response *response);
+
+/* admin_correct answers POST /v1/corrections: Idempotency-Key, ?dry_run=. */
+void admin_correct(void *context, const struct control_request *request,
+                   struct control_response *response);

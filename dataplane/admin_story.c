@@ -6,6 +6,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/text.h"
+#include "dataplane/story_correction.h"
 #include "dataplane/story_reject.h"
 #include "dataplane/topo.h"
 
@@ -124,4 +125,42 @@ void admin_rejects(void *context, const struct control_request *request,
     enum story_result result = reject_tell(&reject, &response->body, error);
     if (result != STORY_TOLD)
         fail(response, topo, result, error);
+}
+
+static void tell_corrections(struct topo *topo, struct corrections_request *wanted,
+                             struct control_response *response)
+{
+    char error[512];
+    wanted->store = &topo->store;
+    wanted->key = &topo->key;
+    wanted->bound = durable;
+    wanted->bound_arg = topo;
+    wanted->deadline_ns = clock_monotonic_ns() + STORY_WAIT_NS;
+    enum story_result result = corrections_tell(wanted, &response->body, error);
+    if (result != STORY_TOLD)
+        fail(response, topo, result, error);
+}
+
+void admin_corrections(void *context, const struct control_request *request,
+                       struct control_response *response)
+{
+    struct corrections_request wanted = {.user = control_query(request, "user"), .limit = 20};
+    if (read_limit(control_query(request, "limit"), &wanted.limit))
+        tell_corrections(context, &wanted, response);
+    else
+        control_problem(response, 400, "bad_query", "trovectl patch list", "limit is 1 to %u",
+                        REJECT_SHOWN_MAX);
+}
+
+void admin_correction(void *context, const struct control_request *request,
+                      struct control_response *response)
+{
+    uint64_t id[2];
+    struct corrections_request wanted = {.id = id, .limit = 1};
+    if (strlen(request->path) == TEXT_UUID_LEN &&
+        text_uuid_parse((const uint8_t *)request->path, id) < 0)
+        tell_corrections(context, &wanted, response);
+    else
+        control_problem(response, 400, "bad_id", "trovectl patch list",
+                        "a correction's id is a UUID in its canonical 36 characters");
 }

@@ -22,3 +22,9 @@ void admin_event(void *context, const struct control_request *request,
                  struct control_response *response);
 void admin_rejects(void *context, const struct control_request *request,
                    struct control_response *response);
+
+/* GET /v1/corrections?user=&limit=   GET /v1/corrections/{id} */
+void admin_corrections(void *context, const struct control_request *request,
+                       struct control_response *response);
+void admin_correction(void *context, const struct control_request *request,
+                      struct control_response *response);

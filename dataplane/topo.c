@@ -46,6 +46,8 @@ static size_t core_footprint(const struct topo *topo, const struct plan_core *co
     bytes += topo->plan.rx_count * (event_ring_footprint((uint32_t)rings) + 128);
     bytes += 2 * (block_ring_footprint(block_slots(topo)) + 128);
     bytes += topo->conf->journal.buffer_blocks * block_footprint();
+    bytes += correction_ask_ring_footprint(CORRECTION_RING_SLOTS) + 128;
+    bytes += correction_answer_ring_footprint(CORRECTION_RING_SLOTS) + 128;
     return bytes;
 }
 
@@ -68,7 +70,8 @@ static int no_memory(uint64_t bytes, uint64_t available, char error[512])
 {
     snprintf(error, 512,
              "%llu MiB of memory needed for state, rings and journal buffers, %llu MiB available; "
-             "lower limits.users, limits.claims, events.dedupe.capacity or journal.buffer",
+             "lower limits.users, limits.claims, limits.corrections, events.dedupe.capacity or "
+             "journal.buffer",
              (unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
     return -1;
 }
@@ -137,6 +140,15 @@ static void make_rings(struct topo *topo, struct rings *rings)
     }
 }
 
+static void make_correction_link(struct topo *topo, struct core *core)
+{
+    struct correction_link *link = &topo->corrections[core->plan->shard];
+    link->asks = part(&core->arena, sizeof *link->asks);
+    link->answers = part(&core->arena, sizeof *link->answers);
+    correction_ask_ring_init(link->asks, &core->arena, CORRECTION_RING_SLOTS);
+    correction_answer_ring_init(link->answers, &core->arena, CORRECTION_RING_SLOTS);
+}
+
 static int make_journal(struct topo *topo, struct rings *rings, uint32_t shard)
 {
     struct journal_thread *thread = &topo->journals[shard];
@@ -175,11 +187,14 @@ static void make_shard(struct topo *topo, struct rings *rings, struct core *core
         block_init(ref.block, &core->arena);
         block_ring_push_burst(rings->from_journal[index], &ref, 1);
     }
+    make_correction_link(topo, core);
     struct shard_wiring wiring = {
         .index = index,
         .source_count = topo->plan.rx_count,
         .sources = sources,
         .answers = answers,
+        .corrections = topo->corrections[index].asks,
+        .corrected = topo->corrections[index].answers,
         .to_journal = rings->to_journal[index],
         .from_journal = rings->from_journal[index],
         .mark = &topo->journals[index].journal->mark,

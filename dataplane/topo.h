@@ -40,6 +40,12 @@ struct snapshot {
 
 struct topo;
 
+/* The control thread asks a shard, and waits for the answer: see topo_correct.c. */
+struct correction_link {
+    struct correction_ask_ring *asks;
+    struct correction_answer_ring *answers;
+};
+
 struct core {
     struct topo *topo;
     const struct plan_core *plan;
@@ -95,6 +101,7 @@ struct topo {
     struct core cores[PLAN_PARTS_MAX];
     struct rx *rx[PLAN_PARTS_MAX];
     struct shard *shards[PLAN_PARTS_MAX];
+    struct correction_link corrections[PLAN_PARTS_MAX]; /* [shard] */
     struct journal_thread journals[PLAN_PARTS_MAX];
     uint32_t sink_count; /* the configured ones, then the leaderboards' */
     struct sink_thread sinks[CONF_SINKS_MAX + 1];
@@ -112,6 +119,9 @@ struct topo {
     _Atomic int phase;
     _Atomic bool stop_wanted;
     _Atomic uint64_t events_per_s;
+
+    /* The control thread's own. */
+    uint64_t correction_token; /* of the last question asked */
 };
 
 /* topo_start builds everything from conf (which it then owns) and starts the threads. Returns 0, or
@@ -148,6 +158,14 @@ struct apply_result {
  * cannot keep it. Whatever fails, the running configuration stays. */
 int topo_apply(struct topo *topo, const char *file, const char *text, size_t len,
                uint32_t if_version, struct apply_result *result, struct diag_list *diags);
+
+/* topo_correct has a shard do a correction, or with dry_run say what it would do, and waits until
+ * the journal has it.  Of an undo the user, the hunt and the tile are filled in from what it
+ * undoes. Returns 0 with the answer, whatever it is; -ESHUTDOWN troved is stopping; -EEXIST the id
+ * was used for something else; -ENOENT there is nothing of the id to be undone; -EIO the journal
+ * has stopped; -ETIMEDOUT not known: the same again says.  Thread: control. */
+int topo_correct(struct topo *topo, struct correction *correction, bool dry_run,
+                 struct correction_answer *answer);
 
 /* topo_first makes the first snapshot, from topo->conf; 0, or -1 as topo_start. topo_retire frees
  * snapshots that every core has left. */

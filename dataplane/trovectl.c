@@ -28,9 +28,15 @@ enum option_bit {
     OPTION_FROM = 1 << 18,
     OPTION_CONFIG = 1 << 19,
     OPTION_VERIFY = 1 << 20,
+    OPTION_TILE = 1 << 21,
+    OPTION_REF = 1 << 22,
+    OPTION_ID = 1 << 23,
+    OPTION_DRY_RUN = 1 << 24,
 };
 
 #define OPTIONS_COMMON (OPTION_JSON | OPTION_SOCKET | OPTION_HELP)
+#define OPTIONS_PATCH  (OPTION_REASON | OPTION_REF | OPTION_ID | OPTION_DRY_RUN)
+#define OPTIONS_WHOM   (OPTION_USER | OPTION_HUNT | OPTION_TILE)
 
 static const struct option long_options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
@@ -54,6 +60,10 @@ static const struct option long_options[] = {
     {"from", required_argument, NULL, OPTION_FROM},
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"verify", no_argument, NULL, OPTION_VERIFY},
+    {"tile", required_argument, NULL, OPTION_TILE},
+    {"ref", required_argument, NULL, OPTION_REF},
+    {"id", required_argument, NULL, OPTION_ID},
+    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
     {0},
 };
 
@@ -117,6 +127,15 @@ static const struct verb verbs[] = {
      OPTION_DATA_DIR, true, trovectl_segment_verify},
     {"segment export", "[SEGMENT] --data-dir DIR", "every record as a line of JSON",
      OPTION_DATA_DIR, true, trovectl_segment_export},
+    {"patch grant", "--user U --hunt H [--tile T] --reason TEXT --ref REF [--dry-run] [--id UUID]",
+     "give a user an award, or a tile", OPTIONS_PATCH | OPTIONS_WHOM, false, trovectl_patch_grant},
+    {"patch revoke", "--user U --hunt H [--tile T] --reason TEXT --ref REF [--dry-run] [--id UUID]",
+     "take a user's award, or a tile, back", OPTIONS_PATCH | OPTIONS_WHOM, false,
+     trovectl_patch_revoke},
+    {"patch undo", "ID --reason TEXT --ref REF [--dry-run] [--id UUID]",
+     "what stood before a correction stands again", OPTIONS_PATCH, true, trovectl_patch_undo},
+    {"patch list", "[--user U] [--limit N] [--data-dir DIR]", "the newest corrections",
+     OPTION_USER | OPTION_LIMIT | OPTION_DATA_DIR, false, trovectl_patch_list},
     {"hunt test", "FILE", "events against a hunt's definition, and what must come out, offline", 0,
      true, trovectl_hunt_test},
     {"hunt map", "FILE [--hunt H] [--at TIME] [--limit N]",
@@ -255,6 +274,18 @@ static void option_take(struct trovectl *ctl, int option, char *value)
         break;
     case OPTION_TO:
         ctl->to = value;
+        break;
+    case OPTION_TILE:
+        ctl->tile = value;
+        break;
+    case OPTION_REF:
+        ctl->ref = value;
+        break;
+    case OPTION_ID:
+        ctl->id = value;
+        break;
+    case OPTION_DRY_RUN:
+        ctl->dry_run = true;
         break;
     default:
         break;

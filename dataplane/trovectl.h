@@ -47,8 +47,12 @@ struct trovectl {
     const char *from;       /* --from */
     const char *config;     /* --config */
     bool verify;            /* --verify */
+    const char *tile;       /* --tile */
+    const char *ref;        /* --ref */
+    const char *id;         /* --id */
     bool json;
     bool no_wait;
+    bool dry_run;
 };
 
 /* trovectl_run does what the arguments say.  Returns an enum trovectl_exit. */
@@ -76,6 +80,10 @@ int trovectl_segment_verify(struct trovectl *ctl);
 int trovectl_segment_export(struct trovectl *ctl);
 int trovectl_hunt_test(struct trovectl *ctl);
 int trovectl_hunt_map(struct trovectl *ctl);
+int trovectl_patch_grant(struct trovectl *ctl);
+int trovectl_patch_revoke(struct trovectl *ctl);
+int trovectl_patch_undo(struct trovectl *ctl);
+int trovectl_patch_list(struct trovectl *ctl);
 
 /* One call of the API. */
 struct trovectl_request {
@@ -84,6 +92,7 @@ struct trovectl_request {
     const char *body;
     size_t body_len;
     const char *if_match; /* an entity tag with its quotes */
+    const char *key;      /* Idempotency-Key; then the body is JSON, else a configuration */
     const char *member;   /* that troved's answer has; NULL: none in particular */
 };
 
@@ -121,6 +130,8 @@ void trovectl_print_applied(const json_t *applied, FILE *out);
 void trovectl_print_replay(const json_t *report, FILE *out);
 void trovectl_print_story(const json_t *story, FILE *out);
 void trovectl_print_rejects(const json_t *rejects, FILE *out);
+void trovectl_print_corrected(const json_t *corrected, FILE *out);
+void trovectl_print_corrections(const json_t *corrections, FILE *out);
 /* trovectl_print_reject writes one letter's bytes with a caret under the one that decided. */
 void trovectl_print_reject(const json_t *reject, FILE *out);
 

@@ -143,10 +143,29 @@ static int fail_unreachable(struct trovectl *ctl, int err)
     }
 }
 
+/* headers_of writes the lines that a request needs. */
+static void headers_of(const struct trovectl_request *request, char lines[3][128],
+                       const char *headers[4])
+{
+    unsigned count = 0;
+    if (request->body)
+        snprintf(lines[count++], 128, "Content-Type: application/%s",
+                 request->key ? "json" : "yaml");
+    if (request->if_match)
+        snprintf(lines[count++], 128, "If-Match: %s", request->if_match);
+    if (request->key)
+        snprintf(lines[count++], 128, "Idempotency-Key: %s", request->key);
+    for (unsigned i = 0; i < 4; i++)
+        headers[i] = i < count ? lines[i] : NULL;
+}
+
 int trovectl_call(struct trovectl *ctl, const struct trovectl_request *request, json_t **answer)
 {
+    char lines[3][128];
+    const char *headers[4];
+    headers_of(request, lines, headers);
     int status = control_call(ctl->socket, request->method, request->path, request->body,
-                              request->body_len, request->if_match, answer);
+                              request->body_len, headers, answer);
     if (status < 0)
         return fail_unreachable(ctl, -status);
     bool ours = json_is_object(*answer) &&

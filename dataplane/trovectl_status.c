@@ -189,6 +189,9 @@ static void print_usage(const json_t *usage, FILE *out)
     if (field_count(usage, "claims_used"))
         print_use("claims", field_count(usage, "claims_used"),
                   field_count(usage, "claims_capacity"), out);
+    if (field_count(usage, "corrections_used"))
+        print_use("corrections", field_count(usage, "corrections_used"),
+                  field_count(usage, "corrections_capacity"), out);
     fputc('\n', out);
 }
 
@@ -238,6 +241,7 @@ void trovectl_print_status(const json_t *status, FILE *out)
     print_counts("outcomes", json_object_get(status, "outcomes"), out);
     print_counts("refusals", json_object_get(status, "refusals"), out);
     print_hunts(json_object_get(status, "hunts"), out);
+    print_counts("patched", json_object_get(status, "corrections"), out);
     print_usage(json_object_get(status, "usage"), out);
     print_sinks(json_object_get(status, "sinks"), out);
     print_lcores(json_object_get(status, "lcores"), out);

@@ -138,3 +138,14 @@ const char *refusal_name(unsigned refusal)
 {
     return refusal < REFUSAL_COUNT ? refusal_names[refusal] : "unknown";
 }
+
+static const char *const refusal_helps[] = {
+#define REFUSAL_HELP(name, help) help,
+    REFUSAL_LIST(REFUSAL_HELP)
+#undef REFUSAL_HELP
+};
+
+const char *refusal_help(unsigned refusal)
+{
+    return refusal < REFUSAL_COUNT ? refusal_helps[refusal] : "unknown";
+}

@@ -125,3 +125,4 @@ static inline bool outcome_of_correction(unsigned kind)
 
 const char *outcome_kind_name(unsigned kind);
 const char *refusal_name(unsigned refusal);
+const char *refusal_help(unsigned refusal);

@@ -128,10 +128,12 @@ static int text_is(const json_t *object, const char *key, const char *expected)
 
 static void a_request_reaches_its_handler_with_query_header_body_and_peer(void **state)
 {
+    static const char *const headers[] = {"Content-Type: application/yaml", "If-Match: \"v41\"",
+                                          NULL};
     struct world *w = *state;
     json_t *answer;
     assert_int_equal(
-        control_call(w->path, "PUT", "/v1/echo?color=dark%20red&x=1", "abc", 3, "\"v41\"", &answer),
+        control_call(w->path, "PUT", "/v1/echo?color=dark%20red&x=1", "abc", 3, headers, &answer),
         200);
     assert_true(text_is(answer, "path", "/v1/echo"));
     assert_true(text_is(answer, "color", "dark red"));
