@@ -69,7 +69,7 @@ def http(trove, method, path, body=None, headers=(), user=None):
         command += ["-H", header]
     if user:
         command = ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups", *command]
-    text = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+    text = subprocess.run(command, capture_output=True, timeout=20, check=True).stdout.decode()
     head, _, rest = text.partition("\r\n\r\n")
     fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
     return int(head.split()[1]), {name.lower(): value for name, value in fields.items()}, json.loads(rest or "{}")
