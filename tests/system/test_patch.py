@@ -169,6 +169,7 @@ def test_after_a_kill_everything_is_known_as_before(hunt):
     hunt.start()
     assert " 0 differences" in hunt.log.read_text()
     assert hunt.status()["usage"]["corrections_used"] == 6
+    assert json.loads(hunt.ctl("explain", "ann", "--json").stdout)["matches"]
     assert hunt.term() == 0
 
 

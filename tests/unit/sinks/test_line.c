@@ -71,6 +71,32 @@ static void an_award_tells_what_was_won_and_why(void **state)
            "\"score\":2.750,\"stopped\":true" TAIL);
 }
 
+#define GRANT                                                                                      \
+    "{\"id\":\"" UUID "\",\"correction\":\"grant\",\"user\":\"u-1\",\"hunt\":\"tiles\","           \
+    "\"tile\":\"abc\",\"reason\":\"r\",\"ref\":\"OPS-1\",\"by\":\"uid 0\"}"
+
+static void a_correction_tells_all_that_it_said(void **state)
+{
+    (void)state;
+    struct sink_item item = item_of(
+        GRANT, (struct outcome_view){.outcome = {.kind = OUTCOME_granted, .award_id = {1, 0xabcd}},
+                                     .hunt = {(const uint8_t *)"tiles", 5},
+                                     .user = {(const uint8_t *)"u-1", 3}});
+    event_record.record.kind = RECORD_CORRECTION;
+    expect(&item, "{\"seq\":\"17:55021\",\"time\":\"2026-11-20T21:20:00.201Z\","
+                  "\"outcome\":\"granted\",\"hunt\":\"tiles\",\"user\":\"u-1\",\"id\":\"" UUID
+                  "\",\"tile\":\"abc\",\"correction\":" GRANT ",\"event_seq\":\"17:55020\","
+                  "\"award\":\"aw-0000000000000001000000000000abcd\","
+                  "\"pop\":\"fra1\",\"host\":\"e07\"}\n");
+    item.view.outcome =
+        (struct outcome){.kind = OUTCOME_correction_refused, .refusal = REFUSAL_taken};
+    expect(&item,
+           "{\"seq\":\"17:55021\",\"time\":\"2026-11-20T21:20:00.201Z\","
+           "\"outcome\":\"correction_refused\",\"hunt\":\"tiles\",\"user\":\"u-1\",\"id\":\"" UUID
+           "\",\"tile\":\"abc\",\"correction\":" GRANT ",\"event_seq\":\"17:55020\","
+           "\"reason\":\"taken\",\"pop\":\"fra1\",\"host\":\"e07\"}\n");
+}
+
 static void an_award_tells_its_variant_and_reward(void **state)
 {
     (void)state;
@@ -297,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_award_tells_what_was_won_and_why),
         cmocka_unit_test(an_award_tells_its_variant_and_reward),
+        cmocka_unit_test(a_correction_tells_all_that_it_said),
         cmocka_unit_test(a_dead_letter_points_at_what_is_wrong_with_data),
         cmocka_unit_test(a_visit_tells_its_step_and_flags),
         cmocka_unit_test(a_refusal_tells_its_reason),

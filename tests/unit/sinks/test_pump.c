@@ -8,7 +8,7 @@
 #include "dataplane/journal.h"
 #include "sinks/sink.h"
 
-#define ALL_KINDS     0xffu
+#define ALL_KINDS     ((1u << OUTCOME_KIND_COUNT) - 1)
 #define SHARDS_MAX    3
 #define RING          8
 #define DELIVERED_MAX 20000
@@ -666,6 +666,43 @@ static void an_outcome_without_its_event_is_damage(void **state)
     expect_stories(w, 1, 0, 1);
 }
 
+static void a_correction_is_delivered_with_what_came_of_it(void **state)
+{
+    struct world *w = *state;
+    start_epoch(w, 1, 1);
+    struct writer *writer = &w->writers[0];
+    append(writer, RECORD_CORRECTION, "event", 5);
+    append_outcome(writer, OUTCOME_granted);
+    append(writer, RECORD_EVENT, "event", 5);
+    append_outcome(writer, OUTCOME_visit);
+    append(writer, RECORD_CORRECTION, "event", 5);
+    append_outcome(writer, OUTCOME_correction_refused);
+    flush(w, 0);
+    open_pump(w);
+    assert_int_equal(pump_poll(w->pump, 1000), 3);
+    assert_int_equal(w->sink.count, 3);
+    assert_int_equal(w->sink.list[0].kind, OUTCOME_granted);
+    assert_true(w->sink.list[0].event_seq + 1 == w->sink.list[0].seq);
+    assert_int_equal(pump_counters(w->pump)->events, 1);
+    assert_int_equal(pump_counters(w->pump)->outcomes, 3);
+}
+
+static void an_event_has_no_outcome_of_a_correction_nor_the_other_way_about(void **state)
+{
+    struct world *w = *state;
+    start_epoch(w, 1, 2);
+    append(&w->writers[0], RECORD_EVENT, "event", 5);
+    append_outcome(&w->writers[0], OUTCOME_revoked);
+    append(&w->writers[1], RECORD_CORRECTION, "event", 5);
+    append_outcome(&w->writers[1], OUTCOME_award);
+    flush(w, 0);
+    flush(w, 1);
+    open_pump(w);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(pump_poll(w->pump, 1000), -EBADMSG);
+    assert_int_equal(w->sink.count, 0);
+}
+
 static void a_last_segment_that_was_never_written_is_the_end(void **state)
 {
     struct world *w = *state;
@@ -721,6 +758,8 @@ int main(void)
         IN_DIR(damage_is_reported_and_not_passed_over),
         IN_DIR(an_outcome_that_is_none_is_damage),
         IN_DIR(an_outcome_without_its_event_is_damage),
+        IN_DIR(a_correction_is_delivered_with_what_came_of_it),
+        IN_DIR(an_event_has_no_outcome_of_a_correction_nor_the_other_way_about),
         IN_DIR(a_last_segment_that_was_never_written_is_the_end),
         IN_DIR(a_pump_may_leave_and_come_back_while_the_epoch_runs),
     };
