@@ -1,5 +1,6 @@
 /* topo_correct.c - corrections from the control thread to the shard that owns their partition, and
  * what it answers. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -26,7 +27,7 @@ static int ask(struct topo *topo, uint32_t shard, enum correction_wish wish,
     struct correction_link *link = &topo->corrections[shard];
     struct correction_ask question = {
         .token = ++topo->correction_token, .wish = (uint8_t)wish, .correction = *correction};
-    answer->token = 0;
+    memset(answer, 0, sizeof *answer);
     bool asked = false;
     while (answer->token != question.token) {
         if (!asked)
@@ -101,6 +102,7 @@ int topo_correct(struct topo *topo, struct correction *correction, bool dry_run,
 {
     struct correction_answer found;
     uint64_t deadline_ns = clock_monotonic_ns() + ANSWER_WAIT_NS;
+    assert(topo->plan.shard_count);
     if (atomic_load(&topo->stop_wanted))
         return -ESHUTDOWN;
     for (uint32_t s = 0; s < topo->plan.shard_count; s++)

@@ -241,6 +241,13 @@ static void act_on_progress(struct partition *partition, const struct rules *rul
     progress_touch(progress, subject->place, now_ns, state_win(rules, subject->hunt, entry, out));
 }
 
+static void copy(char *to, size_t room, const char *from)
+{
+    size_t len = strlen(from);
+    assert(len < room);
+    memcpy(to, from, len + 1);
+}
+
 /* remember keeps a correction for ever, and what undoes it. */
 static void remember(struct state *state, const struct correction *c,
                      const struct corrections_before *before, const struct outcome *out,
@@ -258,9 +265,9 @@ static void remember(struct state *state, const struct correction *c,
         return;
     memcpy(&entry->before, before, sizeof *before);
     entry->after = standing(state_partition(state, c->partition), subject);
-    strcpy(entry->user, c->user);
-    strcpy(entry->hunt, c->hunt);
-    strcpy(entry->tile, c->tile);
+    copy(entry->user, sizeof entry->user, c->user);
+    copy(entry->hunt, sizeof entry->hunt, c->hunt);
+    copy(entry->tile, sizeof entry->tile, c->tile);
     if (subject->undone)
         subject->undone->undone = true;
 }
@@ -350,8 +357,8 @@ bool state_find_correction(const struct state *state, const uint64_t id[2],
         return false;
     memset(found, 0, sizeof *found);
     found->partition = (uint16_t)entry->partition;
-    strcpy(found->user, entry->user);
-    strcpy(found->hunt, entry->hunt);
-    strcpy(found->tile, entry->tile);
+    copy(found->user, sizeof found->user, entry->user);
+    copy(found->hunt, sizeof found->hunt, entry->hunt);
+    copy(found->tile, sizeof found->tile, entry->tile);
     return true;
 }

@@ -97,13 +97,13 @@ static void the_longest_fits_and_one_longer_is_refused(void **state)
     assert_int_equal(correction_decode(body, len, &again), 0);
     assert_memory_equal(&c, &again, sizeof c);
     assert_int_not_equal(correction_decode(body, len - 1, &again), 0);
-    char *longer = calloc(1, sizeof granted + CORRECTION_REF_MAX);
+    char longer[sizeof granted + CORRECTION_REF_MAX] = "";
     const char *ref = strstr(granted, "OPS-311");
+    assert_non_null(ref);
     memcpy(longer, granted, (size_t)(ref - granted));
     memset(longer + (ref - granted), 'x', CORRECTION_REF_MAX + 1);
     strcat(longer, ref + 7);
     assert_int_not_equal(decode(longer, &again), 0);
-    free(longer);
 }
 
 static void the_content_is_all_but_who(void **state)
