@@ -51,7 +51,8 @@ static int take_correction(struct rebuild *rebuild, struct state *state,
 {
     struct correction correction;
     struct verdict verdict;
-    if (replay_correct(&rebuild->replay, record, state, &correction, &verdict, &rebuild->corrected))
+    if (replay_correct(&rebuild->replay, NULL, record, state, &correction, &verdict,
+                       &rebuild->corrected))
         return -1;
     if (verdict.seq != record->seq || verdict.result != RESULT_ACCEPTED)
         rebuild->result->differences++;

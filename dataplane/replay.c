@@ -295,10 +295,12 @@ int replay_apply(struct replay *replay, const struct record *record, bool judge,
     return 0;
 }
 
-int replay_correct(struct replay *replay, const struct record *record, struct state *state,
-                   struct correction *correction, struct verdict *verdict, struct outcome *out)
+int replay_correct(struct replay *replay, const struct rules *rules, const struct record *record,
+                   struct state *state, struct correction *correction, struct verdict *verdict,
+                   struct outcome *out)
 {
-    const struct rules *rules = replay_rules(replay);
+    if (!rules)
+        rules = replay_rules(replay);
     if (!rules)
         return -1;
     if (correction_decode(record_body(record), record->body_len, correction))

@@ -33,9 +33,10 @@ struct shadow {
     struct state *state;
     struct replay replay;
 
-    /* The event at hand, and what was recorded of it so far. */
+    /* The event or correction at hand, and what was recorded of it so far. */
     struct record record;
-    struct event event;
+    struct event event; /* of a correction: one that is none */
+    struct correction correction;
     uint8_t bytes[EVENT_BYTES_MAX]; /* its own: the reader may be in another block when it ends */
     struct verdict verdict;
     struct outcome outcomes[STATE_OUTCOMES_MAX];
@@ -43,7 +44,7 @@ struct shadow {
     uint32_t said_count;
     struct said *said; /* [STATE_OUTCOMES_MAX] */
 
-    uint64_t events, duplicates, in_stretch, same, different, changes[CHANGE_COUNT];
+    uint64_t events, corrections, duplicates, in_stretch, same, different, changes[CHANGE_COUNT];
     json_t *shown;
 };
 
@@ -68,6 +69,12 @@ static void show(struct shadow *shadow, enum change change, const struct outcome
                 json_object_set(one, members[i], json_object_get(told, members[i]));
         json_decref(told);
     }
+    if (record->kind == RECORD_CORRECTION) {
+        const char *user = shadow->correction.user;
+        json_object_set_new(one, "user", story_text((const uint8_t *)user, strlen(user)));
+        json_object_set_new(one, "correction",
+                            json_string(correction_kind_name(shadow->correction.kind)));
+    }
     json_object_set_new(one, "recorded", was ? tell_outcome(was) : json_null());
     json_object_set_new(one, "recomputed", is ? tell_outcome(is) : json_null());
     json_array_append_new(shadow->shown, one);
@@ -77,7 +84,7 @@ static void show_verdict(struct shadow *shadow)
 {
     const struct record *record = &shadow->record;
     const struct verdict *verdict = &shadow->verdict;
-    bool was = record->kind == RECORD_EVENT, is = verdict->result == RESULT_ACCEPTED;
+    bool was = record->kind != RECORD_DEAD, is = verdict->result == RESULT_ACCEPTED;
     size_t before = json_array_size(shadow->shown);
     show(shadow, was && !is ? VERDICTS : OTHERWISE, NULL, NULL);
     json_t *one = json_array_get(shadow->shown, before);
@@ -160,7 +167,10 @@ static bool compare_one(struct shadow *shadow, const struct outcome *outcome, ui
 {
     uint8_t decoded[EVENT_USER_MAX], body[OUTCOME_BODY_MAX];
     struct outcome_view is, was;
-    shard_view(shadow->live, &shadow->event, outcome, decoded, &is);
+    if (shadow->record.kind == RECORD_CORRECTION)
+        shard_correction_view(shadow->live, &shadow->correction, outcome, &is);
+    else
+        shard_view(shadow->live, &shadow->event, outcome, decoded, &is);
     uint32_t len = outcome_encode(&is, body);
     struct said *said = &shadow->said[at];
     if (at < shadow->said_count && said->len == len && !memcmp(said->body, body, len)) {
@@ -204,7 +214,7 @@ static bool compare(struct shadow *shadow)
 {
     const struct record *record = &shadow->record;
     const struct verdict *verdict = &shadow->verdict;
-    uint8_t result = record->kind == RECORD_EVENT ? RESULT_ACCEPTED : RESULT_REJECTED;
+    uint8_t result = record->kind == RECORD_DEAD ? RESULT_REJECTED : RESULT_ACCEPTED;
     bool same = verdict->result == result && verdict->reason == record->reason;
     if (!shadow->rules)
         same = same && verdict->flags == record->flags && verdict->seq == record->seq;
@@ -246,6 +256,8 @@ static bool user_wanted(const struct shadow *shadow)
     const struct event *event = &shadow->event;
     if (!shadow->request->user)
         return true;
+    if (shadow->record.kind == RECORD_CORRECTION)
+        return !strcmp(shadow->correction.user, shadow->request->user);
     return event->user_key.lo == shadow->user_key.lo && event->user_key.hi == shadow->user_key.hi;
 }
 
@@ -265,6 +277,24 @@ static int take_event(struct shadow *shadow, const struct record *record)
     shadow->open = true;
     shadow->said_count = 0;
     shadow->events++;
+    shadow->in_stretch += inside;
+    shadow->compared = inside && user_wanted(shadow);
+    return 0;
+}
+
+static int take_correction(struct shadow *shadow, const struct record *record)
+{
+    bool inside = in_stretch(shadow, record);
+    const struct rules *rules = inside ? shadow->rules : NULL;
+    if (replay_correct(&shadow->replay, rules, record, shadow->state, &shadow->correction,
+                       &shadow->verdict, shadow->outcomes))
+        return -1;
+    shadow->live = rules ? rules : shadow->replay.rules;
+    shadow->record = *record;
+    shadow->event = (struct event){.reason = REASON_not_object};
+    shadow->open = true;
+    shadow->said_count = 0;
+    shadow->corrections++;
     shadow->in_stretch += inside;
     shadow->compared = inside && user_wanted(shadow);
     return 0;
@@ -297,6 +327,8 @@ static int take(struct shadow *shadow, const struct record *record)
         return 0;
     }
     close_event(shadow);
+    if (record->kind == RECORD_CORRECTION)
+        return take_correction(shadow, record);
     return record->kind == RECORD_CONFIG ? 0 : take_event(shadow, record);
 }
 
@@ -352,11 +384,12 @@ static json_t *report(const struct shadow *shadow, uint64_t elapsed_ns)
     for (uint32_t p = 0; p < shadow->request->store->partition_count; p++)
         hash = hash * 31 + state_hash(shadow->state, p);
     json_t *told =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:o}", "events", (json_int_t)shadow->events,
-                  "duplicates", (json_int_t)shadow->duplicates, "in_range",
-                  (json_int_t)shadow->in_stretch, "same", (json_int_t)shadow->same, "different",
-                  (json_int_t)shadow->different, "seconds", (double)elapsed_ns / (double)NS_PER_S,
-                  "state_hash", json_sprintf("%016llx", (unsigned long long)hash));
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o}", "events", (json_int_t)shadow->events,
+                  "corrections", (json_int_t)shadow->corrections, "duplicates",
+                  (json_int_t)shadow->duplicates, "in_range", (json_int_t)shadow->in_stretch,
+                  "same", (json_int_t)shadow->same, "different", (json_int_t)shadow->different,
+                  "seconds", (double)elapsed_ns / (double)NS_PER_S, "state_hash",
+                  json_sprintf("%016llx", (unsigned long long)hash));
     for (unsigned i = 0; i < CHANGE_COUNT; i++)
         json_object_set_new(told, change_names[i], json_integer((json_int_t)shadow->changes[i]));
     json_object_set(told, "differences", shadow->shown);

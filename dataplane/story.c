@@ -271,7 +271,7 @@ static int take_correction(struct story *story, const struct record *record)
     end_event(story);
     if (state_seq(story->state, record->partition) + 1 != record->seq)
         state_pass(story->state, record->partition, record->seq - 1, 0);
-    if (replay_correct(&story->replay, record, story->state, &correction, &verdict, &outcome))
+    if (replay_correct(&story->replay, NULL, record, story->state, &correction, &verdict, &outcome))
         return -1;
     if (verdict.result != RESULT_ACCEPTED || verdict.seq != record->seq) {
         mark_different(story, NULL, "the correction was judged otherwise than recomputed");

@@ -96,8 +96,12 @@ void trovectl_print_replay(const json_t *report, FILE *out)
     double seconds = field_real(report, "seconds");
     uint64_t events = field_count(report, "events");
     size_t i;
-    fprintf(out, "%llu events in %.1f s, %.2f million a second; %llu of them in range\n",
-            (unsigned long long)events, seconds, seconds > 0 ? (double)events / seconds / 1e6 : 0,
+    uint64_t corrections = field_count(report, "corrections");
+    fprintf(out, "%llu events", (unsigned long long)events);
+    if (corrections)
+        fprintf(out, " and %llu corrections", (unsigned long long)corrections);
+    fprintf(out, " in %.1f s, %.2f million a second; %llu of them in range\n", seconds,
+            seconds > 0 ? (double)events / seconds / 1e6 : 0,
             (unsigned long long)field_count(report, "in_range"));
     fprintf(out,
             "same %llu   different %llu: now won %llu, no longer won %llu, claims moved %llu, now "

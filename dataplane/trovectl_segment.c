@@ -299,10 +299,9 @@ static void set_outcome(json_t *line, const struct record *record)
 static json_t *export_record(const struct record *record, uint64_t ordinal)
 {
     static const char *const kinds[] = {
-        [RECORD_EVENT] = "event",
-        [RECORD_DEAD] = "rejected",
-        [RECORD_OUTCOME] = "outcome",
-        [RECORD_CONFIG] = "config",
+        [RECORD_EVENT] = "event",           [RECORD_DEAD] = "rejected",
+        [RECORD_OUTCOME] = "outcome",       [RECORD_CONFIG] = "config",
+        [RECORD_CORRECTION] = "correction",
     };
     const char *kind = record->kind < sizeof kinds / sizeof *kinds ? kinds[record->kind] : NULL;
     json_t *line = json_pack("{s:I, s:s, s:o}", "ordinal", (json_int_t)ordinal, "kind",

@@ -171,6 +171,24 @@ def test_after_a_kill_everything_is_known_as_before(hunt):
     assert hunt.status()["usage"]["corrections_used"] == 6
     assert json.loads(hunt.ctl("explain", "ann", "--json").stdout)["matches"]
     assert hunt.term() == 0
+    data = ("--data-dir", str(hunt.dir / "data"))
+    told = json.loads(hunt.ctl("replay", "--verify", "--json", *data).stdout)
+    assert (told["events"], told["corrections"], told["in_range"], told["same"], told["different"]) == (4, 6, 10, 10, 0)
+    lines = [json.loads(line) for line in hunt.ctl("segment", "export", *data).stdout.splitlines()]
+    assert [line["kind"] for line in lines].count("correction") == 6
+
+
+def test_another_configuration_is_tried_on_corrections_too(hunt):
+    grant(hunt, "ann")
+    time.sleep(1.1)
+    grant(hunt, "ann", status=1)
+    other = hunt.dir / "other.yaml"
+    other.write_text(hunt.config.read_text().replace("name: spring,", "name: spring, once: false, cooldown: 1s,"))
+    data = ("--data-dir", str(hunt.dir / "data"))
+    told = json.loads(hunt.ctl("replay", "--config", str(other), "--json", *data, status=0).stdout)
+    assert told["different"] == 1 and told["differences"][0]["user"] == "ann"
+    assert told["differences"][0]["recorded"]["refusal"] == "already_won"
+    assert told["differences"][0]["recomputed"]["outcome"] == "granted"
 
 
 def test_a_tile_is_given_and_freed(hunt):
