@@ -54,6 +54,13 @@ static int take_correction(struct rebuild *rebuild, struct state *state,
     if (replay_correct(&rebuild->replay, NULL, record, state, &correction, &verdict,
                        &rebuild->corrected))
         return -1;
+    if (verdict.result == RESULT_REFUSED) {
+        snprintf(rebuild->replay.error, 512,
+                 "no room for correction %u:%llu, which was done when there was more: put "
+                 "limits.corrections, limits.users and limits.claims back to what they were",
+                 record->partition, (unsigned long long)record->seq);
+        return -1;
+    }
     if (verdict.seq != record->seq || verdict.result != RESULT_ACCEPTED)
         rebuild->result->differences++;
     rebuild->result->corrections++;

@@ -293,6 +293,19 @@ def test_only_an_admin_may(hunt):
     assert hunt.status()["usage"]["corrections_used"] == 0
 
 
+def test_a_limit_below_what_was_corrected_stops_the_start(hunt):
+    for _ in range(25):
+        revoke(hunt, "ann", status=1)
+    assert hunt.term() == 0
+    text = hunt.config.read_text()
+    hunt.config.write_text(text.replace("users: 10000", "users: 10000, corrections: 1000"))
+    hunt.start(expect_ready=False)
+    assert hunt.wait() == 1 and "limits.corrections" in hunt.log.read_text()
+    hunt.config.write_text(text)
+    hunt.start()
+    assert hunt.status()["usage"]["corrections_used"] == 25
+
+
 def test_no_room_is_told_and_changes_nothing(make):
     config = make(HUNTS)
     (config.dir / "c.tsv").write_text("A\tB\t1\nB\tC\t1\n")
