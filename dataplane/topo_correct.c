@@ -102,10 +102,11 @@ int topo_correct(struct topo *topo, struct correction *correction, bool dry_run,
 {
     struct correction_answer found;
     uint64_t deadline_ns = clock_monotonic_ns() + ANSWER_WAIT_NS;
-    assert(topo->plan.shard_count);
+    uint32_t shard_count = topo->plan.shard_count;
+    assert(shard_count);
     if (atomic_load(&topo->stop_wanted))
         return -ESHUTDOWN;
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
+    for (uint32_t s = 0; s < shard_count; s++)
         if (atomic_load(&topo->journals[s].journal->error))
             return -EIO;
     int rc = find(topo, correction, deadline_ns, &found);
@@ -113,7 +114,7 @@ int topo_correct(struct topo *topo, struct correction *correction, bool dry_run,
         rc = place(topo, &found, correction);
     if (rc)
         return rc == -EBUSY ? -ETIMEDOUT : rc;
-    uint32_t shard = correction->partition % topo->plan.shard_count;
+    uint32_t shard = correction->partition % shard_count;
     correction->receive_ns = clock_realtime_ns();
     rc =
         ask(topo, shard, dry_run ? CORRECTION_TRY : CORRECTION_DO, correction, deadline_ns, answer);

@@ -4,10 +4,11 @@
  *   crash [--images N] [--seed S]      N distinct images at least; a line of figures, exit 1 at the
  *                                      first image that breaks an oracle
  *
- * The real shard and the real journal write a reference load to a recording disk (disk.h).  Then,
- * for every operation of it as the last: nothing, everything, each alone, each left out, every
- * prefix, torn pages, and random subsets of what was not synced.  The same with each of the
- * journal's operations failing, and for a second start on top of what a crash of the first left.
+ * The real shard and the real journal write a reference load of events and corrections to a
+ * recording disk (disk.h).  Then, for every operation of it as the last: nothing, everything, each
+ * alone, each left out, every prefix, torn pages, and random subsets of what was not synced.  The
+ * same with each of the journal's operations failing, and for a second start on top of what a
+ * crash of the first left.
  *
  * Oracles: recovery succeeds; what was said to be durable is there; what is there is, byte for
  * byte, a beginning of what was written; the state is that of the running shard at that record,
@@ -48,7 +49,7 @@ static const char conf_text[] = "version: 1\n"
                                 "  - name: p0\n"
                                 "    device: net_null0\n"
                                 "    address: [192.0.2.1/24]\n"
-                                "limits: { users: 4096, claims: 4096 }\n"
+                                "limits: { users: 4096, claims: 4096, corrections: 1000 }\n"
                                 "events:\n"
                                 "  dedupe: { capacity: 10_000 }\n"
                                 "  types:\n"
@@ -94,7 +95,7 @@ struct sim {
 
     uint64_t *seen; /* hashes of images, open addressing */
     size_t seen_room;
-    uint64_t images, wanted, points, operations_failed, torn, starts;
+    uint64_t images, wanted, points, operations_failed, torn, starts, corrections;
 };
 
 static struct sim sim_state;
@@ -169,7 +170,10 @@ struct run {
     struct arena arena;
     struct event_ring events;
     struct answer_ring answers;
-    struct block_ring handed; /* by the shard */
+    struct correction_ask_ring asks;
+    struct correction_answer_ring corrected;
+    struct correction correction; /* the last one */
+    struct block_ring handed;     /* by the shard */
     struct block_ring filled, empty;
     struct block blocks[BLOCKS];
     struct disk disk;
@@ -187,13 +191,18 @@ static void run_open(struct run *run, struct sim *sim, const struct states *stat
     run->states = *states;
     run->number = epoch * 100000;
     run->now_ns = START_NS + epoch * 60 * NS_PER_S;
+    run->correction.kind = CORRECTION_undo;
     run->disk.fail_at = fail_at;
     run->disk.fail_with = EIO;
     size_t bytes = BLOCKS * block_footprint() + 3 * block_ring_footprint(RING) +
-                   event_ring_footprint(RING) + answer_ring_footprint(RING) + BLOCK_ALIGN;
+                   event_ring_footprint(RING) + answer_ring_footprint(RING) +
+                   correction_ask_ring_footprint(RING) + correction_answer_ring_footprint(RING) +
+                   BLOCK_ALIGN;
     arena_init(&run->arena, malloc(bytes), bytes);
     event_ring_init(&run->events, &run->arena, RING);
     answer_ring_init(&run->answers, &run->arena, RING);
+    correction_ask_ring_init(&run->asks, &run->arena, RING);
+    correction_answer_ring_init(&run->corrected, &run->arena, RING);
     block_ring_init(&run->handed, &run->arena, RING);
     block_ring_init(&run->filled, &run->arena, RING);
     block_ring_init(&run->empty, &run->arena, RING);
@@ -221,6 +230,8 @@ static void run_open(struct run *run, struct sim *sim, const struct states *stat
         .source_count = 1,
         .sources = sources,
         .answers = answers,
+        .corrections = &run->asks,
+        .corrected = &run->corrected,
         .to_journal = &run->handed,
         .from_journal = &run->empty,
         .mark = &run->journal->mark,
@@ -302,12 +313,43 @@ static bool one_event(struct run *run, uint32_t pad)
     return true;
 }
 
+/* A grant, the revocation of it, then an undo of that, and so on.  Returns false when no block was
+ * free. */
+static bool one_correction(struct run *run)
+{
+    struct sim *sim = run->sim;
+    struct correction *c = &run->correction;
+    struct correction_answer answer;
+    uint64_t n = ++run->number;
+    c->kind = (uint8_t)((c->kind + 1) % CORRECTION_KIND_COUNT);
+    memcpy(c->undo, c->id, sizeof c->undo);
+    c->id[0] = n;
+    c->id[1] = 7;
+    c->receive_ns = run->now_ns += NS_PER_MS;
+    if (c->kind == CORRECTION_grant)
+        snprintf(c->user, sizeof c->user, "u-%llu", (unsigned long long)(n % 7));
+    snprintf(c->hunt, sizeof c->hunt, "trail");
+    snprintf(c->reason, sizeof c->reason, "reason");
+    snprintf(c->ref, sizeof c->ref, "ref");
+    snprintf(c->by, sizeof c->by, "uid 0");
+    c->partition = event_partition(hash128(&sim->key, c->user, strlen(c->user)).hi, PARTITIONS);
+    struct correction_ask ask = {.wish = CORRECTION_DO, .correction = *c};
+    correction_ask_ring_push_burst(&run->asks, &ask, 1);
+    shard_poll(&run->shard, run->now_ns, 1);
+    if (!correction_answer_ring_pop_burst(&run->corrected, &answer, 1))
+        return false;
+    sim->history.state_hash[sim->before + answer.ordinal - 1] = states_hash(&run->states);
+    sim->corrections += answer.outcome.kind != OUTCOME_correction_refused;
+    return true;
+}
+
 /* Events one by one, each a group; then as many as the blocks hold, one group over two segments;
  * then one by one again. Returns false when the journal stopped on the way. */
 static bool load(struct run *run)
 {
     for (int i = 0; i < 14; i++)
-        if (!one_event(run, i % 5 ? 100 : 6000) || !journal_turn(run))
+        if (!one_event(run, i % 5 ? 100 : 6000) || !journal_turn(run) ||
+            (i % 2 && (!one_correction(run) || !journal_turn(run))))
             return false;
     while (one_event(run, 12000))
         ;
@@ -320,7 +362,7 @@ static bool load(struct run *run)
         run->sim->history.state_hash[run->sim->before + answer.ordinal - 1] =
             states_hash(&run->states);
     for (int i = 0; i < 10; i++)
-        if (!one_event(run, 300) || !journal_turn(run))
+        if (!one_event(run, 300) || !one_correction(run) || !journal_turn(run))
             return false;
     while (!shard_flush(&run->shard))
         if (!journal_turn(run))
@@ -711,10 +753,10 @@ int main(int argc, char **argv)
     open_store(sim);
     run_all(sim);
     printf("{\"images\":%llu,\"crash_points\":%llu,\"starts\":%llu,\"operations_failed\":%llu,"
-           "\"journals_cut\":%llu,\"violations\":0}\n",
+           "\"journals_cut\":%llu,\"corrections\":%llu,\"violations\":0}\n",
            (unsigned long long)sim->images, (unsigned long long)sim->points,
            (unsigned long long)sim->starts, (unsigned long long)sim->operations_failed,
-           (unsigned long long)sim->torn);
+           (unsigned long long)sim->torn, (unsigned long long)sim->corrections);
     close_store(sim);
     fclose(sim->err);
     return 0;
