@@ -89,8 +89,9 @@ void replay_judge(const struct rules *rules, const struct record *record, bool j
                   struct state *state, struct event *event, struct verdict *verdict,
                   struct outcome out[STATE_OUTCOMES_MAX]);
 
-/* replay_correct brings a CORRECTION record to a state that owns its partition, as the shard did or,
- * with rules, under those.  *correction is filled in.  Returns 0, or -1 with one line in error. */
+/* replay_correct brings a CORRECTION record to a state that owns its partition, as the shard did
+ * or, with rules, under those.  *correction is filled in.  Returns 0, or -1 with one line in error.
+ */
 int replay_correct(struct replay *replay, const struct rules *rules, const struct record *record,
                    struct state *state, struct correction *correction, struct verdict *verdict,
                    struct outcome *out);
