@@ -73,9 +73,12 @@ static void print_subject(const json_t *c, FILE *out)
 {
     fputs("user ", out);
     field_print(c, "user", SIZE_MAX, out);
-    fprintf(out, "  hunt %s", field_text(c, "hunt"));
-    if (json_object_get(c, "tile"))
-        fprintf(out, "  tile %s", field_text(c, "tile"));
+    fputs("  hunt ", out);
+    field_print(c, "hunt", SIZE_MAX, out);
+    if (json_object_get(c, "tile")) {
+        fputs("  tile ", out);
+        field_print(c, "tile", SIZE_MAX, out);
+    }
     if (json_object_get(c, "award"))
         fprintf(out, "  award %s", field_text(c, "award"));
 }

@@ -436,6 +436,31 @@ static void a_reject_has_a_caret_under_the_byte_that_decided(void **state)
     json_decref(reject);
 }
 
+static void a_correction_says_how_to_undo_it_and_cannot_speak_to_the_terminal(void **state)
+{
+    (void)state;
+    json_t *c = parse("{\"id\":\"i-1\",\"correction\":\"revoke\",\"result\":\"revoked\","
+                      "\"user\":\"u\\u001b\",\"hunt\":\"spring\",\"tile\":\"t\\u009b\",\"award\":"
+                      "\"aw-1\",\"seq\":\"7:9\",\"by\":\"uid 0\",\"repeat\":true}");
+    trovectl_print_corrected(c, begin());
+    end_with("revoked  user u.  hunt spring  tile t.  award aw-1\n"
+             "i-1  seq 7:9  by uid 0  done before, nothing was changed\n"
+             "undo: trovectl patch undo i-1 --reason TEXT --ref REF\n");
+    json_object_set_new(c, "dry_run", json_true());
+    trovectl_print_corrected(c, begin());
+    end_with("would be revoked  user u.  hunt spring  tile t.  award aw-1\n"
+             "nothing was changed\n");
+    json_t *list = json_pack("{s:[o, {}, i]}", "corrections", c, 7);
+    json_object_set_new(c, "reason", json_string("why\x1b"));
+    json_object_set_new(c, "undone_by", json_string("i-2"));
+    trovectl_print_corrections(list, begin());
+    end_with("i-1  -  revoke revoked  user u.  hunt spring  tile t.  award aw-1  seq 7:9  "
+             "by uid 0  -: why.  (undone by i-2)\n"
+             "-  -  -      -  user -  hunt -  seq -  by -  -: -\n"
+             "-  -  -      -  user -  hunt -  seq -  by -  -: -\n");
+    json_decref(list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +481,7 @@ int main(void)
         cmocka_unit_test(a_story_names_the_rule_and_cannot_speak_to_the_terminal),
         cmocka_unit_test(a_story_of_an_empty_answer_prints_what_it_can),
         cmocka_unit_test(a_reject_has_a_caret_under_the_byte_that_decided),
+        cmocka_unit_test(a_correction_says_how_to_undo_it_and_cannot_speak_to_the_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
