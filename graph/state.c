@@ -360,13 +360,6 @@ static uint32_t plan_hunts(const struct partition *partition, const struct rules
     return count;
 }
 
-void state_number(struct partition *partition, struct verdict *verdict, uint32_t record_count)
-{
-    verdict->seq = partition->seq + 1;
-    partition->seq += record_count;
-    partition->last_ns = verdict->receive_ns;
-}
-
 static void single(struct outcome *out, enum outcome_kind kind, struct verdict *verdict)
 {
     *out = (struct outcome){.kind = (uint8_t)kind, .hunt = OUTCOME_NO_HUNT};

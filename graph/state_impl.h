@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <assert.h>
+
 #include "graph/claims.h"
 #include "graph/corrections.h"
 #include "graph/dedupe.h"
@@ -30,10 +32,20 @@ struct state {
     struct hash_key hash_key;       /* of no secret: hosts compare */
 };
 
-struct partition *state_partition(const struct state *state, uint32_t id);
+static inline struct partition *state_partition(const struct state *state, uint32_t id)
+{
+    assert(id < state->partition_count && state->by_id[id]);
+    return state->by_id[id];
+}
 
 /* state_number gives a record and what follows it their sequence, and its time to the partition. */
-void state_number(struct partition *partition, struct verdict *verdict, uint32_t record_count);
+static inline void state_number(struct partition *partition, struct verdict *verdict,
+                                uint32_t record_count)
+{
+    verdict->seq = partition->seq + 1;
+    partition->seq += record_count;
+    partition->last_ns = verdict->receive_ns;
+}
 
 /* state_progress_key names a user's progress in a hunt. */
 struct hash128 state_progress_key(const struct rules_hunt *hunt, struct hash128 user_key);

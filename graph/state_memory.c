@@ -73,12 +73,6 @@ struct state *state_init(struct arena *arena, const struct state_limits *limits)
     return state;
 }
 
-struct partition *state_partition(const struct state *state, uint32_t id)
-{
-    assert(id < state->partition_count && state->by_id[id]);
-    return state->by_id[id];
-}
-
 uint64_t state_hash(const struct state *state, uint32_t id)
 {
     const struct partition *partition = state_partition(state, id);
