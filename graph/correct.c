@@ -237,7 +237,8 @@ static void act_on_progress(struct partition *partition, const struct rules *rul
     uint16_t variant = entry->variant;
     progress_clear(entry);
     entry->won_ns = entry->last_ns = now_ns;
-    state_assign(rules, subject->hunt, subject->user_key, variant, entry, out);
+    if (subject->hunt->variant_count)
+        state_assign(rules, subject->hunt, subject->user_key, variant, entry, out);
     progress_touch(progress, subject->place, now_ns, state_win(rules, subject->hunt, entry, out));
 }
 

@@ -33,12 +33,6 @@ static uint64_t listening(const struct rules *rules, const struct rules_type *ty
     return type->hunts & (claim ? rules->tile_hunts : ~rules->tile_hunts);
 }
 
-struct hash128 state_progress_key(const struct rules_hunt *hunt, struct hash128 user_key)
-{
-    /* Another kind of hunt under the same name has no use for the old one's progress. */
-    return progress_key(user_key, hunt->key + (uint64_t)hunt->kind);
-}
-
 static struct hash128 key_in(const struct rules_hunt *hunt, const struct event *event)
 {
     return state_progress_key(hunt, event->user_key);
@@ -174,11 +168,6 @@ static enum reason check(const struct rules *rules, const struct event *event,
     return REASON_none;
 }
 
-bool state_bars(const struct rules_hunt *hunt, const struct progress_entry *entry, uint64_t now_ns)
-{
-    return entry->won_ns && (hunt->once || now_ns - entry->won_ns < hunt->cooldown_ns);
-}
-
 /* plan finds out what an event is to a hunt, without changing anything.  *out becomes its outcome,
  * final unless the step acts. */
 static void plan(const struct progress *progress, const struct event *event, int64_t time_ms,
@@ -288,8 +277,6 @@ static void name_award(const struct rules *rules, const struct rules_hunt *hunt,
 void state_assign(const struct rules *rules, const struct rules_hunt *hunt, struct hash128 user_key,
                   uint16_t had, struct progress_entry *entry, struct outcome *out)
 {
-    if (!hunt->variant_count)
-        return;
     int variant = had ? rules_variant_of(hunt, had) : -1;
     out->assigned = variant < 0;
     if (variant < 0)
@@ -328,7 +315,8 @@ static void act(struct state *state, struct progress *progress, const struct rul
     } else if (!trail_step(hunt, entry, step->item, now_ns, out)) {
         return;
     }
-    state_assign(rules, hunt, event->user_key, variant, entry, out);
+    if (hunt->variant_count)
+        state_assign(rules, hunt, event->user_key, variant, entry, out);
     uint64_t ttl_ns = rules->user_ttl_ns;
     if (out->kind == OUTCOME_award) {
         name_award(rules, hunt, event, out);

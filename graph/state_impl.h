@@ -47,19 +47,28 @@ static inline void state_number(struct partition *partition, struct verdict *ver
     partition->last_ns = verdict->receive_ns;
 }
 
-/* state_progress_key names a user's progress in a hunt. */
-struct hash128 state_progress_key(const struct rules_hunt *hunt, struct hash128 user_key);
+/* state_progress_key names a user's progress in a hunt: another kind of hunt under the same name
+ * has no use for the old one's. */
+static inline struct hash128 state_progress_key(const struct rules_hunt *hunt,
+                                                struct hash128 user_key)
+{
+    return progress_key(user_key, hunt->key + (uint64_t)hunt->kind);
+}
 
 /* state_bars returns whether what the entry has won, or had until it was revoked, keeps the user
  * out of the hunt. */
-bool state_bars(const struct rules_hunt *hunt, const struct progress_entry *entry, uint64_t now_ns);
+static inline bool state_bars(const struct rules_hunt *hunt, const struct progress_entry *entry,
+                              uint64_t now_ns)
+{
+    return entry->won_ns && (hunt->once || now_ns - entry->won_ns < hunt->cooldown_ns);
+}
 
 /* state_win makes an entry one of a user who has won, and returns how long it must be kept. */
 uint64_t state_win(const struct rules *rules, const struct rules_hunt *hunt,
                    struct progress_entry *entry, const struct outcome *out);
 
 /* state_assign says which variant of its hunt an entry is in: the one that it had, when there still
- * is one of that name, else the one that the weights give. */
+ * is one of that name, else the one that the weights give.  The hunt has variants. */
 void state_assign(const struct rules *rules, const struct rules_hunt *hunt, struct hash128 user_key,
                   uint16_t had, struct progress_entry *entry, struct outcome *out);
 
