@@ -192,7 +192,9 @@ static void refuse(struct control_response *response, const struct correction *c
                     conflict ? "key_conflict" : refusal_name(refusal), next_of(refusal, c, next),
                     "%s of user '%.64s' in hunt '%.64s'%s%.64s%s: %s",
                     correction_kind_name(c->kind), c->user, c->hunt, c->tile[0] ? ", tile '" : "",
-                    c->tile, c->tile[0] ? "'" : "", refusal_help(refusal));
+                    c->tile, c->tile[0] ? "'" : "",
+                    conflict ? "the key belongs to a correction that says something else"
+                             : refusal_help(refusal));
     json_t *told = correction_tell(c, &answer->outcome, conflict ? 0 : seq);
     json_object_set_new(response->body, "result", told);
 }

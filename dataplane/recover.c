@@ -35,9 +35,9 @@ static void take_outcome(struct rebuild *rebuild, struct state *state, const str
 {
     struct outcome_view view;
     bool good = outcome_decode(record_body(record), record->body_len, &view) == 0;
-    if (good && view.outcome.kind == OUTCOME_duplicate)
+    if (good && view.outcome.kind == OUTCOME_duplicate) {
         state_pass(state, record->partition, record->seq, record->receive_ns);
-    else if (record->seq > state_seq(state, record->partition)) {
+    } else if (record->seq > state_seq(state, record->partition)) {
         rebuild->result->differences++;
         state_pass(state, record->partition, record->seq, record->receive_ns);
     } else if (is_of_correction(rebuild, record) &&
@@ -47,7 +47,7 @@ static void take_outcome(struct rebuild *rebuild, struct state *state, const str
 }
 
 static int take_correction(struct rebuild *rebuild, struct state *state,
-                           const struct record *record)
+                           const struct record *record, bool elsewhere)
 {
     struct correction correction;
     struct verdict verdict;
@@ -61,8 +61,10 @@ static int take_correction(struct rebuild *rebuild, struct state *state,
                  record->partition, (unsigned long long)record->seq);
         return -1;
     }
-    if (verdict.seq != record->seq || verdict.result != RESULT_ACCEPTED)
+    if (elsewhere || verdict.seq != record->seq || verdict.result != RESULT_ACCEPTED)
         rebuild->result->differences++;
+    if (state_seq(state, record->partition) < record->seq)
+        state_pass(state, record->partition, record->seq, record->receive_ns);
     rebuild->result->corrections++;
     rebuild->partition = record->partition;
     rebuild->seq = record->seq + 1;
@@ -81,13 +83,13 @@ static int take_record(struct rebuild *rebuild, const struct record *record)
         take_outcome(rebuild, state, record);
         return 0;
     }
-    if (record->kind == RECORD_CORRECTION)
-        return take_correction(rebuild, state, record);
     /* Records are dense: where the state is elsewhere, it made another number of outcomes than
      * there are.  The journal's numbers hold, for what comes next follows them. */
     bool elsewhere = state_seq(state, record->partition) + 1 != record->seq;
     if (elsewhere)
         state_pass(state, record->partition, record->seq - 1, 0);
+    if (record->kind == RECORD_CORRECTION)
+        return take_correction(rebuild, state, record, elsewhere);
     if (replay_apply(&rebuild->replay, record, false, state, &event, &verdict, outcomes))
         return -1;
     rebuild->result->events++;

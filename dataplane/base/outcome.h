@@ -38,7 +38,7 @@ enum outcome_kind {
 };
 
 /* Written to journals: append, never reorder.  A refusal without a meaning is not given: the events
- * of a user who has won are visits with OUTCOME_DONE. */
+ * of a user who has won are visits with OUTCOME_DONE, and what conflicts is not journaled. */
 #define REFUSAL_LIST(REFUSAL)                                                                      \
     REFUSAL(none, "not refused")                                                                   \
     REFUSAL(window, "the event's time is outside the hunt's starts and ends")                      \
@@ -53,7 +53,7 @@ enum outcome_kind {
     REFUSAL(not_won, "there is no award, or no claim, that could be taken back")                   \
     REFUSAL(superseded, "it was undone before, or what it left no longer stands")                  \
     REFUSAL(unknown_correction, "no correction of this id has changed anything")                   \
-    REFUSAL(conflict, "the id belongs to a correction that says something else")
+    REFUSAL(conflict, "")
 
 enum refusal {
 #define REFUSAL_ENUM(name, help) REFUSAL_##name,
