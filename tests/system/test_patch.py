@@ -293,6 +293,26 @@ def test_only_an_admin_may(hunt):
     assert hunt.status()["usage"]["corrections_used"] == 0
 
 
+@pytest.mark.skipif(os.cpu_count() < 2, reason="two shards need two cores")
+def test_every_shard_is_asked_and_another_number_of_them_knows_the_same(make):
+    trove = make(HUNTS)
+    (trove.dir / "c.tsv").write_text("A\tB\t1\nB\tC\t1\n")
+    text = trove.config.read_text().replace("CATALOG", str(trove.dir / "c.tsv"))
+    trove.config.write_text(text.replace("limits:", "lcores: [{core: 0, run: [rx, shard]}, {core: 1, run: [shard]}]\nlimits:"))
+    trove.start()
+    given = [grant(trove, f"u-{i}") for i in range(12)]
+    assert {int(c["seq"].split(":")[0]) % 2 for c in given} == {0, 1}
+    assert all(grant(trove, "somebody", "--id", c["id"], status=1)["code"] == "key_conflict" for c in given)
+    assert all(patch(trove, "undo", c["id"])["award"] == c["award"] for c in given[:6])
+    trove.kill()
+    trove.config.write_text(text)
+    trove.start()
+    assert " 0 differences" in trove.log.read_text()
+    assert all(patch(trove, "undo", c["id"])["award"] == c["award"] for c in given[6:])
+    assert all(patch(trove, "undo", c["id"], status=1)["code"] == "superseded" for c in given)
+    assert trove.status()["usage"]["corrections_used"] == 36
+
+
 def test_a_limit_below_what_was_corrected_stops_the_start(hunt):
     for _ in range(25):
         revoke(hunt, "ann", status=1)
