@@ -5,19 +5,19 @@
 
 #include "graph/mix.h"
 
-#define LIVE_BUCKETS 33u   /* a bucket older than the window holds nothing that counts */
-#define BUCKET_MAX   8191u /* numbers 1 to 8191, then 1 again */
-#define BUCKET_BITS  13
-#define SEQ_BITS     33
+#define LIVE_BUCKETS 33u /* a bucket older than the window holds nothing that counts */
+#define BUCKET_BITS  18
+#define BUCKET_MAX   ((1u << BUCKET_BITS) - 1) /* numbers 1 to this, then 1 again */
+#define SEQ_BITS     28
 #define SEQ_MAX      ((1ull << SEQ_BITS) - 1)
 #define TAG_BITS     18
 #define SEARCH_MAX   256u /* lines looked at for a free slot */
 #define STEPS        32u  /* runs into which a limit of ids is cut */
 #define RUNS_FULL    64u  /* from there on only a new bucket begins a run */
 
-/* A slot dies 33 buckets after it was written and must be wiped before 8191 - 33 have passed; a
- * turn of the hand takes this many buckets. */
-#define TURN 7936u
+/* A slot dies 33 buckets after it was written and must be wiped before BUCKET_MAX - 33 have passed;
+ * a turn of the hand takes this many buckets. */
+#define TURN 262000u
 static_assert(LIVE_BUCKETS + TURN + LIVE_BUCKETS < BUCKET_MAX, "no slot may look young again");
 static_assert(TAG_BITS + SEQ_BITS + BUCKET_BITS == 64, "a word");
 static_assert(LIVE_BUCKETS < DEDUPE_BUCKETS, "the ring holds every live bucket");

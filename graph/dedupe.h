@@ -7,7 +7,7 @@
  * least DEDUPE_LINES_MIN lines over all partitions, identity is compared on 97 bits or more.
  *
  * A slot is free again when its bucket is older than the window: ids stay at least the window and
- * at most 1/32 longer.  Nothing sweeps for that; but as bucket numbers are 13 bits and come round
+ * at most 1/32 longer.  Nothing sweeps for that; but as bucket numbers are 18 bits and come round
  * again, each new bucket wipes a small part of the table, so that no slot gets old enough to look
  * young.
  *
@@ -38,7 +38,7 @@
 
 struct dedupe_slot {
     uint64_t key;
-    uint64_t rest; /* 18 bits of key, 33 of sequence, 13 of time bucket (0: empty) */
+    uint64_t rest; /* 18 bits of key, 28 of sequence, 18 of time bucket (0: empty) */
 };
 
 struct dedupe_line {
@@ -99,7 +99,7 @@ void dedupe_init(struct dedupe *dedupe, struct arena *arena, uint32_t limit, uin
 void dedupe_prefetch(const struct dedupe *dedupe, struct hash128 key);
 
 /* dedupe_find returns whether key came within the window before now_ns, and then the sequence that
- * it came with (0 when that is not known: 2^33 records later in the same time bucket). */
+ * it came with (0 when that is not known: 2^28 records later in the same time bucket). */
 bool dedupe_find(const struct dedupe *dedupe, struct hash128 key, uint64_t now_ns,
                  uint64_t *first_seq);
 

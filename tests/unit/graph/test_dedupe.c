@@ -368,6 +368,18 @@ static void an_id_takes_at_most_twenty_bytes(void **state)
     assert_true(bytes <= ids * 20);
 }
 
+/* However long nothing came, and at the most ids that a partition is meant for. */
+static void an_insert_wipes_a_small_part_of_the_table(void **state)
+{
+    (void)state;
+    struct table t = make(1000000);
+    assert_true(insert(&t.dedupe, 1, T0, 1));
+    uint32_t hand = t.dedupe.hand;
+    assert_true(insert(&t.dedupe, 2, T0 + 100 * WINDOW, 2));
+    assert_in_range(t.dedupe.hand - hand, 33, 100);
+    free(t.memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +393,7 @@ int main(void)
         cmocka_unit_test(where_no_place_can_be_freed_the_oldest_of_the_two_lines_leaves),
         cmocka_unit_test(what_is_forgotten_is_not_known_and_leaves_its_room),
         cmocka_unit_test(an_id_takes_at_most_twenty_bytes),
+        cmocka_unit_test(an_insert_wipes_a_small_part_of_the_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
