@@ -4,8 +4,6 @@
 #include "dataplane/base/clock.h"
 #include "graph/mix.h"
 
-#define RECLAIM_MAX 32u /* dead entries taken back at once */
-
 static uint32_t seconds(uint64_t ns)
 {
     uint64_t s = ns / NS_PER_S;
@@ -26,22 +24,21 @@ static uint32_t line_count_for(uint32_t limit)
 
 size_t progress_footprint(uint32_t limit)
 {
-    return arena_round(limit * sizeof(struct progress_entry), 128) +
-           arena_round(limit * sizeof(uint32_t), 64) +
-           line_count_for(limit) * sizeof(struct progress_line) + (size_t)3 * 128;
+    return arena_round(limit * sizeof(struct progress_entry), 128) + expiry_footprint(limit) +
+           line_count_for(limit) * sizeof(struct progress_line) + (size_t)2 * 128;
 }
 
 void progress_init(struct progress *p, struct arena *arena, uint32_t limit)
 {
     *p = (struct progress){
         .pool = arena_alloc(arena, limit * sizeof *p->pool, 128),
-        .expires_s = arena_alloc(arena, limit * sizeof *p->expires_s, 64),
         .lines = arena_alloc(arena, line_count_for(limit) * sizeof *p->lines, 64),
         .line_count = line_count_for(limit),
         .limit = limit,
         .free = PROGRESS_NONE,
     };
-    assert(p->pool && p->expires_s && p->lines);
+    assert(p->pool && p->lines);
+    expiry_init(&p->expiry, arena, limit);
 }
 
 static void lines_of(const struct progress *p, uint64_t key_lo, uint32_t lines[2])
@@ -68,7 +65,7 @@ void progress_prefetch_entry(const struct progress *p, struct hash128 key)
             if (refs[j].tag != (uint32_t)key.hi || !refs[j].place)
                 continue;
             uint32_t place = refs[j].place - 1;
-            __builtin_prefetch(&p->expires_s[place]);
+            __builtin_prefetch(&p->expiry.levels[0][place]);
             __builtin_prefetch(&p->pool[place]);
             __builtin_prefetch((const uint8_t *)&p->pool[place] + 64);
             return;
@@ -96,7 +93,8 @@ static uint32_t find(const struct progress *p, struct hash128 key)
 
 static bool dead(const struct progress *p, uint32_t place, uint32_t now_s)
 {
-    return p->expires_s[place] != PROGRESS_FOREVER && p->expires_s[place] <= now_s;
+    uint32_t expires_s = expiry_get(&p->expiry, place);
+    return expires_s != PROGRESS_FOREVER && expires_s <= now_s;
 }
 
 uint32_t progress_find(const struct progress *p, struct hash128 key, uint64_t now_ns)
@@ -145,6 +143,7 @@ static void put_back(struct progress *p, uint32_t place)
 {
     p->pool[place].key_hi = p->free;
     p->free = place;
+    expiry_set(&p->expiry, place, PROGRESS_FOREVER);
     __atomic_store_n(&p->used, p->used - 1, __ATOMIC_RELAXED);
 }
 
@@ -154,30 +153,13 @@ void progress_release(struct progress *p, uint32_t place)
     put_back(p, place);
 }
 
-/* reclaim takes dead entries back.  Every entry is in use when it is called. */
-static __attribute__((noinline)) void reclaim(struct progress *p, uint32_t now_s)
-{
-    if (now_s < p->wake_s)
-        return;
-    uint32_t taken = 0, next_s = PROGRESS_FOREVER;
-    for (uint32_t i = 0; i < p->limit && taken < RECLAIM_MAX; i++) {
-        uint32_t place = p->hand;
-        p->hand = p->hand + 1 < p->limit ? p->hand + 1 : 0;
-        if (dead(p, place, now_s)) {
-            progress_release(p, place);
-            taken++;
-        } else if (p->expires_s[place] < next_s) {
-            next_s = p->expires_s[place];
-        }
-    }
-    if (!taken)
-        p->wake_s = next_s;
-}
-
 static uint32_t take(struct progress *p, uint32_t now_s)
 {
-    if (p->free == PROGRESS_NONE && p->fresh == p->limit)
-        reclaim(p, now_s);
+    if (p->free == PROGRESS_NONE && p->fresh == p->limit) {
+        uint32_t old = expiry_find_dead(&p->expiry, now_s);
+        if (old != EXPIRY_NONE)
+            progress_release(p, old);
+    }
     uint32_t place = p->free;
     if (place != PROGRESS_NONE)
         p->free = p->pool[place].key_hi;
@@ -205,16 +187,8 @@ uint32_t progress_reserve(struct progress *p, struct hash128 key, uint64_t now_n
     p->pool[place].key_lo = key.lo;
     p->pool[place].key_hi = (uint32_t)(key.hi >> 32);
     progress_clear(&p->pool[place]);
-    p->expires_s[place] = PROGRESS_FOREVER;
     *ref = (struct progress_ref){.tag = (uint32_t)key.hi, .place = place + 1};
     return place;
-}
-
-static void expire(struct progress *p, uint32_t place, uint32_t expires_s)
-{
-    p->expires_s[place] = expires_s;
-    if (expires_s < p->wake_s)
-        p->wake_s = expires_s;
 }
 
 void progress_touch(struct progress *p, uint32_t place, uint64_t now_ns, uint64_t ttl_ns)
@@ -226,7 +200,7 @@ void progress_touch(struct progress *p, uint32_t place, uint64_t now_ns, uint64_
             until_ns = UINT64_MAX;
         expires_s = seconds(until_ns) + (until_ns % NS_PER_S != 0);
     }
-    expire(p, place, expires_s);
+    expiry_set(&p->expiry, place, expires_s);
 }
 
 void progress_restore(struct progress *p, uint32_t place, const struct progress_entry *held,
@@ -234,7 +208,7 @@ void progress_restore(struct progress *p, uint32_t place, const struct progress_
 {
     size_t keep = offsetof(struct progress_entry, count);
     memcpy((uint8_t *)&p->pool[place] + keep, (const uint8_t *)held + keep, sizeof *held - keep);
-    expire(p, place, expires_s);
+    expiry_set(&p->expiry, place, expires_s);
 }
 
 uint64_t progress_hash(const struct progress *p, uint64_t now_ns, const struct hash_key *key)
@@ -246,7 +220,7 @@ uint64_t progress_hash(const struct progress *p, uint64_t now_ns, const struct h
             if (!ref.place || dead(p, ref.place - 1, seconds(now_ns)))
                 continue;
             uint64_t h = hash64(key, &p->pool[ref.place - 1], sizeof p->pool[0]);
-            sum += mix64(h ^ (uint64_t)ref.tag << 32 ^ p->expires_s[ref.place - 1]);
+            sum += mix64(h ^ (uint64_t)ref.tag << 32 ^ expiry_get(&p->expiry, ref.place - 1));
         }
     }
     return sum;

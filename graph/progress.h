@@ -22,9 +22,10 @@
 #include "dataplane/base/arena.h"
 #include "dataplane/base/hash.h"
 #include "dataplane/base/outcome.h"
+#include "graph/expiry.h"
 
 #define PROGRESS_NONE       UINT32_MAX
-#define PROGRESS_FOREVER    UINT32_MAX /* expires never */
+#define PROGRESS_FOREVER    EXPIRY_NEVER
 #define PROGRESS_RECENT_MAX 16
 #define PROGRESS_LINE_SLOTS 8
 
@@ -74,15 +75,13 @@ struct progress_line {
 
 struct progress {
     struct progress_entry *pool;
-    uint32_t *expires_s; /* of each entry: the first second in which it is dead */
+    struct expiry expiry; /* of each entry in use: the first second in which it is dead */
     struct progress_line *lines;
     uint32_t line_count;
     uint32_t limit;
-    uint32_t fresh;  /* entries from here on were never used */
-    uint32_t free;   /* list of free entries, by place, PROGRESS_NONE at its end */
-    uint32_t used;   /* entries taken, dead ones that were not yet taken back included */
-    uint32_t hand;   /* where to look for dead entries next */
-    uint32_t wake_s; /* no entry dies before this second, once a whole turn found none */
+    uint32_t fresh; /* entries from here on were never used */
+    uint32_t free;  /* list of free entries, by place, PROGRESS_NONE at its end */
+    uint32_t used;  /* entries taken, dead ones that were not yet taken back included */
 };
 
 /* progress_key joins a user's hash with a hunt's. */
@@ -121,7 +120,7 @@ void progress_restore(struct progress *progress, uint32_t place, const struct pr
 
 static inline uint32_t progress_expires(const struct progress *progress, uint32_t place)
 {
-    return progress->expires_s[place];
+    return expiry_get(&progress->expiry, place);
 }
 
 static inline struct progress_entry *progress_entry(const struct progress *progress, uint32_t place)
