@@ -201,6 +201,43 @@ static void check_sinks(struct reader *r, const struct yaml_node *map, const str
                          conf->sinks[j].place.line);
 }
 
+static uint32_t weight_of(const struct conf_hunt *hunt)
+{
+    if (hunt->kind == CONF_TILES)
+        return 0;
+    if (hunt->kind == CONF_BASKET)
+        return hunt->budget;
+    return (hunt->budget + CONF_TRAIL_EDGES - 1) / CONF_TRAIL_EDGES;
+}
+
+/* Every event is bounded, whatever listens to it: the budgets of a type's hunts are added up, and
+ * the first one that is too much is told. */
+static void check_budgets(struct reader *r, const struct yaml_node *map, const struct conf *conf)
+{
+    const struct yaml_node *list = yaml_find(map, "hunts");
+    bool told = false;
+    for (uint32_t type = 0; type < conf->events.type_count && !told; type++) {
+        const struct yaml_node *node = list ? list->first : NULL;
+        uint32_t sum = 0;
+        for (uint32_t i = 0; i < conf->hunt_count && node && !told; i++, node = node->next) {
+            const struct conf_hunt *hunt = &conf->hunts[i];
+            const struct yaml_node *budget = yaml_find(node, "budget");
+            if (!(hunt->types >> type & 1))
+                continue;
+            sum += weight_of(hunt);
+            told = sum > CONF_EVENT_EDGES_MAX;
+            if (told)
+                diag_add(r->diags, reader_at(r, budget ? budget : yaml_find(node, "name")),
+                         "conflict",
+                         "with hunt '%s' the budgets of hunts that listen to '%s' come to %u, and "
+                         "one event may visit at most %u edges (of a trail's, each %u count as "
+                         "one); lower a budget, or have a hunt listen to other types",
+                         hunt->name, conf->events.types[type].name, sum, CONF_EVENT_EDGES_MAX,
+                         CONF_TRAIL_EDGES);
+        }
+    }
+}
+
 /* A name that outcomes carry: what the host calls itself, when that is one. */
 static void set_host(struct conf *conf)
 {
@@ -220,4 +257,5 @@ void check_root(struct reader *r, const struct yaml_node *map, void *base)
     check_lcores(r, map, conf);
     check_paths(r, map, conf);
     check_sinks(r, map, conf);
+    check_budgets(r, map, conf);
 }

@@ -26,8 +26,12 @@
 #define CONF_LCORES_MAX 128
 #define CONF_TYPES_MAX  64
 #define CONF_HUNTS_MAX  64
-#define CONF_NODES_MAX  256 /* start and treasure items of a trail, each */
-#define CONF_SINKS_MAX  16
+/* What all hunts together may visit for one event of a type, so that none takes long: a basket's
+ * edges count whole, CONF_TRAIL_EDGES of a trail's as one. */
+#define CONF_EVENT_EDGES_MAX 1024
+#define CONF_TRAIL_EDGES     8
+#define CONF_NODES_MAX       256 /* start and treasure items of a trail, each */
+#define CONF_SINKS_MAX       16
 
 #define CONF_CATALOG_MAX ((size_t)1 << 30) /* bytes of a catalog's file */
 
@@ -177,7 +181,8 @@ struct conf_hunt {
 
     /* trail and basket */
     uint32_t max_fanout; /* strongest edges of a node that a walk looks at, [1, 1024] */
-    uint32_t budget;     /* edges an event may visit, [1, 4096] */
+    uint32_t budget;     /* edges an event may visit, [1, 4096]; basket: [1, CONF_EVENT_EDGES_MAX]
+                          */
     struct conf_place place;
 };
 

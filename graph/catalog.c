@@ -236,6 +236,13 @@ void catalog_prefetch_find(const struct catalog *catalog, uint64_t name_key)
     __builtin_prefetch(&catalog->index[name_key & catalog->index_mask]);
 }
 
+void catalog_prefetch_node(const struct catalog *catalog, uint32_t item)
+{
+    uint32_t i = item - catalog->first_item;
+    if (i < catalog->span)
+        __builtin_prefetch(catalog->offsets + i);
+}
+
 void catalog_prefetch(const struct catalog *catalog, uint32_t item)
 {
     uint32_t i = item - catalog->first_item;

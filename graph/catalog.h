@@ -43,9 +43,10 @@ uint32_t catalog_edges(const struct catalog *catalog, uint32_t item,
 /* catalog_strength returns the strength of the edge from -> to in [1, 65535], or 0 when there is
  * none. */
 uint16_t catalog_strength(const struct catalog *catalog, uint32_t from, uint32_t to);
-/* catalog_prefetch_find brings in what catalog_find will touch, catalog_prefetch what catalog_edges
- * will. */
+/* catalog_prefetch_find brings in what catalog_find will touch, catalog_prefetch_node what
+ * catalog_edges will, and then catalog_prefetch the edges. */
 void catalog_prefetch_find(const struct catalog *catalog, uint64_t name_key);
+void catalog_prefetch_node(const struct catalog *catalog, uint32_t item);
 void catalog_prefetch(const struct catalog *catalog, uint32_t item);
 
 /* catalog_hash is of the content alone: the same edges give the same hash on every host, in

@@ -157,7 +157,7 @@ static void build_hunt(struct build *build, uint32_t index)
     assert(from->kind == CONF_TRAIL ? from->max_depth < OUTCOME_ITEMS_MAX
                                     : from->max_depth <= 4 && from->recent <= 16 &&
                                           from->basket_items <= 16 && from->decay <= 1u << 16);
-    assert(from->budget <= 4096);
+    assert(from->kind != CONF_BASKET || from->budget <= CONF_EVENT_EDGES_MAX);
     *hunt = (struct rules_hunt){
         .key = hash64(&build->rules->key, from->name, strlen(from->name)),
         .kind = from->kind,

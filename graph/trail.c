@@ -49,6 +49,10 @@ static int parent_of(const struct rules_hunt *hunt, const struct progress_entry 
 {
     uint32_t left = hunt->budget;
     int parent = -1;
+    for (uint32_t i = 0; i < entry->count; i++)
+        catalog_prefetch_node(hunt->catalog, entry->trail.item[i]);
+    for (uint32_t i = 0; i < entry->count; i++)
+        catalog_prefetch(hunt->catalog, entry->trail.item[i]);
     for (uint32_t i = 0; i < entry->count && parent < 0; i++) {
         const struct catalog_edge *edges = NULL;
         uint32_t count = catalog_edges(hunt->catalog, entry->trail.item[i], &edges);

@@ -16,7 +16,8 @@
 #define HOP_MAX       ((1u << KEY_HOP_BITS) - 1)
 
 static_assert(WALK_SLOTS_MAX == 1u << KEY_SLOT_BITS, "a slot fits in a queue entry");
-static_assert(WALK_SLOTS_MAX > WALK_BUDGET_MAX + WALK_SOURCES_MAX, "probing ends");
+static_assert(WALK_SLOTS_MAX >= 4 * (WALK_BUDGET_MAX + WALK_SOURCES_MAX),
+              "three of four slots are free: hardly a probe meets another item");
 
 static uint64_t key_of(uint32_t energy, uint32_t item, uint32_t hop, uint32_t slot)
 {
@@ -35,31 +36,37 @@ static void queue_push(struct walk *w, uint64_t key)
     w->queue[at] = key;
 }
 
+/* queue_pop lets the hole that the highest leaves sink to the bottom, always on the side of the
+ * higher child, and the last entry rise from there: it belongs near the bottom, so hardly a branch
+ * is a surprise. */
 static uint64_t queue_pop(struct walk *w)
 {
-    uint64_t top = w->queue[0], last = w->queue[--w->queue_count];
+    uint64_t *queue = w->queue, top = queue[0], last = queue[--w->queue_count];
     uint32_t at = 0, count = w->queue_count;
+    queue[count] = 0; /* less than any entry, for a child that has no sibling */
     for (uint32_t child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count && w->queue[child + 1] > w->queue[child])
-            child++;
-        if (w->queue[child] <= last)
-            break;
-        w->queue[at] = w->queue[child];
+        child += queue[child + 1] > queue[child];
+        queue[at] = queue[child];
     }
-    w->queue[at] = last;
+    for (; at && queue[(at - 1) / 2] < last; at = (at - 1) / 2)
+        queue[at] = queue[(at - 1) / 2];
+    queue[at] = last;
     return top;
 }
 
 /* slot_of returns the slot of an item, new with nothing in it when the walk meets it first. */
 static uint32_t slot_of(struct walk *w, uint32_t item)
 {
+    uint64_t tag = (uint64_t)w->generation << 32 | item;
     uint32_t mask = (1u << w->slot_bits) - 1;
     uint32_t at = item * 0x9e3779b1u >> (32 - w->slot_bits);
-    for (; w->slots[at].generation == w->generation; at = (at + 1) & mask)
-        if (w->slots[at].item == item)
-            return at;
-    w->slots[at] = (struct walk_slot){.generation = w->generation, .item = item};
-    w->seen[w->seen_count++] = (uint16_t)at;
+    for (; w->slots[at].tag != tag; at = (at + 1) & mask) {
+        if (w->slots[at].tag >> 32 == w->generation)
+            continue;
+        w->slots[at] = (struct walk_slot){.tag = tag};
+        w->seen[w->seen_count++] = (uint16_t)at;
+        break;
+    }
     return at;
 }
 
@@ -67,7 +74,7 @@ static void begin(struct walk *w, uint32_t budget)
 {
     assert(budget <= WALK_BUDGET_MAX);
     w->slot_bits = 6;
-    while (w->slot_bits < KEY_SLOT_BITS && 1u << w->slot_bits < 2 * (budget + WALK_SOURCES_MAX))
+    while (1u << w->slot_bits < 4 * (budget + WALK_SOURCES_MAX))
         w->slot_bits++;
     w->seen_count = 0;
     w->queue_count = 0;
@@ -77,10 +84,17 @@ static void begin(struct walk *w, uint32_t budget)
     }
 }
 
-static void queue_item(struct walk *w, uint32_t slot, uint32_t energy, uint32_t hop)
+static uint32_t item_of(const struct walk *w, uint32_t slot)
+{
+    return (uint32_t)w->slots[slot].tag;
+}
+
+static void queue_item(struct walk *w, const struct catalog *catalog, uint32_t slot,
+                       uint32_t energy, uint32_t hop)
 {
     w->slots[slot].energy = energy;
-    queue_push(w, key_of(energy, w->slots[slot].item, hop, slot));
+    catalog_prefetch_node(catalog, item_of(w, slot));
+    queue_push(w, key_of(energy, item_of(w, slot), hop, slot));
 }
 
 /* expand passes an item's energy on along its edges. */
@@ -102,9 +116,8 @@ static void expand(struct walk *w, const struct rules_hunt *hunt, uint32_t item,
         uint32_t slot = slot_of(w, edges[i].to);
         w->slots[slot].score += share;
         /* What it was queued with before, and more, comes first anyway. */
-        if (further && share >= WALK_FLOOR && w->slots[slot].energy != WALK_EXPANDED &&
-            share >= w->slots[slot].energy)
-            queue_item(w, slot, share, hop + 1);
+        if (further && share >= WALK_FLOOR && share >= w->slots[slot].energy)
+            queue_item(w, hunt->catalog, slot, share, hop + 1);
     }
 }
 
@@ -115,7 +128,7 @@ static void tell_best(const struct walk *w, uint32_t want, struct walk_result *r
     uint32_t count = 0;
     for (uint32_t i = 0; i < w->seen_count; i++) {
         const struct walk_slot *slot = &w->slots[w->seen[i]];
-        uint64_t rank = (uint64_t)slot->score << 32 | (uint32_t)~slot->item;
+        uint64_t rank = (uint64_t)slot->score << 32 | (uint32_t)~slot->tag;
         if (!slot->score || (count == want && rank <= best[count - 1]))
             continue;
         uint32_t at = count < want ? count++ : count - 1;
@@ -137,18 +150,18 @@ void walk_run(struct walk *w, const struct rules_hunt *hunt, const uint32_t *sou
     *result = (struct walk_result){0};
     begin(w, hunt->budget);
     for (uint32_t i = 0; i < source_count; i++)
-        queue_item(w, slot_of(w, sources[i]), WALK_ONE, 0);
+        queue_item(w, hunt->catalog, slot_of(w, sources[i]), WALK_ONE, 0);
     while (w->queue_count && !result->stopped) {
         uint64_t key = queue_pop(w);
         if (w->queue_count)
-            catalog_prefetch(hunt->catalog, w->slots[w->queue[0] & (WALK_SLOTS_MAX - 1)].item);
+            catalog_prefetch(hunt->catalog, item_of(w, w->queue[0] & (WALK_SLOTS_MAX - 1)));
         struct walk_slot *slot = &w->slots[key & (WALK_SLOTS_MAX - 1)];
         if (slot->energy == WALK_EXPANDED)
             continue;
         slot->energy = WALK_EXPANDED;
         uint32_t hop = HOP_MAX - (uint32_t)(key >> KEY_SLOT_BITS & HOP_MAX);
         uint32_t energy = (uint32_t)(key >> (KEY_ITEM_BITS + KEY_HOP_BITS + KEY_SLOT_BITS));
-        expand(w, hunt, slot->item, energy, hop, result);
+        expand(w, hunt, (uint32_t)slot->tag, energy, hop, result);
     }
     if (hunt->basket_items)
         tell_best(w, hunt->basket_items, result);

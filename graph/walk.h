@@ -20,14 +20,13 @@
 
 #define WALK_ONE         (1u << 16)
 #define WALK_FLOOR       (WALK_ONE / 256)
-#define WALK_BUDGET_MAX  4096u
+#define WALK_BUDGET_MAX  CONF_EVENT_EDGES_MAX
 #define WALK_SOURCES_MAX 16u
 #define WALK_SLOTS_MAX   8192u
 #define WALK_BEST_MAX    16u
 
 struct walk_slot {
-    uint32_t generation;
-    uint32_t item;
+    uint64_t tag; /* the walk's generation and the item */
     uint32_t score;
     uint32_t energy; /* the highest that it was queued with; UINT32_MAX once expanded */
 };
@@ -38,7 +37,7 @@ struct walk {
     uint32_t seen_count;
     uint32_t queue_count;
     uint16_t seen[WALK_BUDGET_MAX + WALK_SOURCES_MAX];  /* slots in use */
-    uint64_t queue[WALK_BUDGET_MAX + WALK_SOURCES_MAX]; /* a binary heap */
+    uint64_t queue[WALK_BUDGET_MAX + WALK_SOURCES_MAX]; /* a binary heap, the highest first */
     struct walk_slot slots[WALK_SLOTS_MAX];
 };
 

@@ -65,7 +65,7 @@ class Hunt:
         trail = self.kind == "trail"
         self.max_depth = keys.get("max_depth", 8 if trail else 2)
         self.max_fanout = keys.get("max_fanout", 32 if trail else 8)
-        self.budget = keys.get("budget", 2000 if trail else 256)
+        self.budget = keys.get("budget", 640 if trail else 256)
         if trail:
             self.start = {dictionary[name.encode()] for name in keys["start"]}
             self.treasure = {dictionary[name.encode()] for name in keys["treasure"]}

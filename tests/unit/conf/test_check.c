@@ -184,6 +184,27 @@ static void hunts_make_sense(void **state)
                  "both requires and forbids 'item'");
 }
 
+static void the_hunts_of_a_type_are_bounded_together(void **state)
+{
+    (void)state;
+    assert_fault(MINIMAL "hunts:\n  - { " BASKET ", budget: 1000 }\n"
+                         "  - { " TRAIL ", budget: 200 }\n",
+                 "conflict", 12, 82,
+                 "with hunt 't' the budgets of hunts that listen to 'view' come to 1025, and one "
+                 "event may visit at most 1024 edges (of a trail's, each 8 count as one)");
+    assert_fault(MINIMAL "hunts:\n  - { " BASKET ", budget: 1000 }\n  - { " TRAIL " }\n",
+                 "conflict", 12, 13, "come to 1080");
+    assert_fault(MINIMAL "hunts:\n  - { " BASKET ", budget: 1025 }\n", "out_of_range", 11, 54,
+                 "from 1 to 1024");
+    conf_free(load_good(MINIMAL "hunts:\n  - { " BASKET ", budget: 1000 }\n"
+                                "  - { " TRAIL ", budget: 192 }\n"));
+    diag_list_fini(&diags);
+    conf_free(load_good(MINIMAL "    cart: {}\nhunts:\n  - { " BASKET
+                                ", types: view, budget: 1024 }\n"
+                                "  - { " TRAIL ", types: cart, budget: 4096 }\n"));
+    diag_list_fini(&diags);
+}
+
 #define TILES "name: t, kind: tiles, tiles: 100"
 
 static void tiles_are_claimed_by_who_can_and_while_they_are_remembered(void **state)
@@ -293,6 +314,7 @@ int main(void)
         cmocka_unit_test(sinks_and_ports_do_not_share),
         cmocka_unit_test(the_dedupe_window_covers_lateness),
         cmocka_unit_test(hunts_make_sense),
+        cmocka_unit_test(the_hunts_of_a_type_are_bounded_together),
         cmocka_unit_test(tiles_are_claimed_by_who_can_and_while_they_are_remembered),
         cmocka_unit_test(lcores_run_both_parts_somewhere),
         cmocka_unit_test(paths_fit_where_they_go),

@@ -63,7 +63,7 @@ static void the_two_kinds_of_hunt_have_defaults_of_their_own(void **state)
     assert_int_equal(trail->max_depth, 8);
     assert_int_equal(trail->min_step_ns, 1000000000);
     assert_int_equal(trail->max_fanout, 32);
-    assert_int_equal(trail->budget, 2000);
+    assert_int_equal(trail->budget, 640);
     assert_int_equal(basket->kind, CONF_BASKET);
     assert_int_equal(basket->recent, 8);
     assert_int_equal(basket->ttl_ns, 1800000000000);

@@ -26,7 +26,7 @@ static void a_hunt_has_the_keys_of_its_template(void **state)
     assert_string_equal(a->catalog, "/etc/trove/c.tsv");
     assert_int_equal(a->max_depth, 5);
     assert_string_equal(a->treasure[0], "B");
-    assert_int_equal(a->budget, 2000);
+    assert_int_equal(a->budget, 640);
     assert_int_equal(b->treasure_count, 1);
     assert_string_equal(b->treasure[0], "C");
     assert_string_equal(b->start[0], "A");

@@ -216,7 +216,7 @@ static void random_walks_agree_with_the_obvious_way(void **state)
         hunt->max_depth = 1 + graph % 4;
         hunt->basket_items = 1 + graph % 16;
         hunt->decay = graph % 3 ? 40000 : 65536;
-        hunt->budget = graph % 5 ? 150 : 4096;
+        hunt->budget = graph % 5 ? 150 : WALK_BUDGET_MAX;
         fixture_build(f);
         for (int i = 0; i < 50; i++) {
             uint32_t sources[4], count = 1 + (uint32_t)(mix64(++seed) % 4);
