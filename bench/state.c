@@ -1,7 +1,8 @@
 /* state.c - trove-state: what the state alone takes, on one core, with tables well beyond the
  * caches.
  *
- *   trove-state CORE [SCALE]     one JSON object a line; SCALE divides the tables' sizes
+ *   trove-state CORE [SCALE [PART]]     one JSON object a line; SCALE divides the tables' sizes;
+ *                                       PART: claims, dedupe, users, walks or worst alone
  *
  * Events are made outside the measured time, in bursts as a shard takes them: prefetched, then
  * applied.
@@ -19,7 +20,7 @@
 #include "graph/mix.h"
 #include "graph/state.h"
 
-#define BURST 32u
+#define BURST STATE_BURST_MAX
 #define T0    (1795209600ull * NS_PER_S)
 #define NODES 20000u
 #define EDGES 64u
@@ -35,7 +36,7 @@ struct bed {
     struct event events[BURST];
     char names[BURST][TILES_NAME_LEN + 1];
     uint64_t next_id;
-    struct histogram apply; /* of single events, where asked for */
+    struct histogram apply; /* of bursts, or of single events */
 };
 
 static struct outcome outcomes[STATE_OUTCOMES_MAX];
@@ -150,10 +151,7 @@ static void give_tile(struct bed *bed, struct event *event, uint32_t at, struct 
 static uint64_t apply_burst(struct bed *bed, enum outcome_kind expected, uint64_t *edges)
 {
     uint64_t start_ns = clock_monotonic_ns(), strange = 0;
-    for (uint32_t i = 0; i < BURST; i++)
-        state_prefetch_table(bed->state, bed->rules, &bed->events[i]);
-    for (uint32_t i = 0; i < BURST; i++)
-        state_prefetch_line(bed->state, bed->rules, &bed->events[i]);
+    state_prefetch(bed->state, bed->rules, bed->events, BURST);
     for (uint32_t i = 0; i < BURST; i++) {
         struct verdict verdict = state_apply(bed->state, bed->rules, &bed->events[i], outcomes);
         strange += verdict.result != RESULT_ACCEPTED ||
@@ -170,8 +168,9 @@ static double per_second(uint64_t count, uint64_t took_ns)
     return (double)count * NS_PER_S / (double)took_ns;
 }
 
-static void bench_claims(struct bed *bed)
+static void bench_claims(struct bed *bed, const char *catalog)
 {
+    (void)catalog;
     uint64_t count = 16000000 / scale / BURST * BURST, took_ns = 0, edges = 0;
     struct conf_hunt *hunt = bed_conf(bed, CONF_TILES);
     hunt->tiles = TILES_MAP_MAX;
@@ -186,14 +185,20 @@ static void bench_claims(struct bed *bed)
             struct tile tile = {now_ns / NS_PER_S, (uint32_t)((n + i) % TILES_MAP_MAX)};
             give_tile(bed, event, i, tile);
         }
-        took_ns += apply_burst(bed, OUTCOME_claim_granted, &edges);
+        uint64_t burst_ns = apply_burst(bed, OUTCOME_claim_granted, &edges);
+        took_ns += burst_ns;
+        histogram_record(&bed->apply, burst_ns);
     }
     figure("claims_per_s", per_second(count, took_ns), "1/s");
+    figure("claim_us_p50", (double)histogram_percentile(&bed->apply, 50) / 1000, "us");
+    figure("claim_us_p99", (double)histogram_percentile(&bed->apply, 99) / 1000, "us");
     bed_close(bed);
 }
 
-static void bench_dedupe(const struct hash_key *key)
+static void bench_dedupe(struct bed *bed, const char *catalog)
 {
+    (void)catalog;
+    (void)bed_conf(bed, CONF_TILES); /* for its key */
     static struct dedupe dedupe;
     struct arena arena;
     uint64_t count = 100000000 / scale / BURST * BURST, took_ns = 0, first;
@@ -206,7 +211,7 @@ static void bench_dedupe(const struct hash_key *key)
         struct dedupe_path path;
         uint64_t now_ns = T0 + n * 8;
         for (uint32_t i = 0; i < BURST; i++)
-            keys[i] = hash128(key, &(uint64_t){n + i}, 8);
+            keys[i] = hash128(&bed->key, &(uint64_t){n + i}, 8);
         uint64_t start_ns = clock_monotonic_ns();
         for (uint32_t i = 0; i < BURST; i++)
             dedupe_prefetch(&dedupe, keys[i]);
@@ -226,16 +231,16 @@ static void bench_dedupe(const struct hash_key *key)
     arena_close(&arena);
 }
 
-static void fill_walker(struct conf_hunt *hunt, const char *catalog, bool worst)
+static void fill_walker(struct conf_hunt *hunt, const char *catalog)
 {
-    hunt->recent = worst ? 16 : 8;
+    hunt->recent = 8;
     hunt->ttl_ns = 3600 * NS_PER_S;
-    hunt->basket_items = worst ? 16 : 3;
+    hunt->basket_items = 3;
     hunt->threshold = 1024u << 16;
-    hunt->decay = worst ? 1u << 16 : 1u << 15;
-    hunt->max_depth = worst ? 4 : 2;
-    hunt->max_fanout = worst ? 1024 : 8;
-    hunt->budget = worst ? 4096 : 256;
+    hunt->decay = 1u << 15;
+    hunt->max_depth = 2;
+    hunt->max_fanout = 8;
+    hunt->budget = 256;
     snprintf(hunt->catalog, sizeof hunt->catalog, "%s", catalog);
 }
 
@@ -277,7 +282,7 @@ static void bench_users(struct bed *bed, const char *catalog)
 static void bench_walks(struct bed *bed, const char *catalog)
 {
     uint64_t count = 2000000 / scale / BURST * BURST, took_ns = 0, edges = 0;
-    fill_walker(bed_conf(bed, CONF_BASKET), catalog, false);
+    fill_walker(bed_conf(bed, CONF_BASKET), catalog);
     bed_open(bed, (struct state_limits){.dedupe_capacity = 4000000, .users = 200000});
     for (uint64_t n = 0; n < count; n += BURST) {
         for (uint32_t i = 0; i < BURST; i++)
@@ -290,30 +295,124 @@ static void bench_walks(struct bed *bed, const char *catalog)
     bed_close(bed);
 }
 
-/* The heaviest event that a configuration allows: sixteen recent items, four hops, every budget at
- * its limit.  What the machine takes from the core meanwhile counts as well. */
-static void bench_worst(struct bed *bed, const char *catalog)
+/* ---- the dearest events that a configuration allows ---- */
+
+#define WORST_USERS 1000u
+#define WORST_STEPS 40u /* of each user, of which the last WORST_TAKEN are measured */
+#define WORST_TAKEN 20u
+
+static void worst_basket(struct conf_hunt *hunt, const char *catalog, uint32_t hunts)
 {
-    uint64_t edges = 0;
-    fill_walker(bed_conf(bed, CONF_BASKET), catalog, true);
-    bed_open(bed, (struct state_limits){.dedupe_capacity = 1000000, .users = 10000});
-    for (uint32_t n = 0; n < 20000; n++) {
-        struct event *event = next_event(bed, 0, n % 100, T0 + n * NS_PER_MS);
+    fill_walker(hunt, catalog);
+    hunt->recent = hunt->basket_items = 16;
+    hunt->decay = 1u << 16;
+    hunt->max_depth = 4;
+    hunt->max_fanout = hunts > 1 ? 8 : 1024;
+    hunt->budget = CONF_EVENT_EDGES_MAX / hunts;
+}
+
+static void worst_trail(struct conf_hunt *hunt, const char *catalog, uint32_t hunts)
+{
+    static char start[1][CONF_NAME_MAX + 1] = {"n0"}, treasure[1][CONF_NAME_MAX + 1] = {"n19999"};
+    uint32_t budget = CONF_EVENT_EDGES_MAX * CONF_TRAIL_EDGES / hunts;
+    hunt->start = start;
+    hunt->treasure = treasure;
+    hunt->start_count = hunt->treasure_count = 1;
+    hunt->max_depth = 16;
+    hunt->max_fanout = 1024;
+    hunt->budget = budget < 4096 ? budget : 4096;
+    snprintf(hunt->catalog, sizeof hunt->catalog, "%s", catalog);
+}
+
+static void worst_tiles(struct conf_hunt *hunt)
+{
+    hunt->tiles = TILES_MAP_MAX;
+    hunt->live = 1;
+    hunt->period_ns = NS_PER_S;
+    hunt->map_ttl_ns = 6 * (3600 * NS_PER_S);
+    strcpy(hunt->seed, "one for all");
+}
+
+static void worst_event(struct bed *bed, enum conf_hunt_kind kind, uint32_t n)
+{
+    uint32_t user = n % WORST_USERS, step = n / WORST_USERS;
+    uint64_t now_ns = T0 + n * NS_PER_MS;
+    struct event *event = next_event(bed, 0, user, now_ns);
+    if (kind == CONF_TILES)
+        give_tile(bed, event, 0, (struct tile){now_ns / NS_PER_S, n});
+    else if (kind == CONF_TRAIL) /* along the trail, then to where no edge leads */
+        give_item(bed, event, step < 17 ? step : 100 + (uint32_t)(mix64(n) % (NODES / 2)));
+    else
         give_item(bed, event, (uint32_t)(mix64(n) % NODES));
-        uint64_t start_ns = clock_monotonic_ns();
-        state_apply(bed->state, bed->rules, event, outcomes);
-        uint64_t took_ns = clock_monotonic_ns() - start_ns;
-        if (n >= 1600) {
-            histogram_record(&bed->apply, took_ns);
-            edges += outcomes[0].edge_count;
-        }
+}
+
+/* worst prints how long single events take.  Every hunt listens to every event, every budget is as
+ * high as conf allows, the user's state is full.  Nothing was prefetched.  What the machine takes
+ * from the core meanwhile counts as well. */
+static void worst(struct bed *bed, const char *catalog, enum conf_hunt_kind kind, uint32_t hunts,
+                  const char *name)
+{
+    char figures[64];
+    uint64_t edges = 0, taken = 0;
+    struct conf_hunt first = *bed_conf(bed, kind);
+    if (kind == CONF_BASKET)
+        worst_basket(&first, catalog, hunts);
+    else if (kind == CONF_TRAIL)
+        worst_trail(&first, catalog, hunts);
+    else
+        worst_tiles(&first);
+    bed->conf.hunt_count = hunts;
+    for (uint32_t i = 0; i < hunts; i++) {
+        bed->conf.hunts[i] = first;
+        snprintf(bed->conf.hunts[i].name, sizeof first.name, "hunt%u", i);
     }
-    figure("apply_worst_edges", (double)edges / (20000 - 1600), "1");
-    figure("apply_us_p50", (double)histogram_percentile(&bed->apply, 50) / 1000, "us");
-    figure("apply_us_p999", (double)histogram_percentile(&bed->apply, 99.9) / 1000, "us");
-    figure("apply_us_max", (double)histogram_percentile(&bed->apply, 100) / 1000, "us");
+    bed_open(bed, (struct state_limits){.dedupe_capacity = 1000000,
+                                        .users = 8 * WORST_USERS * CONF_HUNTS_MAX,
+                                        .claims = 4 * WORST_USERS * WORST_STEPS * hunts});
+    for (uint32_t n = 0; n < WORST_USERS * WORST_STEPS; n++) {
+        worst_event(bed, kind, n);
+        uint64_t start_ns = clock_monotonic_ns();
+        struct verdict verdict = state_apply(bed->state, bed->rules, &bed->events[0], outcomes);
+        uint64_t took_ns = clock_monotonic_ns() - start_ns;
+        need(verdict.outcome_count == hunts, "an event was not decided as planned");
+        if (n < WORST_USERS * (WORST_STEPS - WORST_TAKEN))
+            continue;
+        histogram_record(&bed->apply, took_ns);
+        taken++;
+        for (uint32_t i = 0; i < hunts; i++)
+            edges += outcomes[i].edge_count;
+    }
+    snprintf(figures, sizeof figures, "apply_worst_edges_%s", name);
+    figure(figures, (double)edges / (double)taken, "1");
+    static const struct {
+        const char *name;
+        double percentile;
+    } shown[] = {{"p50", 50}, {"p99", 99}, {"max", 100}};
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+        snprintf(figures, sizeof figures, "apply_worst_us_%s_%s", shown[i].name, name);
+        figure(figures, (double)histogram_percentile(&bed->apply, shown[i].percentile) / 1000,
+               "us");
+    }
     bed_close(bed);
 }
+
+static void bench_worst(struct bed *bed, const char *catalog)
+{
+    worst(bed, catalog, CONF_BASKET, 1, "basket");
+    worst(bed, catalog, CONF_BASKET, CONF_HUNTS_MAX, "baskets");
+    worst(bed, catalog, CONF_TRAIL, 1, "trail");
+    worst(bed, catalog, CONF_TRAIL, CONF_HUNTS_MAX, "trails");
+    worst(bed, catalog, CONF_TILES, CONF_HUNTS_MAX, "tiles");
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct bed *bed, const char *catalog);
+} parts[] = {{"claims", bench_claims},
+             {"dedupe", bench_dedupe},
+             {"users", bench_users},
+             {"walks", bench_walks},
+             {"worst", bench_worst}};
 
 int main(int argc, char **argv)
 {
@@ -323,8 +422,8 @@ int main(int argc, char **argv)
     unsigned long core = argc > 1 ? strtoul(argv[1], &end, 10) : 0;
     if (argc > 2)
         scale = strtoull(argv[2], NULL, 10);
-    if (argc < 2 || argc > 3 || *end || core >= CPU_SETSIZE || !scale || scale > 1000) {
-        fputs("usage: trove-state CORE [SCALE]\n", stderr);
+    if (argc < 2 || argc > 4 || *end || core >= CPU_SETSIZE || !scale || scale > 1000) {
+        fputs("usage: trove-state CORE [SCALE [PART]]\n", stderr);
         return 2;
     }
     cpu_set_t cores;
@@ -332,11 +431,9 @@ int main(int argc, char **argv)
     CPU_SET(core, &cores);
     need(!sched_setaffinity(0, sizeof cores, &cores), "there is no such core");
     write_catalog(catalog);
-    bench_claims(&bed);
-    bench_dedupe(&bed.key);
-    bench_users(&bed, catalog);
-    bench_walks(&bed, catalog);
-    bench_worst(&bed, catalog);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (argc < 4 || strcmp(argv[3], parts[i].name) == 0)
+            parts[i].run(&bed, catalog);
     unlink(catalog);
     return 0;
 }

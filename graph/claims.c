@@ -3,7 +3,7 @@
 
 #include "graph/mix.h"
 
-#define RECLAIM_MIN 4u /* dead places taken back for a new claim: more than it takes */
+#define RECLAIM_MORE 1u /* dead places taken back beyond those that new claims take */
 
 static uint32_t unit_of(uint64_t ns)
 {
@@ -45,9 +45,30 @@ void claims_init(struct claims *c, struct arena *arena, uint32_t limit)
         c->ends[i].first = CLAIMS_NONE;
 }
 
-void claims_prefetch(const struct claims *c, uint64_t series, uint64_t tile)
+/* next_dead returns the claim that is taken back next, or CLAIMS_NONE. */
+static uint32_t next_dead(const struct claims *c, uint64_t now_ns)
 {
-    __builtin_prefetch(head_of(c, series, tile));
+    return c->swept >= unit_of(now_ns) ? CLAIMS_NONE : c->ends[(c->swept + 1) % CLAIMS_UNITS].first;
+}
+
+void claims_prefetch_head(const struct claims *c, uint64_t series, uint64_t tile, uint64_t now_ns)
+{
+    uint32_t old = next_dead(c, now_ns);
+    __builtin_prefetch(head_of(c, series, tile), 1);
+    if (old != CLAIMS_NONE)
+        __builtin_prefetch(&c->pool[old], 1);
+}
+
+void claims_prefetch_place(const struct claims *c, uint64_t series, uint64_t tile, uint64_t now_ns)
+{
+    uint32_t first = *head_of(c, series, tile), old = next_dead(c, now_ns);
+    uint32_t place = c->free != CLAIMS_NONE ? c->free : c->fresh;
+    if (first != CLAIMS_NONE)
+        __builtin_prefetch(&c->pool[first]);
+    if (place < c->limit)
+        __builtin_prefetch(&c->pool[place], 1);
+    if (old != CLAIMS_NONE)
+        __builtin_prefetch(head_of(c, c->pool[old].series, c->pool[old].tile), 1);
 }
 
 /* find returns the place of a tile that is remembered at now_ns, or CLAIMS_NONE. */
@@ -111,7 +132,7 @@ static uint32_t reclaim(struct claims *c, uint32_t most, uint32_t now)
 
 bool claims_room(struct claims *c, uint32_t count, uint64_t now_ns)
 {
-    reclaim(c, count * RECLAIM_MIN, unit_of(now_ns));
+    reclaim(c, count + RECLAIM_MORE, unit_of(now_ns));
     return c->limit - c->used >= count;
 }
 

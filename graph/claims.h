@@ -51,7 +51,12 @@ struct claims {
 size_t claims_footprint(uint32_t limit);
 void claims_init(struct claims *claims, struct arena *arena, uint32_t limit);
 
-void claims_prefetch(const struct claims *claims, uint64_t series, uint64_t tile);
+/* claims_prefetch_head, then later claims_prefetch_place, bring in what claims_find, claims_room
+ * and claims_insert will touch. */
+void claims_prefetch_head(const struct claims *claims, uint64_t series, uint64_t tile,
+                          uint64_t now_ns);
+void claims_prefetch_place(const struct claims *claims, uint64_t series, uint64_t tile,
+                           uint64_t now_ns);
 
 /* claims_find returns the tag under which the tile was given away, while that is remembered at
  * now_ns; 0: nobody has it. */

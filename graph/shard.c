@@ -282,12 +282,10 @@ static void prefetch(const struct shard *shard)
 {
     for (uint32_t i = 0; i < shard->waiting_count; i++) {
         const struct event *event = &shard->waiting[i];
-        state_prefetch_table(shard->state, shard->rules, event);
         for (uint32_t at = 0; at < event->len && at < PREFETCH_BYTES; at += 64)
             __builtin_prefetch(event->bytes + at);
     }
-    for (uint32_t i = 0; i < shard->waiting_count; i++)
-        state_prefetch_line(shard->state, shard->rules, &shard->waiting[i]);
+    state_prefetch(shard->state, shard->rules, shard->waiting, shard->waiting_count);
 }
 
 /* take_burst pops from the next source that has events, as many as its answers have room for.

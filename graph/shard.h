@@ -24,7 +24,7 @@
 #include "graph/state.h"
 
 #define SHARD_SOURCES_MAX 64
-#define SHARD_BURST       32
+#define SHARD_BURST       STATE_BURST_MAX
 
 struct shard_counters {
     uint64_t accepted;

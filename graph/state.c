@@ -52,51 +52,85 @@ static const uint8_t *tile_name(const struct event *event, uint8_t decoded[TILES
     return decoded;
 }
 
+/* tile_of reads the tile that an event names. */
+static bool tile_of(const struct rules_hunt *hunt, const struct event *event, struct tile *tile)
+{
+    uint8_t decoded[TILES_NAME_LEN];
+    size_t len;
+    const uint8_t *name = tile_name(event, decoded, &len);
+    return tiles_parse(&hunt->tiles_key, hunt->tiles, name, len, tile);
+}
+
 static uint64_t tile_word(struct tile tile)
 {
     return tile.period * TILES_MAP_MAX + tile.index;
 }
 
-void state_prefetch_table(const struct state *state, const struct rules *rules,
-                          const struct event *event)
+/* lowest returns the lowest PREFETCH_HUNTS bits that are set. */
+static uint64_t lowest(uint64_t bits)
 {
-    if (event->reason != REASON_none)
-        return;
-    const struct partition *partition = state_partition(state, event->partition);
-    dedupe_prefetch(&partition->dedupe, event_dedupe_key(&rules->key, event));
-    const struct rules_type *type = rules_find_type(rules, event->type_key);
-    uint64_t hunts = type ? listening(rules, type, event) & ~rules->tile_hunts : 0;
-    for (int i = 0; hunts && i < PREFETCH_HUNTS; i++, hunts &= hunts - 1) {
+    uint64_t rest = bits;
+    for (int i = 0; i < PREFETCH_HUNTS; i++)
+        rest &= rest - (rest != 0);
+    return bits ^ rest;
+}
+
+/* prefetch_indexes brings in where the hunts' state is found, prefetch_entries then what is there.
+ */
+static void prefetch_indexes(const struct partition *partition, const struct rules *rules,
+                             const struct event *event, uint64_t hunts)
+{
+    for (; hunts; hunts &= hunts - 1) {
         const struct rules_hunt *hunt = &rules->hunts[__builtin_ctzll(hunts)];
-        progress_prefetch_index(&partition->progress, key_in(hunt, event));
-        catalog_prefetch_find(hunt->catalog, event->item_key);
+        struct tile tile;
+        if (hunt->kind != CONF_TILES) {
+            progress_prefetch_index(&partition->progress, key_in(hunt, event));
+            catalog_prefetch_find(hunt->catalog, event->item_key);
+        } else if (tile_of(hunt, event, &tile)) {
+            claims_prefetch_head(&partition->claims, hunt->series, tile_word(tile),
+                                 event->receive_ns);
+        }
     }
 }
 
-void state_prefetch_line(const struct state *state, const struct rules *rules,
-                         const struct event *event)
+static void prefetch_entries(const struct partition *partition, const struct rules *rules,
+                             const struct event *event, uint64_t hunts)
 {
-    if (event->reason != REASON_none)
-        return;
-    const struct partition *partition = state_partition(state, event->partition);
-    const struct rules_type *type = rules_find_type(rules, event->type_key);
-    uint64_t hunts = type ? listening(rules, type, event) : 0;
-    for (int i = 0; hunts && i < PREFETCH_HUNTS; i++, hunts &= hunts - 1) {
+    for (; hunts; hunts &= hunts - 1) {
         const struct rules_hunt *hunt = &rules->hunts[__builtin_ctzll(hunts)];
-        if (hunt->kind == CONF_TILES) {
-            uint8_t decoded[TILES_NAME_LEN];
-            struct tile tile;
-            size_t len;
-            const uint8_t *name = tile_name(event, decoded, &len);
-            if (tiles_parse(&hunt->tiles_key, hunt->tiles, name, len, &tile))
-                claims_prefetch(&partition->claims, hunt->series, tile_word(tile));
-            continue;
+        struct tile tile;
+        if (hunt->kind != CONF_TILES) {
+            progress_prefetch_entry(&partition->progress, key_in(hunt, event));
+            uint32_t item = catalog_find(hunt->catalog, event->item_key);
+            if (item != ITEM_NONE)
+                catalog_prefetch(hunt->catalog, item);
+        } else if (tile_of(hunt, event, &tile)) {
+            claims_prefetch_place(&partition->claims, hunt->series, tile_word(tile),
+                                  event->receive_ns);
         }
-        progress_prefetch_entry(&partition->progress, key_in(hunt, event));
-        uint32_t item = catalog_find(hunt->catalog, event->item_key);
-        if (item != ITEM_NONE)
-            catalog_prefetch(hunt->catalog, item);
     }
+}
+
+void state_prefetch(const struct state *state, const struct rules *rules,
+                    const struct event *events, uint32_t count)
+{
+    uint64_t hunts[STATE_BURST_MAX];
+    assert(count <= STATE_BURST_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct event *event = &events[i];
+        hunts[i] = 0;
+        if (event->reason != REASON_none)
+            continue;
+        const struct partition *partition = state_partition(state, event->partition);
+        const struct rules_type *type = rules_find_type(rules, event->type_key);
+        hunts[i] = type ? lowest(listening(rules, type, event)) : 0;
+        dedupe_prefetch(&partition->dedupe, event_dedupe_key(&rules->key, event));
+        prefetch_indexes(partition, rules, event, hunts[i]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (hunts[i])
+            prefetch_entries(state_partition(state, events[i].partition), rules, &events[i],
+                             hunts[i]);
 }
 
 /* ahead_of returns whether a client time is more than tolerance_ns after a receive time. */
@@ -368,6 +402,7 @@ static bool make_room(struct partition *partition, const struct event *event, ui
 static void grant(struct partition *partition, const struct rules *rules, const struct event *event,
                   uint64_t now_ns, const struct step *step, struct outcome *out)
 {
+    /* First: its words cannot be read back from behind stores that wait for memory. */
     name_award(rules, step->hunt, event, out);
     claims_insert(&partition->claims, step->hunt->series, step->tile.word, state_tag(out->award_id),
                   now_ns, step->tile.end_ns);
@@ -395,8 +430,12 @@ static void accept_event(struct state *state, struct partition *partition,
     struct dedupe_path path;
     uint64_t now_ns = verdict->receive_ns;
     uint32_t step_count = 0;
-    if (!(verdict->flags & RECORD_LATE))
+    if (!(verdict->flags & RECORD_LATE)) {
+        uint64_t rest = hunts ^ lowest(hunts);
+        prefetch_indexes(partition, rules, event, rest);
+        prefetch_entries(partition, rules, event, rest);
         step_count = plan_hunts(partition, rules, event, verdict, hunts, steps, out);
+    }
     if (!plan_id(partition, rules, event, key, now_ns, &path) ||
         !make_room(partition, event, now_ns, steps, step_count)) {
         *verdict = (struct verdict){.result = RESULT_REFUSED, .receive_ns = now_ns};

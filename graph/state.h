@@ -54,12 +54,12 @@ struct verdict {
 size_t state_footprint(const struct state_limits *limits);
 struct state *state_init(struct arena *arena, const struct state_limits *limits);
 
-/* state_prefetch_table, then some events later state_prefetch_line, bring in what state_apply will
- * touch. */
-void state_prefetch_table(const struct state *state, const struct rules *rules,
-                          const struct event *event);
-void state_prefetch_line(const struct state *state, const struct rules *rules,
-                         const struct event *event);
+/* state_prefetch brings in what state_apply will touch for a burst of events, in [0,
+ * STATE_BURST_MAX]: for all of them where their state is found, then for all of them what is there.
+ */
+#define STATE_BURST_MAX 32
+void state_prefetch(const struct state *state, const struct rules *rules,
+                    const struct event *events, uint32_t count);
 
 /* state_apply decides what an event means and changes the state accordingly.
  *
@@ -73,7 +73,8 @@ void state_prefetch_line(const struct state *state, const struct rules *rules,
  * only gets its sequence); one with EVENT_RECORDED was accepted when it came, so whatever the
  * window and the capacity are by now, it repeats nothing and there is room for its id.  Outcomes,
  * at most STATE_OUTCOMES_MAX, are written to out; each of them, and the event before them, takes
- * one sequence number. A walk is bounded by its hunt's budget, everything else by constants. */
+ * one sequence number. A walk is bounded by its hunt's budget (and conf bounds the sum over
+ * hunts), everything else by constants. */
 struct verdict state_apply(struct state *state, const struct rules *rules,
                            const struct event *event, struct outcome out[STATE_OUTCOMES_MAX]);
 

@@ -10,12 +10,18 @@
 #define SYMBOL_BITS  5
 #define CHECK_LEN    (CHECK_BITS / SYMBOL_BITS)
 #define BODY_LEN     ((PERIOD_BITS + INDEX_BITS) / SYMBOL_BITS)
+#define WORD_LEN     8 /* symbols that are read at once: 40 bits */
+#define TAIL_BITS    ((BODY_LEN - WORD_LEN) * SYMBOL_BITS)
+#define EACH(byte)   (0x0101010101010101u * (byte))
+#define PAIR(byte)   (0x0001000100010001u * (byte))
 #define LOW(bits)    ((1ull << (bits)) - 1)
 #define CHECK_DOMAIN 1u
 #define BODY_DOMAIN  2u
 
 static_assert(TILES_MAP_MAX <= 1u << INDEX_BITS, "an index fits");
 static_assert(CHECK_LEN + BODY_LEN == TILES_NAME_LEN, "a name is all symbols");
+static_assert(CHECK_LEN == WORD_LEN && BODY_LEN > WORD_LEN && BODY_LEN <= 2 * WORD_LEN,
+              "a name is two words and a part of one");
 
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
 
@@ -57,21 +63,23 @@ static void put(char *at, uint64_t value, unsigned symbols)
     }
 }
 
-/* get returns whether all of the symbols are base32. */
-static bool get(const uint8_t *at, unsigned symbols, uint64_t *value)
+/* word_of reads eight symbols, all at once: every byte of a word is one of them.  *wrong gets a bit
+ * where one is not base32's. */
+static uint64_t word_of(const uint8_t *symbols, uint64_t *wrong)
 {
-    *value = 0;
-    for (unsigned i = 0; i < symbols; i++) {
-        unsigned digit;
-        if (at[i] >= 'a' && at[i] <= 'z')
-            digit = at[i] - 'a';
-        else if (at[i] >= '2' && at[i] <= '7')
-            digit = at[i] - '2' + 26u;
-        else
-            return false;
-        *value = *value << SYMBOL_BITS | digit;
-    }
-    return true;
+    uint64_t x;
+    memcpy(&x, symbols, sizeof x);
+    x = __builtin_bswap64(x);
+    uint64_t letter = x >> 6 & EACH(1), digit = letter ^ EACH(1);
+    uint64_t value = (x | EACH(0x80)) - letter * 'a' - digit * '2';
+    *wrong |= x | ~value;
+    value &= EACH(0x7f);
+    *wrong |= ~(EACH(0x80) + letter * 25 + digit * 5 - value);
+    value += digit * 26;
+    /* Joined to pairs, then to pairs of those, then to one. */
+    value = (value & EACH(0x1f) & ~PAIR(0xff)) >> 3 | (value & PAIR(0x1f));
+    value = (value & 0x03ff000003ff0000) >> 6 | (value & 0x000003ff000003ff);
+    return value >> 32 << 20 | (value & LOW(20));
 }
 
 void tiles_name(const struct tiles_key *key, struct tile tile, char name[TILES_NAME_LEN + 1])
@@ -87,9 +95,12 @@ void tiles_name(const struct tiles_key *key, struct tile tile, char name[TILES_N
 bool tiles_parse(const struct tiles_key *key, uint32_t map_tiles, const uint8_t *name, size_t len,
                  struct tile *tile)
 {
-    uint64_t check, body;
-    if (len != TILES_NAME_LEN || !get(name, CHECK_LEN, &check) ||
-        !get(name + CHECK_LEN, BODY_LEN, &body))
+    if (len != TILES_NAME_LEN)
+        return false;
+    uint64_t wrong = 0, check = word_of(name, &wrong);
+    uint64_t body = word_of(name + CHECK_LEN, &wrong) << TAIL_BITS;
+    body |= word_of(name + TILES_NAME_LEN - WORD_LEN, &wrong) & LOW(TAIL_BITS);
+    if (wrong & EACH(0x80))
         return false;
     body ^= stream_of(key, check);
     tile->period = body >> INDEX_BITS;

@@ -72,6 +72,20 @@ static void claims_room_is_for_all_or_none(void **state)
     assert_true(claims_room(&claims, 10, T0 + 2 * HOUR));
 }
 
+/* Otherwise the first claim after a large map would pay for all of it. */
+static void a_claim_takes_back_as_many_places_as_it_needs_and_one_more(void **state)
+{
+    (void)state;
+    table(1000);
+    for (uint64_t i = 0; i < 1000; i++)
+        assert_true(add(i, T0, HOUR));
+    uint64_t now_ns = T0 + 2 * HOUR;
+    assert_true(claims_room(&claims, 1, now_ns));
+    assert_int_equal(claims.used, 998);
+    assert_true(claims_room(&claims, 64, now_ns));
+    assert_int_equal(claims.used, 998 - 65);
+}
+
 /* A model that remembers everything agrees, over months of claims of every length. */
 static void the_table_agrees_with_a_list_of_everything(void **state)
 {
@@ -357,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_claim_is_kept_to_its_end_and_little_longer),
         cmocka_unit_test(room_is_counted_by_who_is_alive),
         cmocka_unit_test(claims_room_is_for_all_or_none),
+        cmocka_unit_test(a_claim_takes_back_as_many_places_as_it_needs_and_one_more),
         cmocka_unit_test(the_table_agrees_with_a_list_of_everything),
         RULE(the_first_claim_wins_and_nobody_else),
         RULE(a_map_lives_for_its_periods_by_receive_time),
