@@ -30,6 +30,7 @@
  * edges count whole, CONF_TRAIL_EDGES of a trail's as one. */
 #define CONF_EVENT_EDGES_MAX 1024
 #define CONF_TRAIL_EDGES     8
+#define CONF_WALK_EDGES_MIN  32  /* of a basket: to begin a walk costs as much */
 #define CONF_NODES_MAX       256 /* start and treasure items of a trail, each */
 #define CONF_SINKS_MAX       16
 
@@ -181,8 +182,8 @@ struct conf_hunt {
 
     /* trail and basket */
     uint32_t max_fanout; /* strongest edges of a node that a walk looks at, [1, 1024] */
-    uint32_t budget;     /* edges an event may visit, [1, 4096]; basket: [1, CONF_EVENT_EDGES_MAX]
-                          */
+    uint32_t budget;     /* edges an event may visit, [1, 4096]; basket: [CONF_WALK_EDGES_MIN,
+                            CONF_EVENT_EDGES_MAX] */
     struct conf_place place;
 };
 

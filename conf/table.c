@@ -339,7 +339,7 @@ static const struct key hunt_keys[] = {
      .help =
          "edges that one event may visit; a search that needs more stops; an eighth of it counts "
          "towards the 1024 that hunts of one event type may have together"},
-    {"budget", KEY_NUMBER, KEY_HOT | KEY_BASKET, HUNT(budget), .min = 1,
+    {"budget", KEY_NUMBER, KEY_HOT | KEY_BASKET, HUNT(budget), .min = CONF_WALK_EDGES_MIN,
      .max = CONF_EVENT_EDGES_MAX, .fallback = "256",
      .help =
          "edges that one event may visit; a walk that needs more stops; hunts that listen to the "

@@ -32,8 +32,10 @@ def hunts(rng, text, count):
     for number in range(count):
         hunt = {"name": f"h{number}", "catalog": "c.tsv", "kind": rng.choice(["trail", "basket"]),
                 "max_fanout": rng.choice([1, 2, 5, 1024]), "budget": rng.choice([1, 7, 40, 1024 // count])}
-        if hunt["kind"] == "trail":
-            hunt["budget"] = {1024 // count: min(8 * (1024 // count), 4096)}.get(hunt["budget"], hunt["budget"])
+        if hunt["kind"] == "basket":
+            hunt["budget"] = max(hunt["budget"], 32)
+        elif hunt["budget"] > 40:
+            hunt["budget"] = min(8 * hunt["budget"], 4096)
         if rng.random() < 0.5:
             hunt["types"] = ["view", "note", "claim"][rng.randrange(2):][:rng.randrange(1, 4)] + ["bare", "tight"][:rng.randrange(3)]
         if rng.random() < 0.4:

@@ -195,7 +195,7 @@ static void the_hunts_of_a_type_are_bounded_together(void **state)
     assert_fault(MINIMAL "hunts:\n  - { " BASKET ", budget: 1000 }\n  - { " TRAIL " }\n",
                  "conflict", 12, 13, "come to 1080");
     assert_fault(MINIMAL "hunts:\n  - { " BASKET ", budget: 1025 }\n", "out_of_range", 11, 54,
-                 "from 1 to 1024");
+                 "from 32 to 1024");
     conf_free(load_good(MINIMAL "hunts:\n  - { " BASKET ", budget: 1000 }\n"
                                 "  - { " TRAIL ", budget: 192 }\n"));
     diag_list_fini(&diags);

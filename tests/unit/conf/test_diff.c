@@ -111,10 +111,10 @@ static void a_template_shows_in_the_hunts_that_use_it(void **state)
     assert_int_equal(line_count, 1);
     assert_string_equal(lines[0], "~ hunts.c.recent 5 -> 6 hot");
     assert_one(
-        FROM("budget: 9"),
+        FROM("budget: 90"),
         MINIMAL "hunts: [{ name: b, template: t, recent: 4 }]\n"
-                "templates: { t: { kind: basket, catalog: c.tsv, budget: 9 }, u: }\n",
-        "- hunts.c {template: t, kind: basket, catalog: /etc/trove/c.tsv, budget: 9} ->  hot");
+                "templates: { t: { kind: basket, catalog: c.tsv, budget: 90 }, u: }\n",
+        "- hunts.c {template: t, kind: basket, catalog: /etc/trove/c.tsv, budget: 90} ->  hot");
     assert_one(MINIMAL "hunts: [{ " BASKET ", variants: { a: 1 } }]\n",
                MINIMAL "hunts: [{ " BASKET ", variants: { a: 2, b: 1 } }]\n",
                "~ hunts.b.variants {a: 1} -> {a: 2, b: 1} hot");
