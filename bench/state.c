@@ -428,8 +428,8 @@ static void bench_worst(struct bed *bed, const char *catalog)
          users, 1000},
         {"trail", CONF_TRAIL, 1, false, NS_PER_MS, users, 1000},
         {"trails", CONF_TRAIL, CONF_HUNTS_MAX, false, NS_PER_MS, users, 1000},
-        {"begin", CONF_TRAIL, CONF_HUNTS_MAX, true, NS_PER_S, 512 * CONF_HUNTS_MAX, 1000},
-        {"tiles", CONF_TILES, CONF_HUNTS_MAX, false, NS_PER_S, 1000, 7400 * CONF_HUNTS_MAX},
+        {"begin", CONF_TRAIL, CONF_HUNTS_MAX, true, NS_PER_S, 512ull * CONF_HUNTS_MAX, 1000},
+        {"tiles", CONF_TILES, CONF_HUNTS_MAX, false, NS_PER_S, 1000, 7400ull * CONF_HUNTS_MAX},
     };
     double dearest[WORST_SHOWN] = {0};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)

@@ -51,7 +51,7 @@ static uint32_t least(const uint32_t *line)
 void expiry_set(struct expiry *e, uint32_t place, uint32_t second)
 {
     for (uint32_t level = 0;; level++) {
-        uint32_t *line = &e->levels[level][place / FAN * FAN];
+        uint32_t *line = &e->levels[level][place & ~(FAN - 1)];
         uint32_t before = least(line);
         e->levels[level][place] = second;
         second = least(line);
