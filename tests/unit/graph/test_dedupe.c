@@ -248,7 +248,7 @@ static void the_oldest_ids_leave_for_new_ones_and_each_is_counted(void **state)
         struct table again = make_lines(limit, t.dedupe.line_count + 1);
         struct queue *q = calloc(1, sizeof *q);
         uint64_t now = T0, seed = (uint64_t)run << 32, left = 0, inserted = 0, first;
-        for (uint64_t seq = 1; seq <= 4 * IDS; seq++) {
+        for (uint64_t seq = 1; seq <= 4ull * IDS; seq++) {
             now += mix64(++seed) % pace[run / 4];
             uint32_t id = (uint32_t)(mix64(++seed) % IDS);
             uint64_t tick = now / WIDTH;
