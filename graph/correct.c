@@ -237,8 +237,7 @@ static void act_on_progress(struct partition *partition, const struct rules *rul
     uint16_t variant = entry->variant;
     progress_clear(entry);
     entry->won_ns = entry->last_ns = now_ns;
-    if (subject->hunt->variant_count)
-        state_assign(rules, subject->hunt, subject->user_key, variant, entry, out);
+    state_assign(rules, subject->hunt, subject->user_key, variant, entry, out);
     progress_touch(progress, subject->place, now_ns, state_win(rules, subject->hunt, entry, out));
 }
 

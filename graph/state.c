@@ -311,6 +311,9 @@ static void name_award(const struct rules *rules, const struct rules_hunt *hunt,
 void state_assign(const struct rules *rules, const struct rules_hunt *hunt, struct hash128 user_key,
                   uint16_t had, struct progress_entry *entry, struct outcome *out)
 {
+    entry->variant = had;
+    if (!hunt->variant_count)
+        return;
     int variant = had ? rules_variant_of(hunt, had) : -1;
     out->assigned = variant < 0;
     if (variant < 0)
@@ -349,8 +352,7 @@ static void act(struct state *state, struct progress *progress, const struct rul
     } else if (!trail_step(hunt, entry, step->item, now_ns, out)) {
         return;
     }
-    if (hunt->variant_count)
-        state_assign(rules, hunt, event->user_key, variant, entry, out);
+    state_assign(rules, hunt, event->user_key, variant, entry, out);
     uint64_t ttl_ns = rules->user_ttl_ns;
     if (out->kind == OUTCOME_award) {
         name_award(rules, hunt, event, out);

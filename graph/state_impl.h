@@ -68,7 +68,8 @@ uint64_t state_win(const struct rules *rules, const struct rules_hunt *hunt,
                    struct progress_entry *entry, const struct outcome *out);
 
 /* state_assign says which variant of its hunt an entry is in: the one that it had, when there still
- * is one of that name, else the one that the weights give.  The hunt has variants. */
+ * is one of that name, else the one that the weights give.  While a hunt has no variants, what the
+ * entry had is kept for when they come back. */
 void state_assign(const struct rules *rules, const struct rules_hunt *hunt, struct hash128 user_key,
                   uint16_t had, struct progress_entry *entry, struct outcome *out);
 

@@ -120,6 +120,26 @@ static void a_user_who_wins_again_wins_in_the_same_variant(void **state)
     assert_int_equal(out[0].kind, OUTCOME_award);
 }
 
+static void a_win_while_a_hunt_has_no_variants_forgets_none(void **state)
+{
+    (void)state;
+    struct conf_hunt *hunt = give(0, 1);
+    hunt->once = false;
+    hunt->cooldown_ns = 10 * NS_PER_S;
+    fixture_build(f);
+    assert_string_equal(meet("u", "p", 1), "double");
+    meet("u", "q", 2);
+    assert_string_equal(meet("u", "z", 3), "double");
+    hunt->variant_count = 0;
+    fixture_build(f);
+    assert_null(meet("u", "p", 20)); /* begins anew */
+    assert_int_equal(out[0].depth, 1);
+    give(1, 0);
+    fixture_build(f);
+    assert_string_equal(meet("u", "q", 21), "double");
+    assert_false(out[0].assigned);
+}
+
 static void a_variant_that_is_gone_is_replaced(void **state)
 {
     (void)state;
@@ -172,6 +192,7 @@ int main(void)
         TEST(users_fall_in_variants_as_the_weights_say),
         TEST(who_was_assigned_stays_whatever_the_weights_become),
         TEST(a_user_who_wins_again_wins_in_the_same_variant),
+        TEST(a_win_while_a_hunt_has_no_variants_forgets_none),
         TEST(a_variant_that_is_gone_is_replaced),
         TEST(a_hunt_without_variants_leaves_no_trace),
         TEST(the_state_knows_the_variant),
