@@ -3,8 +3,9 @@
  *   apply CONFIG [SHARDS] <STREAM
  *
  * A line of the stream is RECEIVE_NS<TAB>EVENT, a backslash and any byte outside printable ASCII
- * written as \xHH; or the word `reset`, which forgets everything.  Every event gives one line; a
- * reset, and the end, one line for each partition that an event came to.
+ * written as \xHH; or `config FILE`, which takes up another configuration as a reload would; or the
+ * word `reset`, which forgets everything.  Every event gives one line; the end, one line with the
+ * hash of each partition that an event came to.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,14 +27,24 @@ static void print_text(const char *text, size_t len)
     fwrite(quoted, 1, n < 0 ? 0 : (size_t)n, stdout);
 }
 
+static void print_name(const char *name)
+{
+    if (name)
+        print_text(name, strlen(name));
+    else
+        printf("null");
+}
+
 static void print_outcome(const struct host *host, const struct outcome *o)
 {
+    const struct rules_hunt *hunt =
+        o->hunt == OUTCOME_NO_HUNT ? NULL : &host->rules->hunts[o->hunt];
     printf("{\"kind\":\"%s\",\"refusal\":\"%s\",\"flags\":%u,\"hunt\":", outcome_kind_name(o->kind),
            refusal_name(o->refusal), o->flags);
-    if (o->hunt == OUTCOME_NO_HUNT)
-        printf("null");
-    else
-        print_text(host->rules->hunts[o->hunt].name, strlen(host->rules->hunts[o->hunt].name));
+    print_name(hunt ? hunt->name : NULL);
+    printf(",\"variant\":");
+    print_name(hunt && o->variant ? hunt->variants[o->variant - 1].name : NULL);
+    printf(",\"assigned\":%s", o->assigned ? "true" : "false");
     printf(
         ",\"depth\":%u,\"score\":%u,\"edges\":%u,\"first_seq\":%llu,\"award\":\"%016llx%016llx\"",
         o->depth, o->score, o->edge_count, (unsigned long long)o->first_seq,
@@ -107,8 +118,10 @@ static int run(struct host *host)
     for (unsigned long number = 1; fgets(line, sizeof line, stdin); number++) {
         line[strcspn(line, "\n")] = '\0';
         if (strcmp(line, "reset") == 0) {
-            print_hashes(host);
             host_reset(host);
+        } else if (strncmp(line, "config ", 7) == 0) {
+            if (host_load(host, line + 7))
+                return 1;
         } else if (apply_line(host, line)) {
             fprintf(stderr, "error: line %lu is not RECEIVE_NS<TAB>EVENT\n", number);
             return 1;

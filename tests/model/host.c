@@ -50,20 +50,47 @@ void host_reset(struct host *host)
     }
 }
 
+/* Whether states made for one configuration serve another, as for a reload. */
+static bool same_sizes(const struct conf *a, const struct conf *b)
+{
+    return a->partitions == b->partitions &&
+           a->events.dedupe_capacity == b->events.dedupe_capacity &&
+           a->events.dedupe_window_ns == b->events.dedupe_window_ns &&
+           a->limits.users == b->limits.users && a->limits.claims == b->limits.claims &&
+           a->limits.corrections == b->limits.corrections &&
+           a->limits.items == b->limits.items;
+}
+
+int host_load(struct host *host, const char *file)
+{
+    struct diag_list diags = {0};
+    struct rules *rules = NULL;
+    struct conf *conf = conf_load_file(file, &diags);
+    if (conf && !host->items)
+        host->items = items_new(conf->limits.items);
+    if (conf && host->conf && !same_sizes(conf, host->conf))
+        fprintf(stderr, "error: %s needs a restart\n", file);
+    else if (conf && host->items)
+        rules = rules_build(conf, ++host->version, &host->key, host->items, &diags);
+    diag_print(&diags, stderr);
+    diag_list_fini(&diags);
+    if (!rules) {
+        conf_free(conf);
+        return -1;
+    }
+    rules_free(host->rules);
+    conf_free(host->conf);
+    host->rules = rules;
+    host->conf = conf;
+    return 0;
+}
+
 int host_open(struct host *host, const char *file, uint32_t shard_count)
 {
     static const uint8_t seed[HASH_SEED_BYTES] = "model";
-    struct diag_list diags = {0};
     *host = (struct host){.shard_count = shard_count};
     hash_key_init(&host->key, seed);
-    host->conf = conf_load_file(file, &diags);
-    if (host->conf)
-        host->items = items_new(host->conf->limits.items);
-    if (host->items)
-        host->rules = rules_build(host->conf, 1, &host->key, host->items, &diags);
-    diag_print(&diags, stderr);
-    diag_list_fini(&diags);
-    if (!host->rules) {
+    if (host_load(host, file)) {
         host_close(host);
         return -1;
     }

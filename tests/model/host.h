@@ -18,6 +18,7 @@ struct host {
     struct hash_key key;
     struct items *items;
     struct rules *rules;
+    uint32_t version; /* of the configuration */
     uint32_t shard_count;
     void *memory[HOST_SHARDS_MAX];
     struct state *states[HOST_SHARDS_MAX];
@@ -27,6 +28,10 @@ struct host {
  * Returns 0, or -1 with what is wrong told on stderr. */
 int host_open(struct host *host, const char *file, uint32_t shard_count);
 void host_close(struct host *host);
+
+/* host_load takes up another configuration, whose states are of the same sizes; what they hold
+ * stays. Returns 0, or -1 with what is wrong told on stderr and nothing changed. */
+int host_load(struct host *host, const char *file);
 
 /* host_reset forgets everything that was applied. */
 void host_reset(struct host *host);

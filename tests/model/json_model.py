@@ -260,7 +260,7 @@ def check_name(key, at, value):
 
 
 def parse_event(raw, event_bytes, event_depth):
-    """Returns the event's own keys as a dict, `other` telling of more; raises Fault."""
+    """Returns the event's own keys as a dict, `other` telling of more, with places of data and the last brace; raises Fault."""
     if len(raw) > event_bytes:
         raise Fault("too_large", event_bytes)
     text = Text(raw, event_depth)
@@ -275,7 +275,7 @@ def parse_event(raw, event_bytes, event_depth):
     if value[0] != "object":
         raise Fault("not_object", value_at)
     members, brace_at = value[1]
-    event = {"other": False}
+    event = {"other": False, "brace_at": brace_at}
     for name, key_at, at, held, _ in members:
         key = name.decode()
         if key not in OWN:
@@ -288,7 +288,7 @@ def parse_event(raw, event_bytes, event_depth):
         elif key == "time":
             event[key] = check_time(at, held)
         elif key == "data":
-            event[key] = held
+            event[key], event["data_at"] = held, at
         else:
             event[key] = check_name(key, at, held)
     for key in REQUIRED:

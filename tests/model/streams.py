@@ -3,70 +3,27 @@ import json
 import random
 import uuid
 
-MS, S = 10**6, 10**9
-T0 = 1795209600 * S  # 2026-11-20T12:00:00Z
+from configs import MS, S, T0, item
+from tiles_model import Names
+from trove_model import duration
 
-TYPES = {"view": {"require": ["item"]}, "note": {}, "claim": {"require": ["tile"], "forbid": ["item"]},
-         "bare": {"forbid": ["tile"]}, "tight": {"require": ["item"], "strict": True}}
-
-
-def item(number):
-    return f"i{number}"
-
-
-def catalog(rng, items, edges, weights=("1", "2", "0.333", "7.5", "100", "0.000000001", "1000000000")):
-    """A catalog's text, with comments, repeated edges and loops."""
-    lines = ["# made from a seed", ""]
-    for _ in range(edges):
-        lines.append(f"{item(rng.randrange(items))}\t{item(rng.randrange(items))}\t{rng.choice(weights)}")
-    return "\n".join(lines) + "\n"
-
-
-def named_items(text):
-    return sorted({name for line in text.splitlines() if line and line[0] != "#" for name in line.split("\t")[:2]})
-
-
-def hunts(rng, text, count):
-    """Hunts with every parameter somewhere between its edges."""
-    names, made = named_items(text), []
-    for number in range(count):
-        hunt = {"name": f"h{number}", "catalog": "c.tsv", "kind": rng.choice(["trail", "basket"]),
-                "max_fanout": rng.choice([1, 2, 5, 1024]), "budget": rng.choice([1, 7, 40, 1024 // count])}
-        if hunt["kind"] == "basket":
-            hunt["budget"] = max(hunt["budget"], 32)
-        elif hunt["budget"] > 40:
-            hunt["budget"] = min(8 * hunt["budget"], 4096)
-        if rng.random() < 0.5:
-            hunt["types"] = ["view", "note", "claim"][rng.randrange(2):][:rng.randrange(1, 4)] + ["bare", "tight"][:rng.randrange(3)]
-        if rng.random() < 0.4:
-            hunt["cooldown"] = rng.choice(["1s", "20s", "7m"])
-        if rng.random() < 0.3:
-            hunt["starts"] = "2026-11-20T12:00:30Z"
-        if rng.random() < 0.3:
-            hunt["ends"] = "2026-11-20T12:20:00Z"
-        if hunt["kind"] == "trail":
-            ends = rng.sample(names, min(len(names), 7))
-            hunt.update(start=ends[::2], treasure=ends[1::2],
-                        min_step=rng.choice(["0s", "500ms", "3s"]), max_depth=rng.choice([1, 3, 16]))
-        else:
-            hunt.update(recent=rng.choice([1, 2, 5, 16]), ttl=rng.choice(["1s", "10s", "1500ms", "5m"]), items=rng.choice([1, 3, 16]),
-                        threshold=rng.choice([0.01, 0.5, 1.7, 4, 900]), decay=rng.choice([1, 0.5, 0.3, 0.99, 0.004]),
-                        max_depth=rng.choice([1, 2, 3, 4]))
-        made.append(hunt)
-    return made
-
-
-def config(hunt_list, **events):
-    return {"partitions": 4, "hunts": hunt_list, "limits": {"users": 20000, "user_ttl": "60s", "claims": 1000},
-            "events": {"types": TYPES, "skew_tolerance": "5s", "skew_reject": "60s", "lateness": "30s",
-                       "dedupe": {"capacity": 60000, "window": "64s"}, **events}}
-
+# Values of members of data at the edges of what configs.TYPES declares, as they are written.
+NUMBERS = ["0", "-0", "-0.0", "0e99", "1e6", "1000000.0000000000000000000000001", "999999.99999999999999999", "1E+6", "0.1e+7", "-1e-400", "1e400",
+           "1e-99999999999999999999", "1e99999999999999999999", "0e99999999999999999999", "0.1", "0.10", "1e-1", "0.1000000000000000000001", "2.5",
+           "250e-2", "1", "3", "3.0", "30e-1", "3.5", "40", "40.000", "41", "-3", "-3.0000000000000000000001", "-4"]
+STRINGS = ['"red"', '"r\\u0065d"', '"Red"', '"blüe"', '"bl\\u00fce"', '"no. 1"', '"A1-x"', '"AB-"', '"B-"', '"A?-é"', '"G1-x"', '"F😀-9a"',
+           '"A\\ud83d\\ude00--"', '"A--9"', '"A\\n-\\n"', '""', '"a"', '"ab"', '"123456789"', '"1234567890"', '"éééé"', '"éééée"', '"ééééé"',
+           '"\\u00e9"', '"1"', '"0.1"']
+OTHERS = ["true", "false", "null", "{}", "[]", '{"price":1,"price":"x"}', "[[],{}]"]
+GOOD = {"price": NUMBERS[:8], "count": ["3", "40.000", "-3", "0"], "rate": ["0.10", "250e-2"], "colour": STRINGS[:2] + STRINGS[3:6], "code": STRINGS[6:8],
+        "name": STRINGS[17:19], "ok": OTHERS[:2], "more": OTHERS[3:4], "list": OTHERS[4:5], "undeclared": OTHERS, "pri\\u0063e": ["1"]}
 
 class Maker:
     """Makes events; each gets an id of its own."""
 
     def __init__(self, seed):
         self.rng = random.Random(seed)
+        self.names, self.named = {}, []  # of tiles: by seed and period; given out
 
     def event(self, **keys):
         full = {"id": str(uuid.UUID(int=self.rng.getrandbits(128) | 1)), "time": T0 // MS, "user": "u1", "type": "view", "item": "i1"}
@@ -76,32 +33,75 @@ class Maker:
     def raw(self, **keys):
         return json.dumps(self.event(**keys), separators=(",", ":")).encode()
 
-    def hostile(self, users, items, hunt_count, now):
-        """One event at some edge of some rule, received at now."""
+    def data(self):
+        """The text of a data: often good but for one member, sometimes with one twice, sometimes no object."""
         rng = self.rng
-        ahead_ms = rng.choice([0, 0, 0, 0, 0, 0, 4999, 5000, 5001, 59999, 60000, 60001, -29999, -30000, -30001, -90000, 90000])
-        keys = {"user": f"u{rng.randrange(users)}", "item": item(rng.randrange(items + 2)), "time": now // MS + ahead_ms}
-        dice = rng.random()
+        if rng.random() < 0.04:
+            return rng.choice(NUMBERS + STRINGS + OTHERS)
+        names = rng.sample(sorted(GOOD), rng.randrange(5))
+        names += ["price"] if rng.random() < 0.9 else []
+        names += [rng.choice(names)] if names and rng.random() < 0.1 else []
+        wrong = rng.randrange(len(names)) if names and rng.random() < 0.6 else None
+        space = rng.choice(["", "", " ", "\t\r\n "])
+        held = [f'"{name}"{space}:{space}' + rng.choice(GOOD[name] if at != wrong else NUMBERS + STRINGS + OTHERS) for at, name in enumerate(names)]
+        return "{" + space + f"{space},{space}".join(held) + "}"
+
+    def tile(self, hunts, now):
+        """A tile's name: live or not, known before or not, right or nearly."""
+        rng, hunt = self.rng, self.rng.choice(hunts)
+        seed, period = hunt.get("seed", hunt["name"]), duration(hunt.get("period", "1s"))
+        if self.named and rng.random() < 0.4:
+            return rng.choice(self.named[-40:])
+        if (seed, period) not in self.names:
+            self.names[seed, period] = Names(seed, period)
+        back = rng.choice([0, 0, 0, 0, 0, 1, 1, 2, 5, -1, 3599 * S // period, 3600 * S // period, now // period])
+        name = self.names[seed, period].name(max(0, now // period - back), rng.choice([0, rng.randrange(hunt["tiles"]), hunt["tiles"]]))
+        if rng.random() < 0.12:
+            at = rng.randrange(len(name))
+            name = rng.choice([name[:at], name + "a", name.upper(), name[:at] + rng.choice("a2z189A-é") + name[at + 1:], "t"])
+        self.named.append(name)
+        return name
+
+    def clocked(self, now):
+        """A client time at some edge of what is done with it."""
+        ahead_ms = self.rng.choice([0, 0, 0, 0, 0, 0, 4999, 5000, 5001, 59999, 60000, 60001, -29999, -30000, -30001, -90000, 90000])
+        return now // MS + ahead_ms
+
+    def hostile(self, users, items, hunt_count, now, tiles=()):
+        """One event at some edge of some rule, received at now; tiles are the hunts that give them away."""
+        rng = self.rng
+        keys = {"user": f"u{rng.randrange(users)}", "item": item(rng.randrange(items + 2)), "time": self.clocked(now)}
+        dice, data = rng.random(), None
         if dice < 0.10:
             keys["hunt"] = f"h{rng.randrange(hunt_count + 1)}"
         elif dice < 0.14:
-            keys["type"] = rng.choice(["note", "claim", "bare", "tight", "nothing", "View"])
+            keys["type"] = rng.choice(["note", "claim", "bare", "tight", "nothing", "View", "buy@2", "buy@3"])
         elif dice < 0.17:
             keys.update(type=rng.choice(["note", "claim", "bare", "tight"]), item=None, tile=rng.choice([None, "t1"]))
         elif dice < 0.19:
             keys.update(type=rng.choice(["tight", "view"]), extra={"deep": [1, {"a": None}]}, data={"id": 1, "id2": [[]]})
         elif dice < 0.21:
             keys["time"] = rng.choice(["2026-11-20T12:00:07Z", "2026-11-20T13:00:07.25+01:00", "2026-11-20t12:00:07.999999z", "1969-12-31T23:59:59Z"])
-        return json.dumps(self.event(**keys), separators=(",", ":"), ensure_ascii=rng.random() < 0.5).encode()
+        elif dice < 0.36:
+            keys["type"], data = rng.choice(["buy", "buy", "buy", "buy@2"]), self.data() if rng.random() < 0.97 else None
+        elif dice < 0.66 and tiles:
+            keys.update(type="claim" if rng.random() < 0.95 else "note", item=None, tile=self.tile(tiles, now))
+        keys["data"] = "@" if data else keys.get("data")
+        text = json.dumps(self.event(**keys), separators=(",", ":"), ensure_ascii=rng.random() < 0.5)
+        return (text.replace('"data":"@"', '"data":' + data) if data else text).encode()
 
-    def stream(self, count, users, items, hunt_count, broken=0.03, repeat=0.15):
-        """Events in order of receipt: some repeated, some broken, some received before the one in front of them."""
-        rng, now, sent, out = self.rng, T0, [], []
+    def stream(self, count, users, items, hunt_count, broken=0.03, repeat=0.15, versions=()):
+        """Events in order of receipt: some repeated, some broken, some received before the one in front of them; where there
+        are versions of the configuration, their numbers where they are taken up."""
+        rng, now, sent, out, tiles = self.rng, T0, [], [], tiles_of(versions[:1])
         for _ in range(count):
             now += rng.choice([0, 1, 999_999, rng.randrange(S), rng.randrange(4 * S), 500 * MS, 3 * S])
             if rng.random() < 0.004:
-                now += rng.choice([31, 60, 61, 63, 64, 65, 66, 67, 420, 100_000]) * S + rng.choice([-1, 0, 1])
-            raw = self.hostile(users, items, hunt_count, now)
+                now += rng.choice([31, 60, 61, 63, 64, 65, 66, 67, 420, 3600, 7200, 100_000]) * S + rng.choice([-1, 0, 1])
+            if versions and rng.random() < 0.02:
+                out.append(rng.randrange(len(versions)))
+                tiles = tiles_of([versions[out[-1]]])
+            raw = self.hostile(users, items, hunt_count, now, tiles)
             dice = rng.random()
             if dice < broken:
                 raw = self.broken(raw)
@@ -131,3 +131,9 @@ class Maker:
             elif rng.random() < 0.2:
                 del out[at:]
         return bytes(out)
+
+
+def tiles_of(versions):
+    """The hunts of tiles in versions of a configuration, templates joined in."""
+    whole = [{**version.get("templates", {}).get(hunt.get("template"), {}), **hunt} for version in versions for hunt in version["hunts"]]
+    return [hunt for hunt in whole if hunt["kind"] == "tiles"]

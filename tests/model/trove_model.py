@@ -3,17 +3,16 @@
 Written from DESIGN.md sections 4 to 6, trove.yaml(5) and the comments of the headers; it shares nothing with the program.
 What a keyed hash decides (the partition, an award's id) is the program's to choose: the caller passes the partition in.
 """
-import heapq
 from decimal import Decimal
 from math import isqrt
 
+from catalog_model import ONE, Catalog, walk
 from json_model import Fault, parse_event, time_text
+from schema_model import Schema
+from tiles_model import Claims, TilesHunt
 
 MS, S = 10**6, 10**9
 UNITS = {"ns": 1, "us": 1000, "ms": MS, "s": S, "m": 60 * S, "h": 3600 * S, "d": 86400 * S}
-ONE = 65536  # 1.0 as 16.16 fixed point
-FULL = 65535  # the strength of a node's strongest edge
-FLOOR = ONE // 256
 STEP, STOPPED, ITEM_UNKNOWN, DONE = 1, 2, 4, 8
 LATE, CLAMPED = 1, 2
 FOREVER = None
@@ -29,39 +28,22 @@ def fixed(number):
     return int((Decimal(str(number)) * ONE).quantize(Decimal(1), "ROUND_HALF_UP"))
 
 
-class Catalog:
-    """What a catalog file says: for each item its edges, strongest first, as (strength, to)."""
-
-    def __init__(self, text, dictionary):
-        weights = {}
-        for line in text.splitlines():
-            if not line or line.startswith("#"):
-                continue
-            start, end, weight = line.split("\t")
-            for name in (start, end):
-                dictionary.setdefault(name.encode(), len(dictionary))
-            pair = dictionary[start.encode()], dictionary[end.encode()]
-            weights[pair] = weights.get(pair, 0) + int(Decimal(weight) * 10**9)
-        self.items = {item for pair in weights for item in pair}
-        strongest = {}
-        for (start, _), weight in weights.items():
-            strongest[start] = max(strongest.get(start, 0), weight)
-        self.edges = {item: [] for item in self.items}
-        for (start, end), weight in weights.items():
-            self.edges[start].append((weight, max(1, (2 * weight * FULL + strongest[start]) // (2 * strongest[start])), end))
-        for edges in self.edges.values():
-            edges.sort(key=lambda edge: (-edge[0], edge[2]))
-            edges[:] = [edge[1:] for edge in edges]
-
-
 class Hunt:
     def __init__(self, keys, types, catalogs, dictionary):
         self.name, self.kind = keys["name"], keys["kind"]
         self.types = set(keys.get("types", types))
-        self.catalog = catalogs[keys["catalog"]]
         self.starts = time_text(keys["starts"].encode()) if "starts" in keys else None
         self.ends = time_text(keys["ends"].encode()) if "ends" in keys else None
         self.cooldown = duration(keys["cooldown"]) if "cooldown" in keys else FOREVER
+        self.variants = keys.get("variants", {})
+        if self.kind == "tiles":
+            self.tiles = TilesHunt(self.name, keys, duration)
+        else:
+            self.walking(keys, catalogs[keys["catalog"]], dictionary)
+
+    def walking(self, keys, catalog, dictionary):
+        """What trails and baskets have."""
+        self.catalog = catalog
         trail = self.kind == "trail"
         self.max_depth = keys.get("max_depth", 8 if trail else 2)
         self.max_fanout = keys.get("max_fanout", 32 if trail else 8)
@@ -83,49 +65,25 @@ class Hunt:
         self.walks = {}  # what a walk found depends on its sources alone
 
     def strongest(self, item):
-        return self.catalog.edges[item][:self.max_fanout]
+        """Of an item that an earlier catalog had and this one has not: nothing."""
+        return self.catalog.edges.get(item, [])[:self.max_fanout]
 
 
 class Progress:
     """How far a user is in a hunt."""
 
-    def __init__(self, hunt):
+    def __init__(self):
         self.nodes, self.parents = [], []  # trail
-        self.recent = []  # basket: (item, time), newest first
+        self.recent = []  # basket: (item, second in units of that time), newest first
         self.won_ns = None
         self.last_ns = 0
         self.dead_s = FOREVER
-        self.kind = hunt.kind
+        self.variant = None
 
 
 def blank(kind, hunt=None, **more):
     return {"kind": kind, "refusal": "none", "flags": 0, "hunt": hunt, "depth": 0, "score": 0, "edges": 0, "first_seq": 0,
-            "items": [], **more}
-
-
-def walk(hunt, sources):
-    """Spreading activation: (edges, stopped, the best items, their scores together)."""
-    queue = [(-ONE, item, 0) for item in sources]
-    heapq.heapify(queue)
-    queued = {item: ONE for item in sources}
-    done, score, edges, stopped = set(), {}, 0, False
-    while queue and not stopped:
-        negative, item, hop = heapq.heappop(queue)
-        if item in done:
-            continue
-        done.add(item)
-        for strength, target in hunt.strongest(item):
-            if edges == hunt.budget:
-                stopped = True
-                break
-            edges += 1
-            passed = (-negative * hunt.decay // ONE) * strength // FULL
-            score[target] = score.get(target, 0) + passed
-            if target not in done and hop + 1 < hunt.max_depth and passed >= FLOOR and passed >= queued.get(target, 0):
-                queued[target] = passed
-                heapq.heappush(queue, (-passed, target, hop + 1))
-    best = sorted((-total, item) for item, total in score.items() if total > 0)[:hunt.items]
-    return edges, stopped, [item for _, item in best], -sum(total for total, _ in best)
+            "variant": None, "assigned": False, "items": [], **more}
 
 
 class Partition:
@@ -133,33 +91,44 @@ class Partition:
         self.seq, self.last_ns = 0, 0
         self.ids = {}  # (user, id): when it came, and its sequence
         self.runs = []  # where the window is shortened: ids in the order in which they came, as (time bucket, [(user, id)])
-        self.progress = {}  # (user, hunt's name)
+        self.progress = {}  # (user, hunt's name, its kind)
+        self.claims = Claims()
 
 
 class Model:
     def __init__(self, config, catalogs):
         """config is the YAML as a dict, catalogs the text of each catalog file by the name that hunts use."""
-        events, limits = config["events"], config.get("limits", {})
-        self.window = duration(events.get("dedupe", {}).get("window", "15m"))
+        self.catalogs = catalogs
+        self.dictionary, self.built = {}, {}
+        self.fates = {}  # (user, hunt, its variants): the one that the keyed hash gave
+        self.partitions = {}
+        limits, dedupe = config.get("limits", {}), config["events"].get("dedupe", {})
+        self.window = duration(dedupe.get("window", "15m"))
         self.bucket = -(-self.window // 32)
+        self.partition_count = config.get("partitions", 256)
+        self.id_limit = self.share(dedupe.get("capacity", 4_000_000))
+        self.shorten = dedupe.get("policy") == "shorten"
+        self.left_early = 0  # ids that the last event took the place of
+        self.user_limit = self.share(limits.get("users", 1_000_000))
+        self.claim_limit = self.share(limits.get("claims", 1_000_000))
+        self.load(config)
+
+    def load(self, config):
+        """Another configuration: rules change, what users have reached stays."""
+        events, limits = config["events"], config.get("limits", {})
         self.skew_tolerance = duration(events.get("skew_tolerance", "5s"))
         self.skew_reject = duration(events.get("skew_reject", "24h"))
         self.lateness = duration(events.get("lateness", "15m"))
-        self.types = events["types"]
+        self.types = {name: keys or {} for name, keys in events["types"].items()}
+        self.schemas = {name: Schema(keys) for name, keys in self.types.items()}
         self.event_bytes, self.event_depth = limits.get("event_bytes", 1400), limits.get("event_depth", 32)
         self.user_ttl = duration(limits.get("user_ttl", "6h"))
-        self.partition_count = config.get("partitions", 256)
-        self.id_limit = self.share(events.get("dedupe", {}).get("capacity", 4_000_000))
-        self.shorten = events.get("dedupe", {}).get("policy") == "shorten"
-        self.left_early = 0  # ids that the last event took the place of
-        self.user_limit = self.share(limits.get("users", 1_000_000))
-        self.dictionary, built = {}, {}
-        for hunt in config.get("hunts", []):
-            if hunt["catalog"] not in built:
-                built[hunt["catalog"]] = Catalog(catalogs[hunt["catalog"]], self.dictionary)
+        whole = [{**config.get("templates", {}).get(hunt.get("template"), {}), **hunt} for hunt in config.get("hunts", [])]
+        for hunt in whole:
+            if "catalog" in hunt and hunt["catalog"] not in self.built:
+                self.built[hunt["catalog"]] = Catalog(self.catalogs[hunt["catalog"]], self.dictionary)
         self.names = list(self.dictionary)
-        self.hunts = [Hunt(hunt, self.types, built, self.dictionary) for hunt in config.get("hunts", [])]
-        self.partitions = {}
+        self.hunts = [Hunt(hunt, self.types, self.built, self.dictionary) for hunt in whole]
 
     def reset(self):
         self.partitions = {}
@@ -170,9 +139,9 @@ class Model:
         root = isqrt(share)
         return share + 8 * (root + (root * root < share))
 
-    def apply(self, raw, receive_ns, partition, hint=None):
-        """What an event leads to.  An id may stay in the dedupe window up to 1/32 longer than the window: between the
-        two, hint (a result) decides."""
+    def apply(self, raw, receive_ns, partition, told=None):
+        """What an event leads to.  Two things are the program's to choose, and told is its answer: whether an id is still
+        known that is older than the dedupe window by less than 1/32, and which variant a keyed hash gives a user."""
         part = self.partitions.setdefault(partition, Partition())
         self.left_early = 0
         now = max(part.last_ns, receive_ns)
@@ -180,18 +149,18 @@ class Model:
             event = parse_event(raw, self.event_bytes, self.event_depth)
         except Fault as fault:
             return self.reject(part, now, fault.reason, fault.offset)
-        reason = self.judge(event, now)
-        if reason:
-            return self.reject(part, now, reason, 0)
+        fault = self.judge(event, now)
+        if fault:
+            return self.reject(part, now, *fault)
         time_ms, flags = self.clock(event["time"], now)
-        first_seq = self.find_id(part, event, now, hint)
+        first_seq = self.find_id(part, event, now, told and told["result"])
         if first_seq is not None:
             part.last_ns, part.seq = now, part.seq + 1
             return {"result": "duplicate", "reason": "none", "offset": 0, "flags": 0, "seq": part.seq, "receive_ns": now,
                     "outcomes": [blank("duplicate", first_seq=first_seq)]}
         judged = [] if flags & LATE else self.hunts_of(event)
         if not self.has_room(part, event, judged, time_ms, now):
-            return {"result": "refused", "reason": "none", "offset": 0, "flags": flags, "seq": 0, "receive_ns": now, "outcomes": []}
+            return {"result": "refused", "reason": "none", "offset": 0, "flags": 0, "seq": 0, "receive_ns": now, "outcomes": []}
         part.last_ns, part.seq = now, part.seq + 1
         seq = part.seq
         if self.shorten:
@@ -200,7 +169,7 @@ class Model:
         if flags & LATE:
             outcomes = [blank("late")]
         else:
-            outcomes = [self.hunt(part, hunt, event, time_ms, now) for hunt in judged] or [blank("visit")]
+            outcomes = [self.hunt(part, hunt, event, time_ms, now, told) for hunt in judged] or [blank("visit")]
         part.seq += len(outcomes)
         return {"result": "accepted", "reason": "none", "offset": 0, "flags": flags, "seq": seq, "receive_ns": now, "outcomes": outcomes}
 
@@ -212,21 +181,21 @@ class Model:
         return {"result": "rejected", "reason": reason, "offset": offset, "flags": 0, "seq": part.seq, "receive_ns": now, "outcomes": []}
 
     def judge(self, event, now):
-        """The first reason of reason.h's list that holds."""
-        kind = self.types.get(event["type"].decode("utf-8"))
-        if event["type"].decode() not in self.types:
-            return "type_unknown"
-        kind = kind or {}
+        """The first reason of reason.h's list that holds, with the offset that it tells; `future` is the last of all."""
+        name = event["type"].decode()
+        if name not in self.types:
+            return "type_unknown", 0
         if "hunt" in event and event["hunt"].decode() not in (hunt.name for hunt in self.hunts):
-            return "hunt_unknown"
+            return "hunt_unknown", 0
         for key in ("item", "tile"):
-            if key in kind.get("require", []) and key not in event:
-                return key + "_required"
-            if key in kind.get("forbid", []) and key in event:
-                return key + "_forbidden"
-        if kind.get("strict") and event["other"]:
-            return "key_unknown"
-        return "future" if event["time"] * MS - now > self.skew_reject else None
+            if key in self.types[name].get("require", []) and key not in event:
+                return key + "_required", 0
+            if key in self.types[name].get("forbid", []) and key in event:
+                return key + "_forbidden", 0
+        if self.types[name].get("strict") and event["other"]:
+            return "key_unknown", 0
+        fault = self.schemas[name].fault(event)
+        return fault or (("future", 0) if event["time"] * MS - now > self.skew_reject else None)
 
     def clock(self, time_ms, now):
         """The time that counts, and the flags."""
@@ -236,11 +205,11 @@ class Model:
 
     # ---- duplicates and room ----
 
-    def find_id(self, part, event, now, hint):
+    def find_id(self, part, event, now, result):
         when, seq = part.ids.get((event["user"], event["id"]), (None, None))
         if when is None or now - when > self.window + self.bucket:
             return None
-        if now - when > self.window and hint is not None and hint != "duplicate":
+        if now - when > self.window and result is not None and result != "duplicate":
             return None
         return seq
 
@@ -257,7 +226,7 @@ class Model:
         part.runs[-1][1].append(key)
 
     def alive(self, part, event, hunt, now):
-        progress = part.progress.get((event["user"], hunt.name))
+        progress = part.progress.get((event["user"], hunt.name, hunt.kind))
         if progress and progress.dead_s is not FOREVER and now // S >= progress.dead_s:
             return None
         return progress
@@ -267,6 +236,9 @@ class Model:
             if len(part.ids) >= self.id_limit else part.ids
         if len(part.ids) >= self.id_limit and not self.shorten:
             return False
+        if "tile" in event:
+            grants = sum(self.judge_claim(part, hunt, event, time_ms, now)[0] == "none" for hunt in judged)
+            return not grants or part.claims.living(now) + grants <= self.claim_limit
         needed = sum(self.begins(part, event, hunt, time_ms, now) for hunt in judged)
         if not needed or len(part.progress) + needed <= self.user_limit:
             return True
@@ -284,24 +256,39 @@ class Model:
 
     def hunts_of(self, event):
         """A tile's partition knows nothing of how far users are: an event with a tile is for hunts of tiles alone."""
-        if "tile" in event:
-            return []
+        kind, named = event["type"].decode(), event.get("hunt", b"").decode()
         return [hunt for hunt in self.hunts
-                if event["type"].decode() in hunt.types and event.get("hunt", hunt.name.encode()).decode() == hunt.name]
+                if ("tile" in event) == (hunt.kind == "tiles") and kind in hunt.types and named in ("", hunt.name)]
 
     @staticmethod
     def out_of_window(hunt, time_ms):
         return (hunt.starts is not None and time_ms < hunt.starts) or (hunt.ends is not None and time_ms >= hunt.ends)
 
-    def hunt(self, part, hunt, event, time_ms, now):
-        key = event["user"], hunt.name
+    def judge_claim(self, part, hunt, event, time_ms, now):
+        if self.out_of_window(hunt, time_ms):
+            return "window", None, 0
+        return hunt.tiles.judge(part.claims, event["tile"].decode(), now)
+
+    def claim(self, part, hunt, event, time_ms, now):
+        """Receive time alone says which maps live; client time only whether the hunt does."""
+        refusal, tile, end = self.judge_claim(part, hunt, event, time_ms, now)
+        if refusal == "none":
+            part.claims.ends[tile] = end
+        return blank("claim_granted" if refusal == "none" else "claim_refused", hunt.name, refusal=refusal)
+
+    def hunt(self, part, hunt, event, time_ms, now, told):
+        if hunt.kind == "tiles":
+            return self.claim(part, hunt, event, time_ms, now)
         progress = self.alive(part, event, hunt, now)
         won = progress is not None and progress.won_ns is not None
+        fresh, again = progress or Progress(), False
         if won and hunt.cooldown is not FOREVER and now - progress.won_ns >= hunt.cooldown:
-            won, progress = False, None
-        out = blank("visit", hunt.name, depth=len(progress.nodes) if progress else 0)
+            won, again = False, True
+            fresh = Progress()
+            fresh.variant = progress.variant  # who plays again plays as before
+        out = blank("visit", hunt.name, depth=len(progress.nodes) if progress and not again else 0)
         if self.out_of_window(hunt, time_ms):
-            return {**out, "kind": "refusal", "refusal": "window"}
+            return {**blank("refusal", hunt.name), "refusal": "window"}
         if won:
             out["flags"] |= DONE
         item = self.dictionary.get(event.get("item"))
@@ -310,20 +297,31 @@ class Model:
             return out
         if won:
             return out
-        fresh = progress or Progress(hunt)
-        outcome = self.trail(hunt, fresh, item, now) if hunt.kind == "trail" else self.basket(hunt, fresh, item, now)
-        if fresh.nodes or fresh.recent or fresh.won_ns is not None:
-            part.progress[key] = fresh
-            if fresh.last_ns == now:
-                self.touch(hunt, fresh, now)
-        else:
-            part.progress.pop(key, None)
+        move = self.trail if hunt.kind == "trail" else self.basket
+        moved, outcome = move(hunt, fresh, item, now)
+        if moved:
+            part.progress[event["user"], hunt.name, hunt.kind] = fresh
+            self.assign(hunt, fresh, event, outcome, told)
+            self.touch(hunt, fresh, outcome, now)
         return outcome
 
-    def touch(self, hunt, progress, now):
+    def assign(self, hunt, progress, event, outcome, told):
+        """A user stays in a variant while the hunt has it; else a hash of user and hunt gives one, by the weights."""
+        if not hunt.variants:
+            return
+        if progress.variant not in hunt.variants:
+            fate = event["user"], hunt.name, tuple(hunt.variants.items())
+            chosen = next((o["variant"] for o in told["outcomes"] if o["hunt"] == hunt.name), None) if told else None
+            chosen = self.fates.setdefault(fate, chosen)
+            # The program may choose, but not anything.
+            progress.variant = chosen if hunt.variants.get(chosen) else "one of those with a weight"
+            outcome["assigned"] = True
+        outcome["variant"] = progress.variant
+
+    def touch(self, hunt, progress, outcome, now):
         """An entry lives for user_ttl; a win is remembered for as long as it must keep another from happening."""
         ttl = self.user_ttl
-        if progress.won_ns is not None:
+        if outcome["kind"] == "award":
             if hunt.cooldown is FOREVER:
                 progress.dead_s = FOREVER
                 return
@@ -331,24 +329,25 @@ class Model:
         progress.dead_s = (now + ttl) // S + 1
 
     def trail(self, hunt, progress, item, now):
+        """Whether progress moved, and the outcome."""
         nodes = progress.nodes
         if not nodes:
             if item not in hunt.start:
-                return blank("visit", hunt.name)
+                return False, blank("visit", hunt.name)
             nodes.append(item)
             progress.parents.append(0)
             progress.last_ns = now
-            return blank("visit", hunt.name, flags=STEP, depth=1)
+            return True, blank("visit", hunt.name, flags=STEP, depth=1)
         out = blank("visit", hunt.name, depth=len(nodes))
         if item in nodes:
-            return out
+            return False, out
         parent = self.parent(hunt, nodes, item, out)
         if parent is None:
-            return out
+            return False, out
         if now - progress.last_ns < hunt.min_step:
-            return {**out, "kind": "refusal", "refusal": "too_fast"}
+            return False, {**out, "kind": "refusal", "refusal": "too_fast"}
         if len(nodes) - 1 >= hunt.max_depth:
-            return {**out, "kind": "refusal", "refusal": "max_depth"}
+            return False, {**out, "kind": "refusal", "refusal": "max_depth"}
         nodes.append(item)
         progress.parents.append(parent)
         progress.last_ns = now
@@ -356,7 +355,7 @@ class Model:
         if item in hunt.treasure:
             progress.won_ns = now
             out.update(kind="award", flags=0, items=self.path(progress))
-        return out
+        return True, out
 
     @staticmethod
     def parent(hunt, nodes, item, out):
@@ -380,10 +379,10 @@ class Model:
         return [self.names[item].decode() for item in reversed(path)]
 
     def basket(self, hunt, progress, item, now):
-        unit = hunt.unit_s * S
-        kept = [(old, when) for old, when in progress.recent
-                if old != item and (now // unit - when // unit) * hunt.unit_s <= hunt.ttl_s]
-        progress.recent = ([(item, now)] + kept)[:hunt.recent]
+        unit, second = hunt.unit_s, now // S
+        kept = [(old, when // unit * unit) for old, when in progress.recent
+                if old != item and (second // unit - when // unit) * unit <= hunt.ttl_s]
+        progress.recent = ([(item, second // unit * unit)] + kept)[:hunt.recent]
         progress.last_ns = now
         sources = tuple(sorted(recent for recent, _ in progress.recent))
         if sources not in hunt.walks:
@@ -391,6 +390,6 @@ class Model:
         edges, stopped, best, total = hunt.walks[sources]
         out = blank("visit", hunt.name, flags=STOPPED if stopped else 0, depth=len(sources), score=total, edges=edges)
         if total >= hunt.threshold and len(sources) >= 2:
-            progress.won_ns, progress.recent = now, []
+            progress.won_ns = now
             out.update(kind="award", items=[self.names[i].decode() for i in best])
-        return out
+        return True, out
