@@ -488,6 +488,7 @@ static enum story_result run(struct story *story, json_t **told)
 enum story_result story_tell(const struct story_request *request, json_t **told, char error[512])
 {
     struct story story = {.request = request,
+                          .replay = {.reader = {.fd = -1}}, /* closed as if it had been opened */
                           .error = error,
                           .steps = json_array(),
                           .hunts = json_object(),

@@ -125,16 +125,28 @@ json_t *tell_duplicate(const struct record *record, const struct outcome_view *v
                      story_seq(record->partition, view->outcome.first_seq), "flags", "outcomes");
 }
 
+static bool wins(const struct outcome *outcome)
+{
+    return outcome->kind == OUTCOME_award || outcome->kind == OUTCOME_claim_granted;
+}
+
+/* An award has its items and its variant, a granted claim its tile, which the event names. */
 static void set_award(json_t *outcome, const struct outcome_view *view)
 {
-    json_t *items = json_array();
-    for (unsigned i = 0; i < view->outcome.item_count; i++)
-        json_array_append_new(items, story_text(view->item[i].text, view->item[i].len));
     json_object_set_new(outcome, "award",
                         json_sprintf("aw-%016llx%016llx",
                                      (unsigned long long)view->outcome.award_id[0],
                                      (unsigned long long)view->outcome.award_id[1]));
+    if (view->outcome.kind != OUTCOME_award)
+        return;
+    json_t *items = json_array();
+    for (unsigned i = 0; i < view->outcome.item_count; i++)
+        json_array_append_new(items, story_text(view->item[i].text, view->item[i].len));
     json_object_set_new(outcome, "items", items);
+    if (view->variant.len)
+        json_object_set_new(outcome, "variant", story_text(view->variant.text, view->variant.len));
+    if (view->reward.len)
+        json_object_set_new(outcome, "reward", story_text(view->reward.text, view->reward.len));
 }
 
 json_t *tell_outcome(const struct outcome_view *view)
@@ -161,7 +173,7 @@ json_t *tell_outcome(const struct outcome_view *view)
         json_object_set_new(outcome, "score", json_real((double)o->score / 65536));
     if (o->edge_count)
         json_object_set_new(outcome, "edges", json_integer(o->edge_count));
-    if (o->kind == OUTCOME_award)
+    if (wins(o))
         set_award(outcome, view);
     return outcome;
 }
@@ -184,7 +196,7 @@ void tell_standing(json_t *hunts, const struct outcome_view *view)
         json_object_set_new(hunts, name, hunt);
     }
     add_one(hunt, "events");
-    if (view->outcome.kind == OUTCOME_award)
+    if (wins(&view->outcome))
         add_one(hunt, "awards");
     if (view->outcome.refusal)
         add_one(json_object_get(hunt, "refusals"), refusal_name(view->outcome.refusal));

@@ -118,6 +118,25 @@ static void print_items(const json_t *items, FILE *out)
     }
 }
 
+static void print_named(const json_t *event, const char *key, const char *before, FILE *out)
+{
+    if (!before || !json_object_get(event, key))
+        return;
+    fputs(before, out);
+    field_print(event, key, SIZE_MAX, out);
+}
+
+static void print_award(const json_t *outcome, FILE *out)
+{
+    fprintf(out, ", %s", field_text(outcome, "award"));
+    if (json_object_get(outcome, "items")) {
+        fputs(": ", out);
+        print_items(json_object_get(outcome, "items"), out);
+    }
+    print_named(outcome, "variant", ", variant ", out);
+    print_named(outcome, "reward", ", reward ", out);
+}
+
 static void print_verdict(const json_t *outcome, const json_t *since, uint64_t now_ns, FILE *out)
 {
     const char *kind = field_text(outcome, "outcome");
@@ -144,10 +163,8 @@ static void print_verdict(const json_t *outcome, const json_t *since, uint64_t n
         fprintf(out, ", score %.3f", field_real(outcome, "score"));
     if (json_object_get(outcome, "edges"))
         fprintf(out, ", %llu edges", (unsigned long long)field_count(outcome, "edges"));
-    if (json_object_get(outcome, "award")) {
-        fprintf(out, ", %s: ", field_text(outcome, "award"));
-        print_items(json_object_get(outcome, "items"), out);
-    }
+    if (json_object_get(outcome, "award"))
+        print_award(outcome, out);
 }
 
 /* print_outcomes keeps the time of each hunt's last step in steps. */
@@ -174,14 +191,6 @@ static void print_outcomes(const json_t *event, json_t *steps, FILE *out)
         if (step && hunt)
             json_object_set_new(steps, hunt, json_integer((json_int_t)now_ns));
     }
-}
-
-static void print_named(const json_t *event, const char *key, const char *before, FILE *out)
-{
-    if (!before || !json_object_get(event, key))
-        return;
-    fputs(before, out);
-    field_print(event, key, SIZE_MAX, out);
 }
 
 static void print_event(const json_t *event, bool with_user, json_t *steps, FILE *out)

@@ -1,12 +1,15 @@
 """The story behind a verdict: explain, event, rejects and hunt test, with the daemon and beside it."""
 import json
+import shutil
+import socket
 import struct
+import subprocess
 import time
 import uuid
 
 import pytest
 
-from conftest import ADDRESS, PORT, encode, udp
+from conftest import ADDRESS, CONFIG, PORT, encode, udp
 
 HUNT = """\
 hunts:
@@ -128,6 +131,186 @@ def test_the_story_is_the_same_after_a_kill_and_under_a_later_configuration(hunt
     now = json.loads(hunt.ctl("explain", "u-2", "--json").stdout)
     rule = now["events"][1]["outcomes"][0]["rule"]
     assert rule["line"] == old + 1 or rule["key"] == "catalog"
+
+
+# ---- tiles and variants ----
+
+TILES = """\
+hunts:
+  - name: map
+    kind: tiles
+    types: [claim]
+    tiles: 100
+    period: 10m
+    live: 2
+    seed: s
+  - name: past
+    kind: tiles
+    ends: 2020-01-01T00:00:00Z
+    tiles: 10
+    seed: t
+"""
+
+
+def test_a_claims_story_names_the_tile_and_the_line_that_decided(make):
+    trove = make()
+    trove.config.write_text(trove.config.read_text() + TILES)
+    trove.start()
+
+    def tile(*at):
+        return json.loads(trove.ctl("hunt", "map", str(trove.config), "--hunt", "map", *at, "--limit", "1", "--json").stdout)["tiles"][0]
+
+    asked = [("first", tile(), None), ("second", tile(), "taken"), ("first", tile("--at", "2020-01-01T00:00:00Z"), "expired"),
+             ("first", tile("--at", "2120-01-01T00:00:00Z"), "early"), ("first", "t", "unknown_tile")]
+    for number, (user, name, _) in enumerate(asked, 1):
+        udp().send(encode(user=user, type="claim", item=None, tile=name, hunt="map"))
+        trove.settled(number)
+    udp().send(encode(user="first", type="claim", item=None, tile=tile()))
+    trove.settled(len(asked) + 1)
+    lines = {None: "tiles: 100", "taken": "tiles: 100", "expired": "live: 2", "early": "period: 10m", "unknown_tile": "tiles: 100"}
+    trove.kill()
+    for ask in (trove.ctl, lambda *args, **more: offline(trove, *args, **more)):
+        if ask == trove.ctl:
+            trove.start()
+        for user in ("first", "second"):
+            story = json.loads(ask("explain", user, "--hunt", "map", "--json").stdout)
+            assert story["matches"] and story["differences"] == 0
+            told = [(one["tile"], one["outcomes"][0]) for one in story["events"]]
+            want = [(name, refusal) for who, name, refusal in asked if who == user] + [(tile(), "taken")] * (user == "first")
+            assert [(name, outcome.get("refusal")) for name, outcome in told] == want
+            for (name, outcome), (_, refusal) in zip(told, want):
+                assert outcome["outcome"] == ("claim_refused" if refusal else "claim_granted")
+                assert outcome["rule"]["text"] == lines[refusal] and outcome["rule"]["line"] == line_of(trove, lines[refusal])
+                assert outcome.get("award", "").startswith("aw-") == (refusal is None)
+        assert story["hunts"]["map"] == {"events": 1, "awards": 0, "refusals": {"taken": 1}}
+    # What is not asked for one hunt is told for each, the shut one too.
+    last = json.loads(offline(trove, "explain", "first", "--json").stdout)
+    assert last["hunts"]["map"]["awards"] == 1 and last["hunts"]["past"]["refusals"] == {"window": 1}
+    shut = [o for o in last["events"][-1]["outcomes"] if o["hunt"] == "past"]
+    assert shut[0]["rule"]["text"] == "ends: 2020-01-01T00:00:00Z"
+    granted = [o for o in trove.outcomes() if o["outcome"] == "claim_granted"]
+    assert f"claim_granted, {granted[0]['award']}   <- " in offline(trove, "explain", "first").stdout
+
+
+PAIRS = """\
+hunts:
+  - {{ name: pairs, kind: basket, types: [view], catalog: {dir}/c.tsv, threshold: 0.5, items: 2, variants: {variants}, rewards: {{ double: 10 points }} }}
+"""
+
+
+def test_the_story_tells_the_variant_of_its_time(make):
+    trove = make()
+    (trove.dir / "c.tsv").write_text("A\tB\t10\nB\tA\t10\n")
+    plain = trove.config.read_text()
+
+    def version(variants):
+        trove.config.write_text(plain + PAIRS.format(dir=trove.dir, variants=variants))
+        return trove.config
+
+    version("{ plain: 0, double: 1 }")
+    trove.start()
+    udp().send(encode(user="early", item="A"))
+    trove.settled(1)
+    trove.ctl("conf", "apply", str(version("{ plain: 1, double: 0 }")))
+    sock = udp()
+    for user, item in (("early", "B"), ("new", "A"), ("new", "B")):
+        sock.send(encode(user=user, item=item))
+    trove.settled(4)
+    want = {"early": ("double", "10 points"), "new": ("plain", None)}
+    for ask in (trove.ctl, lambda *args, **more: offline(trove, *args, **more)):
+        for user, (variant, reward) in want.items():
+            story = json.loads(ask("explain", user, "--json").stdout)
+            visit, award = [one["outcomes"][0] for one in story["events"]]
+            assert story["matches"] and (award["variant"], award.get("reward")) == (variant, reward)
+            assert award["outcome"] == "award" and "variant" not in visit
+    assert ", variant double, reward 10 points   <- " in trove.ctl("explain", "early").stdout
+
+
+# ---- limits ----
+
+
+def get(trove, path):
+    """What the control socket answers to a request that trovectl would not make: status and body."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(20)
+    sock.connect(str(trove.dir / "ctl.sock"))
+    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: trove\r\nConnection: close\r\n\r\n".encode())
+    answer = b"".join(iter(lambda: sock.recv(65536), b""))
+    head, body = answer.split(b"\r\n\r\n", 1)
+    return int(head.split()[1]), json.loads(body)
+
+
+def test_a_user_is_1_to_64_bytes(trove):
+    longest = "u" * 64
+    udp().send(encode(user=longest))
+    trove.settled(1)
+    assert get(trove, f"/v1/users/{longest}/explain")[1]["events"][0]["user"] == longest
+    assert json.loads(trove.ctl("explain", longest, "--json").stdout)["matches"]
+    for path in (f"/v1/users/{longest}u/explain", "/v1/users//explain", "/v1/users/u-1"):
+        status, problem = get(trove, path)
+        assert status == 404 and "64 bytes" in problem["detail"], (path, problem)
+    assert "1 to 64 bytes" in trove.ctl("explain", longest + "u", status=2).stderr
+
+
+def test_the_newest_events_are_told_and_the_others_counted(trove):
+    """2,000 of them: two of more than that, in order."""
+    sock, ids = udp(), []
+    for first in range(0, 2040, 8):
+        ids += [str(uuid.uuid4()) for _ in range(8)]
+        sock.send(b"\n".join(encode(id=ident, item="A") for ident in ids[first:]))
+        if first % 512 == 0:
+            trove.settled(len(ids))
+    trove.settled(len(ids))
+    for ask in (trove.ctl, lambda *args, **more: offline(trove, *args, **more)):
+        story = json.loads(ask("explain", "u-1", "--json").stdout)
+        assert [one["id"] for one in story["events"]] == ids[-2000:]
+        assert story["not_shown"] == len(ids) - 2000 and story["matches"]
+        assert f"{len(ids) - 2000} earlier events not shown" in ask("explain", "u-1").stdout
+
+
+def refused_but_offline(trove, what):
+    """The socket says 503 and what to do instead, which works."""
+    for path in ("/v1/users/u-1/explain", f"/v1/events/{trove.event_id}"):
+        status, problem = get(trove, path)
+        assert status == 503 and problem["code"] == "journal_too_long" and what in problem["detail"], problem
+        assert "--data-dir" in problem["next"] and str(trove.dir / "data") in problem["detail"]
+    assert json.loads(offline(trove, "explain", "u-1", "--json").stdout)["matches"]
+
+
+def test_a_partition_too_big_for_the_socket_is_told_offline(make):
+    """256 MiB for a partition's state: here one partition has all two million users."""
+    trove = make(config=CONFIG.replace("users: 10000", "users: 2_000_000") + "\npartitions: 1\n").start()
+    trove.event_id = str(uuid.uuid4())
+    udp().send(encode(id=trove.event_id))
+    trove.settled(1)
+    refused_but_offline(trove, "the state of partition 0 takes")
+    assert "--data-dir" in trove.ctl("explain", "u-1", status=1).stderr
+    assert trove.status()["account"]["lost"] == 0
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+def test_a_journal_that_takes_more_than_five_seconds_is_told_offline(trove):
+    """Its first read takes that long; ingest does not wait for it, and the next request finds all as before."""
+    sock = udp()
+    for _ in range(80):
+        sock.send(b"\n".join(encode() for _ in range(8)))
+    trove.settled(640)
+    slow = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(trove.process.pid), "-e", "trace=pread64", "-e",
+                             "inject=pread64:delay_exit=5200000:when=1"])
+    try:
+        deadline = time.monotonic() + 10
+        status = f"/proc/{trove.process.pid}/status"
+        while "TracerPid:\t0\n" in open(status, encoding="utf-8").read():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        began = time.monotonic()
+        run = trove.ctl("explain", "u-1", status=1)
+        assert time.monotonic() - began < 8
+        assert "too long to be read again" in run.stderr and "--data-dir" in run.stderr
+    finally:
+        slow.terminate()
+        slow.wait()
+    assert json.loads(trove.ctl("explain", "u-1", "--json").stdout)["matches"]
 
 
 def crc32c(data):
