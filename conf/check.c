@@ -185,8 +185,12 @@ static void check_paths(struct reader *r, const struct yaml_node *map, struct co
                  room - 1, len);
     const struct yaml_node *list = yaml_find(map, "sinks");
     const struct yaml_node *node = list ? list->first : NULL;
-    for (uint32_t i = 0; i < conf->sink_count && node; i++, node = node->next)
+    for (uint32_t i = 0; i < conf->sink_count && node; i++, node = node->next) {
+        const struct yaml_node *password = yaml_find(node, "password_file");
         reader_anchor(r, yaml_find(node, "path"), conf->data_dir, conf->sinks[i].path);
+        if (password)
+            reader_anchor(r, password, conf->data_dir, conf->sinks[i].password_file);
+    }
 }
 
 static void check_sinks(struct reader *r, const struct yaml_node *map, const struct conf *conf)

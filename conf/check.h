@@ -10,4 +10,5 @@ void check_member(struct reader *reader, const struct yaml_node *map, void *base
 void check_type(struct reader *reader, const struct yaml_node *map, void *base);
 void check_events(struct reader *reader, const struct yaml_node *map, void *base);
 void check_hunt(struct reader *reader, const struct yaml_node *map, void *base);
+void check_sink(struct reader *reader, const struct yaml_node *map, void *base);
 void check_root(struct reader *reader, const struct yaml_node *map, void *base);

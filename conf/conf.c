@@ -147,6 +147,8 @@ void conf_free(struct conf *conf)
         free(conf->hunts[i].start);
         free(conf->hunts[i].treasure);
     }
+    for (uint32_t i = 0; i < CONF_SINKS_MAX; i++)
+        free(conf->sinks[i].hunt);
     free(conf->text);
     free(conf);
 }

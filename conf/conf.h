@@ -187,13 +187,34 @@ struct conf_hunt {
     struct conf_place place;
 };
 
-enum conf_sink_type { CONF_SINK_FILE };
+enum conf_sink_type { CONF_SINK_FILE, CONF_SINK_REDIS };
+
+/* Where a server listens: an address and a port, or with port 0 a Unix socket's path. */
+struct conf_endpoint {
+    char host[108];
+    uint16_t port;
+};
+
+/* conf_endpoint_parse reads unix:/PATH, IPV4:PORT or [IPV6]:PORT; 0 or -EINVAL. */
+int conf_endpoint_parse(const char *text, struct conf_endpoint *endpoint);
 
 struct conf_sink {
     char name[CONF_NAME_MAX + 1];
     enum conf_sink_type type;
     char path[CONF_PATH_MAX];
     uint32_t outcomes; /* bit per enum outcome_kind, in that order */
+    uint32_t hunt_count;
+    char (*hunt)[CONF_NAME_MAX + 1]; /* NULL: outcomes of any hunt, and of none */
+
+    /* redis */
+    char address[CONF_PATH_MAX]; /* a conf_endpoint */
+    char user[CONF_NAME_MAX + 1];
+    char password_file[CONF_PATH_MAX]; /* "": none */
+    uint32_t database;
+    char stream[CONF_NAME_MAX + 1];
+    uint64_t max_length; /* entries of a stream, about; 0: any */
+    char winners[CONF_NAME_MAX + 1]; /* "": none */
+    uint64_t timeout_ns;
     struct conf_place place;
 };
 

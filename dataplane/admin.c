@@ -269,15 +269,7 @@ static json_t *status_sinks(const struct topo *topo)
     json_t *sinks = json_array();
     for (uint32_t i = 0; i < topo->conf->sink_count; i++) {
         const struct sink_thread *sink = &topo->sinks[i];
-        const struct pump_counters *c = pump_counters(sink->pump);
-        int error = atomic_load(&sink->error);
-        json_array_append_new(
-            sinks,
-            json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s?}", "name", sink->conf->name, "type",
-                      "file", "state", error ? "error" : "ok", "events",
-                      (json_int_t)READ(c->events), "outcomes", (json_int_t)READ(c->outcomes),
-                      "delivered", (json_int_t)READ(c->delivered), "lag_records",
-                      (json_int_t)READ(c->lag_records), "error", error ? strerror(error) : NULL));
+        json_array_append_new(sinks, admin_sink_json(sink));
     }
     return sinks;
 }
@@ -331,10 +323,7 @@ static json_t *status_warnings(const struct topo *topo, const struct account *ac
         json_array_append_new(warnings,
                               json_string("no huge pages: fine for a try, not for production"));
     for (uint32_t i = 0; i < topo->conf->sink_count; i++)
-        if (atomic_load(&topo->sinks[i].error))
-            json_array_append_new(warnings,
-                                  json_sprintf("sink %s: %s", topo->sinks[i].conf->name,
-                                               strerror(atomic_load(&topo->sinks[i].error))));
+        admin_sink_warn(&topo->sinks[i], warnings);
     return warnings;
 }
 
@@ -547,6 +536,9 @@ const struct control_route admin_routes[] = {
     {"POST", "/v1/config:diff", false, diff_config},
     {"PUT", "/v1/config", true, put_config},
     {"GET", "/v1/leaderboards/", false, admin_leaderboard},
+    {"GET", "/v1/sinks", false, admin_sinks},
+    {"GET", "/v1/sinks/", false, admin_sink},
+    {"POST", "/v1/sinks/", true, admin_sink_change},
     {"POST", "/v1/stop", true, post_stop},
     {"GET", "/v1/users/", false, admin_explain},
     {"GET", "/v1/events/", false, admin_event},

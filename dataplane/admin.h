@@ -11,6 +11,18 @@
 /* admin_routes is the table for control_start; its context is the struct topo. */
 extern const struct control_route admin_routes[];
 
+/* admin_sinks answers GET /v1/sinks, admin_sink GET /v1/sinks/{name}, admin_sink_change
+ * POST /v1/sinks/{name}:pause, :resume, :drain and :skip (prefix routes). */
+void admin_sinks(void *context, const struct control_request *request,
+                 struct control_response *response);
+void admin_sink(void *context, const struct control_request *request,
+                struct control_response *response);
+void admin_sink_change(void *context, const struct control_request *request,
+                       struct control_response *response);
+/* admin_sink_json is what the status says of one sink; admin_sink_warn adds what is not well. */
+json_t *admin_sink_json(const struct sink_thread *sink);
+void admin_sink_warn(const struct sink_thread *sink, json_t *warnings);
+
 /* admin_leaderboard answers GET /v1/leaderboards/{hunt} (a prefix route). */
 void admin_leaderboard(void *context, const struct control_request *request,
                        struct control_response *response);

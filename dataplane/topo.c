@@ -269,6 +269,7 @@ static int make_parts(struct topo *topo, struct state **states, char error[512])
 static int make_pump(struct topo *topo, struct sink_thread *thread, const char *cursor,
                      uint32_t outcomes, const struct sink_ops *ops, void *sink)
 {
+    const struct conf_sink *conf = thread->conf;
     struct pump_wiring wiring = {
         .name = thread->conf ? thread->conf->name : ops->type,
         .cursor_path = cursor,
@@ -276,9 +277,15 @@ static int make_pump(struct topo *topo, struct sink_thread *thread, const char *
         .epoch = topo->store.epoch,
         .shard_count = topo->plan.shard_count,
         .outcomes = outcomes,
+        .hunts = conf ? conf->hunt : NULL,
+        .hunt_count = conf ? conf->hunt_count : 0,
+        .dead_path = ops->remote ? thread->dead_path : NULL,
+        .origin = &thread->origin,
         .ops = ops,
         .sink = sink,
     };
+    thread->ops = ops;
+    thread->sink = sink;
     thread->topo = topo;
     topo->sink_count++;
     for (uint32_t s = 0; s < topo->plan.shard_count; s++)
@@ -286,14 +293,37 @@ static int make_pump(struct topo *topo, struct sink_thread *thread, const char *
     return sink ? pump_new(&thread->pump, &wiring) : -ENOMEM;
 }
 
+/* Whose streams these are: a name of the data directory that gives nothing of its key away. */
+static void name_journal(const struct topo *topo, char name[24])
+{
+    snprintf(name, 24, "%016llx", (unsigned long long)hash64(&topo->key, "journal", 7));
+}
+
+static void *make_client(struct topo *topo, struct sink_thread *thread)
+{
+    const struct conf_sink *conf = thread->conf;
+    const char *pop = topo->conf->pop, *host = topo->conf->host;
+    char journal[24];
+    if (conf->type == CONF_SINK_FILE)
+        return thread->file = sink_file_new(conf->path, pop, host);
+    if (line_origin_init(&thread->origin, pop, host))
+        return NULL;
+    name_journal(topo, journal);
+    return thread->redis = sink_redis_new(conf, journal, pop, host);
+}
+
 static int make_sink(struct topo *topo, uint32_t i, char error[512])
 {
+    static const struct sink_ops *const ops[] = {[CONF_SINK_FILE] = &sink_file_ops,
+                                                 [CONF_SINK_REDIS] = &sink_redis_ops};
     struct sink_thread *thread = &topo->sinks[i];
     const struct conf_sink *conf = thread->conf = &topo->conf->sinks[i];
     char cursor[CONF_PATH_MAX + 96];
     snprintf(cursor, sizeof cursor, "%s/sinks/%s.cursor", topo->store.path, conf->name);
-    thread->file = sink_file_new(conf->path, topo->conf->pop, topo->conf->host);
-    int rc = make_pump(topo, thread, cursor, conf->outcomes, &sink_file_ops, thread->file);
+    snprintf(thread->dead_path, sizeof thread->dead_path, "%s/sinks/%s.dead", topo->store.path,
+             conf->name);
+    void *sink = make_client(topo, thread);
+    int rc = make_pump(topo, thread, cursor, conf->outcomes, ops[conf->type], sink);
     if (rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -ESTALE)
         snprintf(error, 512,
                  "sink '%s': %.200s %s; restore it from a copy, or remove it to have everything "
@@ -303,7 +333,8 @@ static int make_sink(struct topo *topo, uint32_t i, char error[512])
                                : "is damaged, or is not a cursor");
     else if (rc)
         snprintf(error, 512, "%.120s:%u:%u: error: sink '%s' cannot write %.120s: %s",
-                 topo->conf->file, conf->place.line, conf->place.column, conf->name, conf->path,
+                 topo->conf->file, conf->place.line, conf->place.column, conf->name,
+                 conf->path[0] ? conf->path : conf->address,
                  strerror(-rc));
     return rc ? -1 : 0;
 }

@@ -24,6 +24,7 @@
 #include "dataplane/store.h"
 #include "graph/shard.h"
 #include "sinks/board.h"
+#include "sinks/line.h"
 #include "sinks/sink.h"
 
 /* A configuration version as the cores see it: published whole, never changed. */
@@ -70,6 +71,11 @@ struct sink_thread {
     bool started;
     struct pump *pump;
     struct sink_file *file;
+    struct sink_redis *redis;
+    const struct sink_ops *ops;
+    void *sink; /* file or redis, as ops has it */
+    struct line_origin origin;
+    char dead_path[CONF_PATH_MAX + 96];
     const struct conf_sink *conf; /* NULL: the leaderboards */
     _Atomic int error;            /* errno of the last poll that failed, 0 when it went well */
     _Atomic bool ended;

@@ -97,6 +97,14 @@ static void join_all(struct topo *topo)
         join(topo->cores[c].thread, &topo->cores[c].started);
 }
 
+/* Nobody waits any more for who is on the other side of a network. */
+static void cancel_sinks(struct topo *topo)
+{
+    for (uint32_t i = 0; i < topo->sink_count; i++)
+        if (topo->sinks[i].pump && topo->sinks[i].ops->cancel)
+            topo->sinks[i].ops->cancel(topo->sinks[i].sink);
+}
+
 void topo_stop(struct topo *topo)
 {
     uint64_t wait_ns = topo->conf->drain_ns + NS_PER_S;
@@ -111,6 +119,7 @@ void topo_stop(struct topo *topo)
     join_journals(topo);
     wait_until(sinks_ended, topo, clock_monotonic_ns() + wait_ns);
     phase_set(topo, PHASE_END);
+    cancel_sinks(topo);
     join_all(topo);
 }
 
@@ -119,12 +128,14 @@ void topo_fini(struct topo *topo)
     if (!topo->conf)
         return;
     phase_set(topo, PHASE_END); /* a start that failed half-way has threads at work */
+    cancel_sinks(topo);
     join_all(topo);
     for (uint32_t i = 0; i < topo->sink_count; i++) {
         if (topo->sinks[i].pump)
             pump_free(topo->sinks[i].pump);
         if (topo->sinks[i].file)
             sink_file_free(topo->sinks[i].file);
+        sink_redis_free(topo->sinks[i].redis);
     }
     board_free(topo->board);
     for (uint32_t p = 0; p < topo->conf->port_count; p++)

@@ -72,7 +72,7 @@ struct verb {
     const char *usage;
     const char *help;
     unsigned options;
-    bool takes_file; /* a word, which may be missing where usage begins with [ */
+    int takes_file; /* so many words, which may be missing where usage begins with [ */
     int (*run)(struct trovectl *ctl);
 };
 
@@ -96,6 +96,9 @@ static const struct verb verbs[] = {
     {"leaderboard", "HUNT [--by ORDER] [--top N] [--user U]",
      "who leads a hunt, by awards, claims or score", OPTION_BY | OPTION_TOP | OPTION_USER, true,
      trovectl_leaderboard},
+    {"sink", "[NAME [pause|resume|drain|skip]]",
+     "how sinks fare; drain delivers all there is and pauses; skip passes over a stuck record", 0, 2,
+     trovectl_sink},
     {"stop", "[--no-wait]", "drain, make everything durable, stop", OPTION_NO_WAIT, false,
      trovectl_stop},
     {"explain", "USER [--hunt H] [--data-dir DIR [--config FILE]]",
@@ -367,6 +370,7 @@ int trovectl_run(int argc, char **argv, FILE *out, FILE *err)
     if (code)
         return code;
     ctl.file = rest[words];
+    ctl.action = ctl.file ? rest[words + 1] : NULL;
     code = verb->run(&ctl);
     if (fflush(out) || ferror(out))
         return trovectl_fail(&ctl, TROVECTL_FAILED, "output", "df",

@@ -31,6 +31,7 @@ struct trovectl {
     FILE *err; /* notes and errors */
     const char *socket;
     const char *file;       /* the argument, where the verb has one: a file, a user, an id */
+    const char *action;     /* the second argument: what a sink is to do */
     const char *stage;      /* --stage */
     const char *hgrm;       /* --hgrm */
     const char *if_version; /* --if-version, digits only */
@@ -68,6 +69,7 @@ int trovectl_conf_show(struct trovectl *ctl);
 int trovectl_conf_schema(struct trovectl *ctl);
 int trovectl_conf_manual(struct trovectl *ctl);
 int trovectl_leaderboard(struct trovectl *ctl);
+int trovectl_sink(struct trovectl *ctl);
 int trovectl_stop(struct trovectl *ctl);
 int trovectl_explain(struct trovectl *ctl);
 int trovectl_event(struct trovectl *ctl);
@@ -126,6 +128,7 @@ void trovectl_print_stage(const json_t *stage, FILE *out);
 bool trovectl_print_hgrm(const json_t *stage, FILE *out);
 void trovectl_print_diff(const json_t *diff, const char *file, FILE *out);
 void trovectl_print_leaderboard(const json_t *board, FILE *out);
+void trovectl_print_sinks(const json_t *answer, FILE *out);
 void trovectl_print_applied(const json_t *applied, FILE *out);
 void trovectl_print_replay(const json_t *report, FILE *out);
 void trovectl_print_story(const json_t *story, FILE *out);

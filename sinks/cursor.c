@@ -14,7 +14,7 @@
 #include "dataplane/base/block.h"
 
 #define CURSOR_MAGIC  0x524f535255435254ull /* "TRCURSOR" */
-#define CURSOR_FORMAT 1u
+#define CURSOR_FORMAT 2u /* 1: without what is confirmed */
 
 /* On disk, little-endian, padded with zeros to CURSOR_SLOT_BYTES. */
 struct slot {
@@ -30,7 +30,8 @@ static_assert(sizeof(struct slot) <= CURSOR_SLOT_BYTES, "one slot");
 
 static uint32_t slot_crc(const struct slot *slot)
 {
-    return crc32c(0, (const uint8_t *)slot + CRC_FROM, sizeof *slot - CRC_FROM);
+    size_t bytes = slot->format == 1 ? offsetof(struct slot, value.confirmed) : sizeof *slot;
+    return crc32c(0, (const uint8_t *)slot + CRC_FROM, bytes - CRC_FROM);
 }
 
 /* Returns 0, -ENODATA for a slot never written, -EBADMSG, or -EPROTONOSUPPORT. */
@@ -41,7 +42,7 @@ static int slot_check(const struct slot *slot)
         return -ENODATA;
     if (slot->magic != CURSOR_MAGIC || slot->crc != slot_crc(slot))
         return -EBADMSG;
-    if (slot->format != CURSOR_FORMAT)
+    if (!slot->format || slot->format > CURSOR_FORMAT)
         return -EPROTONOSUPPORT;
     bool sound = slot->value.version > 0 && slot->value.shard_count <= SINK_EPOCH_JOURNALS_MAX;
     return sound ? 0 : -EBADMSG;

@@ -22,9 +22,35 @@ struct sink_item {
     const struct record *outcome; /* the OUTCOME record; the DEAD record itself for a rejection */
     struct outcome_view view;
     uint32_t epoch, shard;
+    uint64_t ordinal; /* of the outcome's record in its journal */
+};
+
+/* Where a record stands: epochs grow, a journal's ordinals are dense. */
+struct sink_place {
+    uint32_t epoch; /* 0: nowhere */
+    uint32_t shard;
+    uint64_t ordinal;
+    uint32_t partition;
+    uint64_t seq;
+};
+
+/* How far the other side has a journal's outcomes: up to this one. */
+struct sink_end {
+    uint64_t ordinal;
+    uint32_t epoch; /* 0: it has nothing of it */
+    uint32_t reserved;
+};
+
+/* Why an operation failed. */
+struct sink_fault {
+    char text[256];       /* for the operator */
+    struct sink_place at; /* the record at which the sink stands, where it is one */
+    bool of_record;       /* trying other records would not fail: this one is the reason */
 };
 
 #define SINK_RESUME_NONE UINT64_MAX
+
+struct line_origin;
 
 struct sink_ops {
     const char *type;
@@ -38,6 +64,17 @@ struct sink_ops {
      * 0 or -errno. */
     int (*commit)(void *sink, uint64_t *resume);
     void (*close)(void *sink);
+
+    /* What follows is NULL for a sink on this host. */
+
+    /* end tells how far the other side has a journal, right after open: when that is less than what
+     * was confirmed, as after a failover, the pump goes back there.  0 or -errno. */
+    int (*end)(void *sink, uint32_t shard, struct sink_end *end);
+    /* fault says more about the -errno that was just returned. */
+    const struct sink_fault *(*fault)(void *sink);
+    /* cancel ends every wait, now and from here on.  Thread: any. */
+    void (*cancel)(void *sink);
+    bool remote; /* may be away when troved starts */
 };
 
 #define SINK_EPOCH_JOURNALS_MAX 64
@@ -55,6 +92,8 @@ struct sink_cursor {
         uint64_t offset;  /* of the block */
         uint64_t ordinal; /* of the last record delivered or passed over */
     } at[SINK_EPOCH_JOURNALS_MAX];
+    struct sink_end confirmed[SINK_EPOCH_JOURNALS_MAX]; /* per shard the last outcome, of whatever
+                                                           epoch, that the sink has taken */
 };
 
 struct pump_counters {
@@ -62,8 +101,23 @@ struct pump_counters {
     uint64_t outcomes; /* outcomes read */
     uint64_t delivered;
     uint64_t errors;
-    uint64_t lag_records; /* durable, not yet read */
+    uint64_t lag_records; /* durable, not yet read; of epochs before the running one, at least 1 */
     uint64_t commits;
+    uint64_t set_aside; /* refused by the other side again and again, now in the dead file */
+    uint64_t skipped;   /* the same, at an operator's word */
+    uint64_t gaps;      /* the other side had less than it had confirmed, and got it again */
+};
+
+enum pump_mode { PUMP_RUN, PUMP_DRAIN, PUMP_PAUSED };
+
+/* What a pump says of itself. */
+struct pump_report {
+    enum pump_mode mode;
+    uint64_t lag_bytes; /* of journals, dead space in front of a segment's end included */
+    double lag_seconds; /* since everything was delivered, or since the last record delivered */
+    char error[256];    /* of the last poll, "" when it went well */
+    char last_error[256];
+    struct sink_place stuck; /* the record that the sink cannot get past */
 };
 
 struct pump;
@@ -76,6 +130,10 @@ struct pump_wiring {
     uint32_t shard_count;
     const struct segment_mark *marks[SINK_EPOCH_JOURNALS_MAX];
     uint32_t outcomes; /* bit per enum outcome_kind */
+    const char (*hunts)[CONF_NAME_MAX + 1]; /* only outcomes of these; NULL: any, and of none */
+    uint32_t hunt_count;
+    const char *dead_path; /* where records go that the sink refuses; NULL: they are not refused */
+    struct line_origin *origin; /* that they name */
     const struct sink_ops *ops;
     void *sink;
 };
@@ -90,8 +148,30 @@ int pump_poll(struct pump *pump, unsigned budget);
 const struct pump_counters *pump_counters(const struct pump *pump);
 void pump_free(struct pump *pump);
 
+/* pump_set_mode pauses (what was begun is finished), drains (delivers all there is, then pauses) or
+ * resumes.  pump_skip has the pump pass over the record that the sink is stuck at, which *place then
+ * says, and keep it in the dead file; -ENOENT when it is not stuck at a record.  Thread: any. */
+void pump_set_mode(struct pump *pump, enum pump_mode mode);
+int pump_skip(struct pump *pump, struct sink_place *place);
+/* pump_is_asked says whether one of these has come since the last poll: no time to wait. */
+bool pump_is_asked(const struct pump *pump);
+/* pump_report fills in the report.  Thread: any. */
+void pump_report(struct pump *pump, struct pump_report *report);
+
 /* The file sink: one JSON object a line. */
 struct sink_file;
 extern const struct sink_ops sink_file_ops;
 struct sink_file *sink_file_new(const char *path, const char *pop, const char *host);
 void sink_file_free(struct sink_file *sink);
+
+/* The Redis sink: one stream a shard, an entry an outcome (redis_stream.c). */
+struct sink_redis;
+extern const struct sink_ops sink_redis_ops;
+struct sink_redis_counters {
+    uint64_t repeats; /* outcomes that the stream had already */
+};
+/* conf and what it points at stay; journal says whose streams these are, [1, 64] bytes. */
+struct sink_redis *sink_redis_new(const struct conf_sink *conf, const char *journal,
+                                  const char *pop, const char *host);
+const struct sink_redis_counters *sink_redis_counters(const struct sink_redis *sink);
+void sink_redis_free(struct sink_redis *sink);

@@ -87,6 +87,26 @@ int tail_open(struct tail *tail)
     return rc;
 }
 
+int tail_seek(struct tail *tail, uint64_t ordinal)
+{
+    uint32_t number = 0, oldest = tail->oldest ? tail->oldest : 1;
+    uint64_t before = UINT64_MAX; /* ordinal in front of that segment */
+    tail_start(tail, 0, 0, 0);
+    for (uint32_t n = last_number(tail); n >= oldest && before > ordinal; n--) {
+        int rc = open_segment(tail, n);
+        if (rc == -ESTALE)
+            break;
+        if (rc < 0)
+            return rc;
+        if (rc) {
+            number = n;
+            before = tail->reader.ordinal;
+        }
+    }
+    tail_start(tail, number, 0, number && before > ordinal ? before : ordinal);
+    return 0;
+}
+
 static int fault_errno(enum block_fault fault)
 {
     return fault == BLOCK_UNREADABLE ? -EIO : -EBADMSG;

@@ -51,6 +51,10 @@ int tail_open(struct tail *tail);
  * -EBADMSG or -EILSEQ damage, -ESTALE records are gone, -EIO the disk. */
 int tail_next(struct tail *tail, const struct record **record);
 
+/* tail_seek points the tail behind a record that it may have accepted long ago; where that is gone,
+ * in front of the oldest one there is.  Returns 0 or a negative errno. */
+int tail_seek(struct tail *tail, uint64_t ordinal);
+
 /* tail_accept moves the position past the record that tail_next gave. */
 void tail_accept(struct tail *tail);
 
