@@ -8,14 +8,10 @@ static const struct {
     enum conf_sink_type type;
     bool required;
 } sink_rules[] = {
-    {"path", CONF_SINK_FILE, true},
-    {"address", CONF_SINK_REDIS, true},
-    {"user", CONF_SINK_REDIS, false},
-    {"password_file", CONF_SINK_REDIS, false},
-    {"database", CONF_SINK_REDIS, false},
-    {"stream", CONF_SINK_REDIS, false},
-    {"max_length", CONF_SINK_REDIS, false},
-    {"winners", CONF_SINK_REDIS, false},
+    {"path", CONF_SINK_FILE, true},         {"address", CONF_SINK_REDIS, true},
+    {"user", CONF_SINK_REDIS, false},       {"password_file", CONF_SINK_REDIS, false},
+    {"database", CONF_SINK_REDIS, false},   {"stream", CONF_SINK_REDIS, false},
+    {"max_length", CONF_SINK_REDIS, false}, {"winners", CONF_SINK_REDIS, false},
     {"timeout", CONF_SINK_REDIS, false},
 };
 
@@ -32,8 +28,8 @@ static void check_keys(struct reader *r, const struct yaml_node *map, const stru
                      "%s belongs to sinks of type %s, and sink '%s' is of type %s; remove it", key,
                      type_names[sink_rules[i].type], sink->name, type_names[sink->type]);
         if (!node && applies && sink_rules[i].required)
-            diag_add(r->diags, reader_at(r, map), "missing_key",
-                     "a sink of type %s needs %s", type_names[sink->type], key);
+            diag_add(r->diags, reader_at(r, map), "missing_key", "a sink of type %s needs %s",
+                     type_names[sink->type], key);
     }
 }
 

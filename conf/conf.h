@@ -212,7 +212,7 @@ struct conf_sink {
     char password_file[CONF_PATH_MAX]; /* "": none */
     uint32_t database;
     char stream[CONF_NAME_MAX + 1];
-    uint64_t max_length; /* entries of a stream, about; 0: any */
+    uint64_t max_length;             /* entries of a stream, about; 0: any */
     char winners[CONF_NAME_MAX + 1]; /* "": none */
     uint64_t timeout_ns;
     struct conf_place place;

@@ -392,8 +392,7 @@ static const struct key sink_keys[] = {
              "data_dir"},
     {"database", KEY_NUMBER, 0, AT(struct conf_sink, database), .max = 65535, .fallback = "0",
      .help = "redis: the number of the database"},
-    {"stream", KEY_NAME, 0, AT(struct conf_sink, stream), .max = CONF_NAME_MAX,
-     .fallback = "trove",
+    {"stream", KEY_NAME, 0, AT(struct conf_sink, stream), .max = CONF_NAME_MAX, .fallback = "trove",
      .help = "redis: outcomes go to the streams NAME:0, NAME:1, ..., one a shard; each data "
              "directory needs its own"},
     {"max_length", KEY_NUMBER, 0, AT(struct conf_sink, max_length), .max = 1000000000000,

@@ -30,15 +30,15 @@ json_t *admin_sink_json(const struct sink_thread *sink)
     struct pump_report report;
     int error = atomic_load(&sink->error);
     pump_report(sink->pump, &report);
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I}", "name",
-        sink->conf->name, "type", types[sink->conf->type], "state", state_name(&report, error),
-        "events", (json_int_t)READ(c->events), "outcomes", (json_int_t)READ(c->outcomes),
-        "delivered", (json_int_t)READ(c->delivered), "lag_records",
-        (json_int_t)READ(c->lag_records), "lag_bytes", (json_int_t)report.lag_bytes, "lag_seconds",
-        report.lag_seconds, "errors", (json_int_t)READ(c->errors), "set_aside",
-        (json_int_t)READ(c->set_aside), "skipped", (json_int_t)READ(c->skipped), "gaps",
-        (json_int_t)READ(c->gaps));
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I}", "name",
+                  sink->conf->name, "type", types[sink->conf->type], "state",
+                  state_name(&report, error), "events", (json_int_t)READ(c->events), "outcomes",
+                  (json_int_t)READ(c->outcomes), "delivered", (json_int_t)READ(c->delivered),
+                  "lag_records", (json_int_t)READ(c->lag_records), "lag_bytes",
+                  (json_int_t)report.lag_bytes, "lag_seconds", report.lag_seconds, "errors",
+                  (json_int_t)READ(c->errors), "set_aside", (json_int_t)READ(c->set_aside),
+                  "skipped", (json_int_t)READ(c->skipped), "gaps", (json_int_t)READ(c->gaps));
     if (sink->redis)
         json_object_set_new(
             json, "repeats",
@@ -62,8 +62,7 @@ void admin_sink_warn(const struct sink_thread *sink, json_t *warnings)
         json_array_append_new(
             warnings, json_sprintf("sink %s is paused -> trovectl sink %s resume", name, name));
     else if (atomic_load(&sink->error))
-        json_array_append_new(warnings,
-                              json_sprintf("sink %s: %s", name, json_string_value(text)));
+        json_array_append_new(warnings, json_sprintf("sink %s: %s", name, json_string_value(text)));
     if (READ(pump_counters(sink->pump)->set_aside))
         json_array_append_new(warnings, json_sprintf("sink %s: records were set aside, see %s",
                                                      name, sink->dead_path));

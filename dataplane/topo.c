@@ -314,8 +314,8 @@ static void *make_client(struct topo *topo, struct sink_thread *thread)
 
 static int make_sink(struct topo *topo, uint32_t i, char error[512])
 {
-    static const struct sink_ops *const ops[] = {[CONF_SINK_FILE] = &sink_file_ops,
-                                                 [CONF_SINK_REDIS] = &sink_redis_ops};
+    static const struct sink_ops *const ops[] = {
+        [CONF_SINK_FILE] = &sink_file_ops, [CONF_SINK_REDIS] = &sink_redis_ops};
     struct sink_thread *thread = &topo->sinks[i];
     const struct conf_sink *conf = thread->conf = &topo->conf->sinks[i];
     char cursor[CONF_PATH_MAX + 96];
@@ -334,8 +334,7 @@ static int make_sink(struct topo *topo, uint32_t i, char error[512])
     else if (rc)
         snprintf(error, 512, "%.120s:%u:%u: error: sink '%s' cannot write %.120s: %s",
                  topo->conf->file, conf->place.line, conf->place.column, conf->name,
-                 conf->path[0] ? conf->path : conf->address,
-                 strerror(-rc));
+                 conf->path[0] ? conf->path : conf->address, strerror(-rc));
     return rc ? -1 : 0;
 }
 

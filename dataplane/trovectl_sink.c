@@ -13,8 +13,8 @@ static void print_extra(const json_t *sink, const char *key, const char *title, 
 static void print_sink(const json_t *sink, FILE *out)
 {
     const json_t *stuck = json_object_get(sink, "stuck");
-    fprintf(out, "%-20s %-6s %-8s delivered %s  lag %s records, %s, %.1f s", field_text(sink, "name"),
-            field_text(sink, "type"), field_text(sink, "state"),
+    fprintf(out, "%-20s %-6s %-8s delivered %s  lag %s records, %s, %.1f s",
+            field_text(sink, "name"), field_text(sink, "type"), field_text(sink, "state"),
             figure_count(field_count(sink, "delivered")).text,
             figure_count(field_count(sink, "lag_records")).text,
             figure_bytes(field_count(sink, "lag_bytes")).text, field_real(sink, "lag_seconds"));

@@ -14,7 +14,7 @@
 #include "dataplane/base/block.h"
 
 #define CURSOR_MAGIC  0x524f535255435254ull /* "TRCURSOR" */
-#define CURSOR_FORMAT 2u /* 1: without what is confirmed */
+#define CURSOR_FORMAT 2u                    /* 1: without what is confirmed */
 
 /* On disk, little-endian, padded with zeros to CURSOR_SLOT_BYTES. */
 struct slot {

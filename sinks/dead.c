@@ -17,14 +17,16 @@ static size_t encode(const struct sink_item *item, const struct line_origin *ori
                      const char *error, char out[DEAD_LINE])
 {
     size_t len = strnlen(error, ERROR_MAX);
-    int head = snprintf(out, DEAD_LINE, "{\"place\":\"%u-%llu\",\"shard\":%u,\"error\":", item->epoch,
-                        (unsigned long long)item->ordinal, item->shard);
+    int head =
+        snprintf(out, DEAD_LINE, "{\"place\":\"%u-%llu\",\"shard\":%u,\"error\":", item->epoch,
+                 (unsigned long long)item->ordinal, item->shard);
     size_t at = (size_t)head;
     int text = text_json_encode((const uint8_t *)error, len, out + at, 6 * ERROR_MAX + 8);
     at += (size_t)(text > 0 ? text : snprintf(out + at, 3, "\"\""));
     at += (size_t)snprintf(out + at, 16, ",\"outcome\":");
     at += line_encode(item, origin, out + at);
-    memcpy(out + at - 1, "}\n", 2); /* over the line's end */
+    out[at - 1] = '}'; /* where the line ended */
+    out[at] = '\n';
     return at + 1;
 }
 

@@ -2,59 +2,16 @@
  * order. */
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/counter.h"
-#include "sinks/cursor.h"
 #include "sinks/dead.h"
-#include "sinks/sink.h"
-#include "sinks/tail.h"
+#include "sinks/pump.h"
 
 /* How often the cursor is saved when the records read are of no interest to the sink. */
 #define IDLE_SAVE_NS (100 * NS_PER_MS)
-
-#define MEASURE_NS (100 * NS_PER_MS)
-
-/* A record that the other side refuses this often is set aside. */
-#define TRIES_MAX 3
-
-struct pump {
-    struct pump_wiring wiring;
-    struct cursor cursor;
-    struct sink_cursor now;   /* delivered, perhaps not yet committed */
-    struct sink_cursor saved; /* in the cursor file */
-    struct segment_id *ids;   /* of all epochs, as found at start */
-    size_t id_count;
-    struct tail *tails; /* as many as the widest epoch has journals; of epoch now.epoch */
-    uint32_t tail_count;
-    uint32_t turn; /* the tail to start with */
-    uint32_t uncommitted;
-    bool moved; /* now is ahead of saved */
-    bool sink_is_open;
-    bool failed; /* begin again from saved */
-    uint64_t saved_ns;
-    uint64_t measured_ns; /* the lag in bytes */
-    uint64_t counted[SINK_EPOCH_JOURNALS_MAX]; /* ordinals up to which records are counted: what is
-                                                  read again is not counted again */
-    struct pump_counters counters;
-
-    bool sink_failed;     /* what failed is the sink, and fault says more */
-    struct sink_place refused; /* by the other side, so many times */
-    unsigned tries;
-    struct sink_place aside; /* to be passed over */
-    char aside_why[256];
-    bool aside_kept; /* it is in the dead file */
-    uint64_t current_ns; /* real time: when all was delivered, or the last record read came in */
-
-    _Atomic int mode; /* enum pump_mode */
-    _Atomic bool asked;
-    pthread_mutex_t lock;
-    struct pump_report report; /* under the lock */
-    bool skip_wanted;          /* under the lock: of report.stuck */
-};
 
 const struct pump_counters *pump_counters(const struct pump *pump)
 {
@@ -72,7 +29,7 @@ static int save(struct pump *pump, struct sink_cursor *value)
 }
 
 /* Points the tails at the journals of now's epoch, where now says. */
-static void start_tails(struct pump *pump)
+void pump_start_tails(struct pump *pump)
 {
     struct sink_cursor *now = &pump->now;
     bool running = now->epoch == pump->wiring.epoch;
@@ -95,7 +52,7 @@ static void start_tails(struct pump *pump)
 }
 
 /* The cursor that stands in front of an epoch's journals. */
-static struct sink_cursor before_epoch(const struct pump *pump, uint32_t epoch)
+struct sink_cursor pump_before_epoch(const struct pump *pump, uint32_t epoch)
 {
     struct sink_cursor cursor = {.resume = pump->now.resume, .epoch = epoch};
     memcpy(cursor.confirmed, pump->now.confirmed, sizeof cursor.confirmed);
@@ -119,13 +76,13 @@ static uint32_t epoch_after(const struct pump *pump, uint32_t epoch)
 
 static int enter_epoch(struct pump *pump, uint32_t epoch)
 {
-    struct sink_cursor cursor = before_epoch(pump, epoch);
+    struct sink_cursor cursor = pump_before_epoch(pump, epoch);
     int rc = save(pump, &cursor);
     if (rc)
         return rc;
     pump->now = cursor;
     pump->moved = false;
-    start_tails(pump);
+    pump_start_tails(pump);
     return 0;
 }
 
@@ -134,11 +91,11 @@ static int enter_oldest(struct pump *pump)
 {
     bool past = pump->id_count && pump->ids[0].epoch < pump->wiring.epoch;
     struct sink_cursor *now = &pump->now;
-    *now = before_epoch(pump, past ? pump->ids[0].epoch : pump->wiring.epoch);
+    *now = pump_before_epoch(pump, past ? pump->ids[0].epoch : pump->wiring.epoch);
     int rc = pump->wiring.ops->commit(pump->wiring.sink, &now->resume);
     if (rc)
         return rc;
-    start_tails(pump);
+    pump_start_tails(pump);
     for (uint32_t shard = 0; shard < now->shard_count; shard++) {
         struct tail *tail = &pump->tails[shard];
         if (tail->oldest <= 1)
@@ -150,7 +107,7 @@ static int enter_oldest(struct pump *pump)
         now->at[shard].number = tail->oldest;
         now->at[shard].ordinal = rc ? tail->reader.ordinal : 0;
     }
-    start_tails(pump);
+    pump_start_tails(pump);
     return save(pump, now);
 }
 
@@ -184,86 +141,13 @@ static int check_delivered(struct pump *pump)
     return rc == -ESTALE ? rc : 0;
 }
 
-/* ---- what the other side has lost ---- */
-
-static bool is_before(const struct sink_end *a, const struct sink_end *b)
-{
-    return a->epoch < b->epoch || (a->epoch == b->epoch && a->ordinal < b->ordinal);
-}
-
-/* An end that the journals have not reached is of other journals, or of what these once were. */
-static bool is_ahead(const struct pump *pump, uint32_t shard, const struct sink_end *end)
-{
-    if (end->epoch != pump->wiring.epoch)
-        return end->epoch > pump->wiring.epoch;
-    return shard >= pump->wiring.shard_count ||
-           end->ordinal >
-               atomic_load_explicit(&pump->wiring.marks[shard]->ordinal, memory_order_acquire);
-}
-
-/* Points the tails at epoch `from`, those of shards with a gap at where the other side ends. */
-static int go_back(struct pump *pump, uint32_t from, const bool gap[SINK_EPOCH_JOURNALS_MAX])
-{
-    struct sink_cursor *now = &pump->now;
-    bool same = now->epoch == from;
-    if (!same)
-        *now = before_epoch(pump, from);
-    start_tails(pump);
-    for (uint32_t shard = 0; shard < now->shard_count; shard++) {
-        if (same && !gap[shard])
-            continue;
-        struct tail *tail = &pump->tails[shard];
-        const struct sink_end *end = &now->confirmed[shard];
-        int rc = tail_seek(tail, end->epoch == from ? end->ordinal : 0);
-        if (rc)
-            return rc;
-        now->at[shard].number = tail->number;
-        now->at[shard].offset = tail->offset;
-        now->at[shard].ordinal = tail->ordinal;
-    }
-    start_tails(pump);
-    counter_add(&pump->counters.gaps, 1);
-    return 0;
-}
-
-/* Where the other side has less than it has confirmed, it gets it again, as far as the journals have
- * it still. */
-static int fill_gaps(struct pump *pump)
-{
-    bool gap[SINK_EPOCH_JOURNALS_MAX] = {0};
-    struct sink_cursor *now = &pump->now;
-    bool past = pump->id_count && pump->ids[0].epoch < pump->wiring.epoch;
-    uint32_t oldest = past ? pump->ids[0].epoch : pump->wiring.epoch, from = 0;
-    if (!pump->wiring.ops->end)
-        return 0;
-    for (uint32_t shard = 0; shard < SINK_EPOCH_JOURNALS_MAX; shard++) {
-        struct sink_end end;
-        if (shard >= pump->wiring.shard_count && !now->confirmed[shard].epoch)
-            continue;
-        int rc = pump->wiring.ops->end(pump->wiring.sink, shard, &end);
-        pump->sink_failed = rc != 0;
-        if (!rc && is_ahead(pump, shard, &end))
-            rc = -ESTALE;
-        if (rc)
-            return rc;
-        if (!is_before(&end, &now->confirmed[shard]))
-            continue;
-        gap[shard] = true;
-        now->confirmed[shard] = end;
-        uint32_t epoch = end.epoch > oldest ? end.epoch : oldest;
-        if (!from || epoch < from)
-            from = epoch;
-    }
-    return from ? go_back(pump, from, gap) : 0;
-}
-
 static int begin_sink(struct pump *pump)
 {
     bool first = !pump->saved.version;
     int rc = open_sink(pump, first ? SINK_RESUME_NONE : pump->saved.resume);
     if (!rc && first)
         rc = enter_oldest(pump);
-    return rc ? rc : fill_gaps(pump);
+    return rc ? rc : pump_fill_gaps(pump);
 }
 
 /* Before anything is delivered: what the cursor says has to agree with the journals. */
@@ -275,11 +159,11 @@ static int begin(struct pump *pump)
     if (pump->saved.epoch > pump->wiring.epoch)
         return -ESTALE;
     pump->now = pump->saved;
-    start_tails(pump);
+    pump_start_tails(pump);
     int rc = check_tails(pump);
     if (!rc)
         rc = check_delivered(pump);
-    start_tails(pump);
+    pump_start_tails(pump);
     return rc;
 }
 
@@ -302,21 +186,6 @@ static int make_tails(struct pump *pump)
             return rc;
     }
     return 0;
-}
-
-static void count_lag(struct pump *pump)
-{
-    /* How many records an epoch that is over still has is known when they are read. */
-    uint64_t lag = pump->now.epoch != pump->wiring.epoch;
-    for (uint32_t shard = 0; shard < pump->wiring.shard_count; shard++) {
-        uint64_t durable =
-            atomic_load_explicit(&pump->wiring.marks[shard]->ordinal, memory_order_acquire);
-        bool here = pump->now.epoch == pump->wiring.epoch;
-        lag += durable - (here ? pump->now.at[shard].ordinal : 0);
-    }
-    __atomic_store_n(&pump->counters.lag_records, lag, __ATOMIC_RELAXED);
-    if (!lag)
-        pump->current_ns = clock_realtime_ns();
 }
 
 int pump_new(struct pump **out, const struct pump_wiring *wiring)
@@ -344,7 +213,7 @@ int pump_new(struct pump **out, const struct pump_wiring *wiring)
         rc = begin_sink(pump);
     if (rc)
         goto fail;
-    count_lag(pump);
+    pump_count_lag(pump);
     *out = pump;
     return 0;
 fail:
@@ -360,29 +229,10 @@ static void restore(struct pump *pump)
     pump->uncommitted = 0;
     pump->moved = false;
     if (!same)
-        start_tails(pump);
+        pump_start_tails(pump);
     for (uint32_t shard = 0; same && shard < pump->now.shard_count; shard++)
         tail_rewind(&pump->tails[shard], pump->now.at[shard].number, pump->now.at[shard].offset,
                     pump->now.at[shard].ordinal);
-}
-
-static void pass_over(struct pump *pump, const struct sink_place *place, const char *who,
-                      const char *why)
-{
-    pump->aside = *place;
-    pump->aside_kept = false;
-    snprintf(pump->aside_why, sizeof pump->aside_why, "%s%.200s", who, why);
-}
-
-static void take_skip(struct pump *pump)
-{
-    pthread_mutex_lock(&pump->lock);
-    if (pump->skip_wanted) {
-        pass_over(pump, &pump->report.stuck, "skipped: ", pump->report.error);
-        counter_add(&pump->counters.skipped, 1);
-    }
-    pump->skip_wanted = false;
-    pthread_mutex_unlock(&pump->lock);
 }
 
 /* Goes back to what is saved, with the sink opened anew at what it had confirmed by then. */
@@ -391,7 +241,7 @@ static int begin_again(struct pump *pump)
     if (pump->sink_is_open)
         pump->wiring.ops->close(pump->wiring.sink);
     pump->sink_is_open = false;
-    take_skip(pump);
+    pump_take_skip(pump);
     if (pump->saved.version)
         restore(pump);
     int rc = begin_sink(pump);
@@ -441,7 +291,7 @@ static int deliver(struct pump *pump, const struct sink_item *item)
         return rc;
     pump->uncommitted++;
     const struct sink_end end = {.epoch = item->epoch, .ordinal = item->ordinal};
-    if (is_before(&pump->now.confirmed[item->shard], &end))
+    if (sink_end_is_before(&pump->now.confirmed[item->shard], &end))
         pump->now.confirmed[item->shard] = end;
     return 0;
 }
@@ -557,123 +407,6 @@ static int commit(struct pump *pump)
     return 0;
 }
 
-/* ---- what a pump says of itself ---- */
-
-/* The bytes of journals behind the position; of the running one's segments, the last is as long as
- * it is durable. */
-static uint64_t lag_bytes(const struct pump *pump)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < pump->id_count; i++) {
-        const struct segment_id *id = &pump->ids[i];
-        bool here = id->epoch == pump->now.epoch && id->shard < pump->now.shard_count;
-        uint32_t at = here ? pump->now.at[id->shard].number : 0;
-        uint64_t bytes;
-        if (id->epoch < pump->now.epoch || id->number < at ||
-            segment_bytes(pump->wiring.journal_dir_fd, *id, &bytes))
-            continue;
-        uint64_t offset = here && id->number == at ? pump->now.at[id->shard].offset : 0;
-        sum += bytes > offset ? bytes - offset : 0;
-    }
-    for (uint32_t shard = 0; shard < pump->wiring.shard_count; shard++) {
-        bool here = pump->now.epoch == pump->wiring.epoch;
-        uint64_t mark =
-            atomic_load_explicit(&pump->wiring.marks[shard]->position, memory_order_acquire);
-        uint32_t last = (uint32_t)(mark >> 40);
-        uint32_t number = here && pump->now.at[shard].number ? pump->now.at[shard].number : 1;
-        uint64_t offset = here ? pump->now.at[shard].offset : 0, bytes = 0;
-        for (; number < last; number++, offset = 0) {
-            struct segment_id id = {pump->wiring.epoch, shard, number};
-            if (!segment_bytes(pump->wiring.journal_dir_fd, id, &bytes) && bytes > offset)
-                sum += bytes - offset;
-        }
-        bytes = mark & (SEGMENT_POSITION(1, 0) - 1);
-        sum += bytes > offset ? bytes - offset : 0;
-    }
-    return sum;
-}
-
-/* A record that is refused again and again is set aside; all else is tried for ever. */
-static void judge(struct pump *pump, const struct sink_fault *fault)
-{
-    if (!fault->of_record || !pump->wiring.dead_path)
-        return;
-    bool same = pump->refused.epoch == fault->at.epoch && pump->refused.shard == fault->at.shard &&
-                pump->refused.ordinal == fault->at.ordinal;
-    pump->tries = same ? pump->tries + 1 : 1;
-    pump->refused = fault->at;
-    if (pump->tries < TRIES_MAX)
-        return;
-    pass_over(pump, &fault->at, "", fault->text);
-    counter_add(&pump->counters.set_aside, 1);
-    pump->tries = 0;
-}
-
-static void say(struct pump *pump, int rc)
-{
-    const struct sink_fault *fault =
-        rc && pump->sink_failed && pump->wiring.ops->fault
-            ? pump->wiring.ops->fault(pump->wiring.sink)
-            : NULL;
-    uint64_t lag = counter_read(&pump->counters.lag_records), now = clock_realtime_ns();
-    uint64_t tick = clock_monotonic_ns(), bytes = 0;
-    bool measure = !lag || tick - pump->measured_ns > MEASURE_NS;
-    if (lag && measure) {
-        bytes = lag_bytes(pump);
-        pump->measured_ns = tick;
-    }
-    pthread_mutex_lock(&pump->lock);
-    struct pump_report *report = &pump->report;
-    if (measure)
-        report->lag_bytes = bytes;
-    report->lag_seconds =
-        lag && now > pump->current_ns ? (double)(now - pump->current_ns) / NS_PER_S : 0;
-    if (rc)
-        snprintf(report->error, sizeof report->error, "%s", fault ? fault->text : strerror(-rc));
-    else
-        report->error[0] = '\0';
-    if (rc)
-        memcpy(report->last_error, report->error, sizeof report->error);
-    /* While the way to the other side is shut, where it stood is still where it stands. */
-    if (!rc)
-        report->stuck = (struct sink_place){0};
-    else if (fault && fault->at.epoch)
-        report->stuck = fault->at;
-    pthread_mutex_unlock(&pump->lock);
-    if (fault)
-        judge(pump, fault);
-}
-
-void pump_report(struct pump *pump, struct pump_report *report)
-{
-    pthread_mutex_lock(&pump->lock);
-    *report = pump->report;
-    pthread_mutex_unlock(&pump->lock);
-    report->mode = atomic_load(&pump->mode);
-}
-
-void pump_set_mode(struct pump *pump, enum pump_mode mode)
-{
-    atomic_store(&pump->mode, mode);
-    atomic_store(&pump->asked, true);
-}
-
-bool pump_is_asked(const struct pump *pump)
-{
-    return atomic_load(&pump->asked);
-}
-
-int pump_skip(struct pump *pump, struct sink_place *place)
-{
-    pthread_mutex_lock(&pump->lock);
-    *place = pump->report.stuck;
-    bool stuck = place->epoch && pump->wiring.dead_path;
-    pump->skip_wanted |= stuck;
-    pthread_mutex_unlock(&pump->lock);
-    atomic_store(&pump->asked, true);
-    return stuck ? 0 : -ENOENT;
-}
-
 /* True when the epoch is over and was read to its end. */
 static bool epoch_is_done(const struct pump *pump)
 {
@@ -714,8 +447,8 @@ int pump_poll(struct pump *pump, unsigned budget)
     int rc = pump->failed && mode != PUMP_PAUSED ? begin_again(pump) : 0;
     if (!rc && mode != PUMP_PAUSED)
         rc = poll_epochs(pump, budget, &outcomes);
-    count_lag(pump);
-    say(pump, rc);
+    pump_count_lag(pump);
+    pump_say(pump, rc);
     if (mode == PUMP_DRAIN && !rc && !outcomes && !counter_read(&pump->counters.lag_records))
         (void)atomic_compare_exchange_strong(&pump->mode, &mode, PUMP_PAUSED);
     if (rc) {

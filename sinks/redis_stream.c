@@ -64,8 +64,8 @@ static const char end_script[] =
     "end\n"
     "return redis.error_reply('ERR XINFO STREAM names no last-generated-id')\n";
 
-/* KEYS: the hunt's hash.  ARGV: user, epoch, ordinal, outcome.  An older award never takes the place
- * of a newer one: all of a user's lie in one journal an epoch. */
+/* KEYS: the hunt's hash.  ARGV: user, epoch, ordinal, outcome.  An older award never takes the
+ * place of a newer one: all of a user's lie in one journal an epoch. */
 static const char win_script[] =
     "local old = redis.call('HGET', KEYS[1], ARGV[1])\n"
     "if old then\n"
@@ -433,12 +433,12 @@ static const struct entry *new_entry(const struct sink_redis *sink, uint64_t n)
 
 static int take_answer(struct sink_redis *sink, const struct redis_reply *reply)
 {
-    char *rest, *text;
+    char *rest, *text = NULL;
     if (reply->kind == REDIS_ERROR)
         return fail(sink, -EREMOTEIO, "%s: XADD: %s", sink->conf->address, error_text(reply->text));
     uint64_t added = strtoull(reply->text, &rest, 10);
     uint64_t repeats = *rest == ' ' ? strtoull(rest, &text, 10) : UINT64_MAX;
-    if (added > sink->new_count || repeats > sink->new_count - added || *text != ' ')
+    if (added > sink->new_count || repeats > sink->new_count - added || !text || *text != ' ')
         return fail_link(sink, -EPROTO, "XADD");
     text++;
     if (!*text == (added + repeats < sink->new_count))
@@ -555,8 +555,8 @@ static int stream_deliver(void *arg, const struct sink_item *item)
     if (rc)
         return rc;
     const struct sink_end *end = &sink->end[item->shard];
-    bool is_new = end->epoch < item->epoch ||
-                  (end->epoch == item->epoch && end->ordinal < item->ordinal);
+    bool is_new =
+        end->epoch < item->epoch || (end->epoch == item->epoch && end->ordinal < item->ordinal);
     bool wins = sink->conf->winners[0] && item->view.outcome.kind == OUTCOME_award;
     counter_add(&sink->counters.repeats, !is_new);
     if (is_new || wins)

@@ -129,7 +129,7 @@ struct pump_wiring {
     uint32_t epoch; /* the running one; its journals are limited by marks */
     uint32_t shard_count;
     const struct segment_mark *marks[SINK_EPOCH_JOURNALS_MAX];
-    uint32_t outcomes; /* bit per enum outcome_kind */
+    uint32_t outcomes;                      /* bit per enum outcome_kind */
     const char (*hunts)[CONF_NAME_MAX + 1]; /* only outcomes of these; NULL: any, and of none */
     uint32_t hunt_count;
     const char *dead_path; /* where records go that the sink refuses; NULL: they are not refused */
@@ -149,8 +149,9 @@ const struct pump_counters *pump_counters(const struct pump *pump);
 void pump_free(struct pump *pump);
 
 /* pump_set_mode pauses (what was begun is finished), drains (delivers all there is, then pauses) or
- * resumes.  pump_skip has the pump pass over the record that the sink is stuck at, which *place then
- * says, and keep it in the dead file; -ENOENT when it is not stuck at a record.  Thread: any. */
+ * resumes.  pump_skip has the pump pass over the record that the sink is stuck at, which *place
+ * then says, and keep it in the dead file; -ENOENT when it is not stuck at a record.  Thread: any.
+ */
 void pump_set_mode(struct pump *pump, enum pump_mode mode);
 int pump_skip(struct pump *pump, struct sink_place *place);
 /* pump_is_asked says whether one of these has come since the last poll: no time to wait. */

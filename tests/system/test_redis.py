@@ -212,12 +212,14 @@ def test_a_replica_that_is_behind_gets_what_it_lacks(make, redis, restart):
                "for _, x in ipairs(e) do redis.call('XADD', KEYS[1], x[1], unpack(x[2])) end", "1", "trove:0", keep)
     server.cli("client", "kill", "type", "normal")
     send(10, 2000)
+    trove.settled(2010)
     until(lambda: sink(trove)["gaps"] == 1, "the gap is found")
     caught_up(trove)
     same_as_file(trove, server)
     server.cli("flushall")
     server.cli("client", "kill", "type", "normal")
     send(10, 2010)
+    trove.settled(2020)
     until(lambda: sink(trove)["gaps"] == 2, "the gap is found")
     caught_up(trove)
     same_as_file(trove, server)
@@ -232,6 +234,7 @@ def test_a_trimmed_stream_is_no_gap(make, redis):
     server.cli("xtrim", "trove:0", "maxlen", "0")
     server.cli("client", "kill", "type", "normal")
     send(5, 3000)
+    trove.settled(3005)
     state = caught_up(trove)
     assert state["gaps"] == 0 and state["delivered"] == 3005
     assert len(server.entries()) == 5

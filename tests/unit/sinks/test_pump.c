@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "dataplane/journal.h"
+#include "sinks/line.h"
 #include "sinks/sink.h"
 
 #define ALL_KINDS     ((1u << OUTCOME_KIND_COUNT) - 1)
@@ -20,6 +21,7 @@ struct delivered {
     uint32_t epoch;
     uint16_t shard;
     uint8_t kind;
+    uint64_t ordinal;
 };
 
 struct memory_sink {
@@ -31,6 +33,12 @@ struct memory_sink {
     unsigned fail_count; /* so many in a row */
     unsigned opens;
     bool open;
+
+    /* On the other side of a network. */
+    uint64_t refused_seq; /* that record, or any while `full` */
+    bool full;
+    unsigned refusals;
+    struct sink_fault fault;
 };
 
 static bool sink_fails(struct memory_sink *sink)
@@ -61,6 +69,15 @@ static int memory_deliver(void *arg, const struct sink_item *item)
     assert_true(sink->open);
     if (sink_fails(sink))
         return -ENOSPC;
+    if (sink->full || (sink->refused_seq && item->outcome->seq == sink->refused_seq)) {
+        sink->fault = (struct sink_fault){
+            .text = "ERR no such luck",
+            .at = {.epoch = item->epoch, .shard = item->shard, .ordinal = item->ordinal},
+            .of_record = !sink->full,
+        };
+        sink->refusals++;
+        return -EREMOTEIO;
+    }
     assert_in_range(sink->count, 0, DELIVERED_MAX - 1);
     sink->list[sink->count++] = (struct delivered){
         .event_seq = item->event ? item->event->seq : 0,
@@ -68,6 +85,7 @@ static int memory_deliver(void *arg, const struct sink_item *item)
         .epoch = item->epoch,
         .shard = (uint16_t)item->shard,
         .kind = item->view.outcome.kind,
+        .ordinal = item->ordinal,
     };
     if (item->event) {
         assert_memory_equal(record_body(item->event), "event", 5);
@@ -96,6 +114,40 @@ static void memory_close(void *arg)
 static const struct sink_ops memory_ops = {"memory", memory_open, memory_deliver, memory_commit,
                                            memory_close};
 
+/* The same, far away: what it has is asked for, and it may refuse a record. */
+static int memory_end(void *arg, uint32_t shard, struct sink_end *end)
+{
+    const struct memory_sink *sink = arg;
+    *end = (struct sink_end){0};
+    for (uint64_t i = 0; i < sink->committed; i++)
+        if (sink->list[i].shard == shard)
+            *end =
+                (struct sink_end){.epoch = sink->list[i].epoch, .ordinal = sink->list[i].ordinal};
+    return 0;
+}
+
+static int far_open(void *arg, uint64_t resume)
+{
+    (void)resume;
+    return memory_open(arg, SINK_RESUME_NONE);
+}
+
+static const struct sink_fault *memory_fault(void *arg)
+{
+    return &((struct memory_sink *)arg)->fault;
+}
+
+static const struct sink_ops far_ops = {
+    .type = "far",
+    .open = far_open,
+    .deliver = memory_deliver,
+    .commit = memory_commit,
+    .close = memory_close,
+    .end = memory_end,
+    .fault = memory_fault,
+    .remote = true,
+};
+
 /* Journals of one epoch at a time, written by the real thing. */
 struct writer {
     struct journal journal;
@@ -109,6 +161,8 @@ struct writer {
 struct world {
     struct kit_dir dir;
     char cursor[128];
+    char dead[128];
+    bool far;
     uint32_t epoch;
     uint32_t shard_count;
     struct writer *writers;
@@ -212,6 +266,7 @@ static void append_stories(struct world *w, uint32_t shard, unsigned count, uint
 
 static int try_open(struct world *w, uint32_t outcomes)
 {
+    static struct line_origin origin;
     struct pump_wiring wiring = {
         .name = "memory",
         .cursor_path = w->cursor,
@@ -219,9 +274,13 @@ static int try_open(struct world *w, uint32_t outcomes)
         .epoch = w->epoch,
         .shard_count = w->shard_count,
         .outcomes = outcomes,
-        .ops = &memory_ops,
+        .ops = w->far ? &far_ops : &memory_ops,
+        .dead_path = w->far ? w->dead : NULL,
+        .origin = &origin,
         .sink = &w->sink,
     };
+    if (!origin.len)
+        assert_int_equal(line_origin_init(&origin, "p", "h"), 0);
     for (uint32_t i = 0; i < w->shard_count; i++)
         wiring.marks[i] = &w->writers[i].journal.mark;
     return pump_new(&w->pump, &wiring);
@@ -284,6 +343,7 @@ static int set_up(void **state)
     kit_dir_make(&w->dir);
     assert_int_equal(mkdirat(w->dir.fd, "journal", 0700), 0);
     snprintf(w->cursor, sizeof w->cursor, "%s/cursor", w->dir.path);
+    snprintf(w->dead, sizeof w->dead, "%s/dead", w->dir.path);
     int journal_fd = openat(w->dir.fd, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     close(w->dir.fd);
     w->dir.fd = journal_fd;
@@ -738,6 +798,195 @@ static void a_pump_may_leave_and_come_back_while_the_epoch_runs(void **state)
     expect_stories(w, 1, 1, 3);
 }
 
+/* ---- sinks on the other side of a network ---- */
+
+static void start_far(struct world *w, uint32_t shards)
+{
+    w->far = true;
+    start_epoch(w, 1, shards);
+    open_pump(w);
+}
+
+static unsigned count_lines(const char *path)
+{
+    unsigned count = 0;
+    FILE *in = fopen(path, "re");
+    for (int c; in && (c = fgetc(in)) != EOF;)
+        count += c == '\n';
+    if (in)
+        fclose(in);
+    return count;
+}
+
+static bool has_seq(const struct world *w, uint64_t seq)
+{
+    for (uint64_t i = 0; i < w->sink.committed; i++)
+        if (w->sink.list[i].seq == seq)
+            return true;
+    return false;
+}
+
+static void who_is_away_at_start_is_waited_for(void **state)
+{
+    struct world *w = *state;
+    w->sink.fail_at = 1;
+    w->sink.fail_count = 2;
+    start_far(w, 1);
+    append_stories(w, 0, 3, 50);
+    assert_int_equal(pump_poll(w->pump, 100), -ECONNREFUSED);
+    assert_int_equal(pump_counters(w->pump)->lag_records, 22);
+    assert_int_equal(pump_poll(w->pump, 100), -ECONNREFUSED);
+    drain(w, 100);
+    expect_stories(w, 1, 0, 3);
+    assert_int_equal(pump_counters(w->pump)->lag_records, 0);
+}
+
+static void a_record_refused_three_times_is_set_aside(void **state)
+{
+    struct world *w = *state;
+    start_far(w, 1);
+    append_stories(w, 0, 3, 50);
+    w->sink.refused_seq = 1010; /* the second story's award */
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(pump_poll(w->pump, 100), -EREMOTEIO);
+    drain(w, 100);
+    assert_int_equal(w->sink.refusals, 3);
+    assert_int_equal(w->sink.committed, w->want_outcomes - 1);
+    assert_false(has_seq(w, 1010));
+    assert_int_equal(count_lines(w->dead), 1);
+    assert_int_equal(pump_counters(w->pump)->set_aside, 1);
+    assert_int_equal(pump_counters(w->pump)->skipped, 0);
+    close_pump(w);
+    open_pump(w);
+    drain(w, 100);
+    assert_int_equal(count_lines(w->dead), 1);
+}
+
+static void a_full_server_is_tried_for_ever_unless_told_to_skip(void **state)
+{
+    struct world *w = *state;
+    struct sink_place place;
+    struct pump_report report;
+    start_far(w, 1);
+    append_stories(w, 0, 1, 50);
+    drain(w, 100);
+    assert_int_equal(pump_skip(w->pump, &place), -ENOENT);
+    w->sink.full = true;
+    append_stories(w, 0, 1, 50);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(pump_poll(w->pump, 100), -EREMOTEIO);
+    pump_report(w->pump, &report);
+    assert_string_equal(report.error, "ERR no such luck");
+    assert_true(report.lag_bytes > 0);
+    assert_int_equal(pump_counters(w->pump)->set_aside, 0);
+    assert_false(pump_is_asked(w->pump));
+    assert_int_equal(pump_skip(w->pump, &place), 0);
+    assert_true(pump_is_asked(w->pump));
+    w->sink.full = false;
+    drain(w, 100);
+    assert_int_equal(w->sink.committed, w->want_outcomes - 1);
+    assert_int_equal(count_lines(w->dead), 1);
+    assert_int_equal(pump_counters(w->pump)->skipped, 1);
+    pump_report(w->pump, &report);
+    assert_string_equal(report.error, "");
+    assert_string_equal(report.last_error, "ERR no such luck");
+}
+
+/* The other side forgets all but its first `keep` outcomes, and the connection breaks. */
+static void forget(struct world *w, uint64_t keep)
+{
+    w->sink.committed = keep;
+    w->sink.fail_at = w->sink.op_count + 1;
+    w->sink.fail_count = 1;
+    append_stories(w, 0, 1, 50);
+    assert_true(pump_poll(w->pump, 1000) < 0);
+}
+
+static void expect_all(const struct world *w)
+{
+    for (uint64_t i = 0; i < w->sink.committed; i++)
+        for (uint64_t j = 0; j < i; j++)
+            assert_false(w->sink.list[i].seq == w->sink.list[j].seq);
+    assert_int_equal(w->sink.committed, w->want_outcomes);
+}
+
+static void what_the_other_side_lost_it_gets_again(void **state)
+{
+    struct world *w = *state;
+    start_far(w, 1);
+    append_stories(w, 0, 6, 50000); /* over several segments */
+    drain(w, 7);
+    expect_all(w);
+    forget(w, 11);
+    drain(w, 1000);
+    expect_all(w);
+    assert_int_equal(pump_counters(w->pump)->gaps, 1);
+    forget(w, 0);
+    drain(w, 1000);
+    expect_all(w);
+    assert_int_equal(pump_counters(w->pump)->gaps, 2);
+}
+
+static void a_gap_may_reach_back_into_earlier_epochs(void **state)
+{
+    struct world *w = *state;
+    start_far(w, 1);
+    append_stories(w, 0, 4, 50);
+    drain(w, 1000);
+    close_pump(w);
+    end_epoch(w);
+    start_epoch(w, 2, 1);
+    open_pump(w);
+    append_stories(w, 0, 4, 50);
+    drain(w, 1000);
+    expect_all(w);
+    forget(w, 7);
+    drain(w, 1000);
+    expect_all(w);
+    /* And over a restart that finds it. */
+    close_pump(w);
+    end_epoch(w);
+    w->sink.committed = 3;
+    start_epoch(w, 3, 1);
+    open_pump(w);
+    drain(w, 1000);
+    expect_all(w);
+}
+
+static void a_side_that_has_more_than_the_journal_is_not_written_to(void **state)
+{
+    struct world *w = *state;
+    w->sink.list[0] = (struct delivered){.epoch = 1, .ordinal = 1000};
+    w->sink.committed = w->sink.count = 1;
+    start_far(w, 1);
+    append_stories(w, 0, 1, 50);
+    assert_int_equal(pump_poll(w->pump, 100), -ESTALE);
+    assert_int_equal(w->sink.committed, 1);
+}
+
+static void pause_drain_resume(void **state)
+{
+    struct world *w = *state;
+    struct pump_report report;
+    start_far(w, 1);
+    pump_set_mode(w->pump, PUMP_PAUSED);
+    append_stories(w, 0, 2, 50);
+    drain(w, 100);
+    assert_int_equal(w->sink.committed, 0);
+    assert_int_equal(pump_counters(w->pump)->lag_records, 15);
+    pump_set_mode(w->pump, PUMP_DRAIN);
+    drain(w, 100);
+    expect_all(w);
+    pump_report(w->pump, &report);
+    assert_int_equal(report.mode, PUMP_PAUSED);
+    append_stories(w, 0, 2, 50);
+    drain(w, 100);
+    assert_int_equal(w->sink.committed, 10);
+    pump_set_mode(w->pump, PUMP_RUN);
+    drain(w, 100);
+    expect_all(w);
+}
+
 int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -762,6 +1011,13 @@ int main(void)
         IN_DIR(an_event_has_no_outcome_of_a_correction_nor_the_other_way_about),
         IN_DIR(a_last_segment_that_was_never_written_is_the_end),
         IN_DIR(a_pump_may_leave_and_come_back_while_the_epoch_runs),
+        IN_DIR(who_is_away_at_start_is_waited_for),
+        IN_DIR(a_record_refused_three_times_is_set_aside),
+        IN_DIR(a_full_server_is_tried_for_ever_unless_told_to_skip),
+        IN_DIR(what_the_other_side_lost_it_gets_again),
+        IN_DIR(a_gap_may_reach_back_into_earlier_epochs),
+        IN_DIR(a_side_that_has_more_than_the_journal_is_not_written_to),
+        IN_DIR(pause_drain_resume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,69 @@
+/* pump.h - a pump from inside, for the files it is made of: pump.c reads and delivers, pump_gap.c
+ * goes back, pump_report.c tells.
+ *
+ * Memory:  as sink.h.  Threads: the pump's, but for what says otherwise.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "sinks/cursor.h"
+#include "sinks/sink.h"
+#include "sinks/tail.h"
+
+struct pump {
+    struct pump_wiring wiring;
+    struct cursor cursor;
+    struct sink_cursor now;   /* delivered, perhaps not yet committed */
+    struct sink_cursor saved; /* in the cursor file */
+    struct segment_id *ids;   /* of all epochs, as found at start */
+    size_t id_count;
+    struct tail *tails; /* as many as the widest epoch has journals; of epoch now.epoch */
+    uint32_t tail_count;
+    uint32_t turn; /* the tail to start with */
+    uint32_t uncommitted;
+    bool moved; /* now is ahead of saved */
+    bool sink_is_open;
+    bool failed; /* begin again from saved */
+    uint64_t saved_ns;
+    uint64_t measured_ns;                      /* the lag in bytes */
+    uint64_t counted[SINK_EPOCH_JOURNALS_MAX]; /* ordinals up to which records are counted: what is
+                                                  read again is not counted again */
+    struct pump_counters counters;
+
+    bool sink_failed;          /* what failed is the sink, and fault says more */
+    struct sink_place refused; /* by the other side, so many times */
+    unsigned tries;
+    struct sink_place aside; /* to be passed over */
+    char aside_why[256];
+    bool aside_kept;     /* it is in the dead file */
+    uint64_t current_ns; /* real time: when all was delivered, or the last record read came in */
+
+    _Atomic int mode; /* enum pump_mode */
+    _Atomic bool asked;
+    pthread_mutex_t lock;
+    struct pump_report report; /* under the lock */
+    bool skip_wanted;          /* under the lock: of report.stuck */
+};
+
+static inline bool sink_end_is_before(const struct sink_end *a, const struct sink_end *b)
+{
+    return a->epoch < b->epoch || (a->epoch == b->epoch && a->ordinal < b->ordinal);
+}
+
+/* pump_start_tails points the tails at the journals of now's epoch, where now says. */
+void pump_start_tails(struct pump *pump);
+
+/* pump_before_epoch returns the cursor that stands in front of an epoch's journals. */
+struct sink_cursor pump_before_epoch(const struct pump *pump, uint32_t epoch);
+
+/* pump_fill_gaps asks an open sink how far it has each journal, and goes back to where it has less
+ * than it has confirmed.  0, -ESTALE it has more than the journals hold, or another -errno. */
+int pump_fill_gaps(struct pump *pump);
+
+/* pump_count_lag counts what is left; pump_say makes the outcome of a poll public, and counts how
+ * often a record was refused; pump_take_skip takes up an operator's wish to pass over one. */
+void pump_count_lag(struct pump *pump);
+void pump_say(struct pump *pump, int rc);
+void pump_take_skip(struct pump *pump);
