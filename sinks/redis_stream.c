@@ -498,7 +498,8 @@ static struct text keep(struct sink_redis *sink, const void *bytes, size_t len)
 {
     char *at = sink->buffer + sink->used;
     assert(len <= sizeof sink->buffer - sink->used);
-    memcpy(at, bytes, len);
+    if (len)
+        memcpy(at, bytes, len);
     sink->used += len;
     return (struct text){at, len};
 }

@@ -134,6 +134,21 @@ static void names_must_differ(void **state)
                  "1 to 32 characters");
 }
 
+static void sinks_have_the_keys_of_their_type(void **state)
+{
+    (void)state;
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: file }\n", "missing_key", 11, 5,
+                 "a sink of type file needs path");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis }\n", "missing_key", 11, 5,
+                 "a sink of type redis needs address");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: file, path: x, winners: w }\n", "conflict",
+                 11, 46, "winners belongs to sinks of type redis");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis, address: 'localhost:1' }\n",
+                 "bad_value", 11, 39, "127.0.0.1:6379");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis, address: '1.2.3.4:1', user: u }\n",
+                 "conflict", 11, 57, "user needs password_file");
+}
+
 static void sinks_and_ports_do_not_share(void **state)
 {
     (void)state;
@@ -311,6 +326,7 @@ int main(void)
         cmocka_unit_test(values_of_the_wrong_type_are_refused),
         cmocka_unit_test(long_values_are_shortened_in_messages),
         cmocka_unit_test(names_must_differ),
+        cmocka_unit_test(sinks_have_the_keys_of_their_type),
         cmocka_unit_test(sinks_and_ports_do_not_share),
         cmocka_unit_test(the_dedupe_window_covers_lateness),
         cmocka_unit_test(hunts_make_sense),

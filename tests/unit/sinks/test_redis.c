@@ -76,9 +76,10 @@ static void answer_command(struct server *server, int fd, const char *name)
     } else if (!strcmp(name, "SCRIPT")) {
         answer(server, fd, "$40\r\n" SHA "\r\n");
     } else if (!strcmp(name, "EVALSHA")) {
-        answer(server, fd, server->evals[server->eval]);
-        if (server->evals[server->eval + 1])
-            server->eval++;
+        /* Whoever has the answer may change the script. */
+        const char *text_now = server->evals[server->eval];
+        server->eval += server->evals[server->eval + 1] != NULL;
+        answer(server, fd, text_now);
     } else {
         answer(server, fd, "+OK\r\n");
     }
