@@ -399,7 +399,8 @@ static const struct key sink_keys[] = {
      .fallback = "1_000_000",
      .help = "redis: about how many entries a stream keeps, the oldest go first; 0 keeps them all"},
     {"winners", KEY_NAME, 0, AT(struct conf_sink, winners), .max = CONF_NAME_MAX, .absent = "none",
-     .help = "redis: keep each user's last award in the hash NAME:HUNT"},
+     .help = "redis: keep each user's last award, or what an operator made of it, in the hash "
+             "NAME:HUNT"},
     {"timeout", KEY_TIME, 0, AT(struct conf_sink, timeout_ns), .min = 10000000, .max = MINUTE,
      .fallback = "2s", .help = "redis: the longest that connecting or an answer may take"},
     {0},

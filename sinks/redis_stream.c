@@ -19,6 +19,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "dataplane/base/correction.h"
 #include "dataplane/base/counter.h"
 #include "dataplane/base/text.h"
 #include "sinks/line.h"
@@ -545,6 +546,18 @@ static void add(struct sink_redis *sink, const struct sink_item *item, bool is_n
     sink->new_count += is_new;
 }
 
+/* Says whether an outcome is the newest word on what the user has won. A tile is given or taken
+ * back where the tile is, and has no place in a user's order. */
+static bool is_word_on_award(const struct sink_item *item)
+{
+    struct correction correction;
+    unsigned kind = item->view.outcome.kind;
+    if (kind != OUTCOME_granted && kind != OUTCOME_revoked)
+        return kind == OUTCOME_award;
+    return correction_decode(record_body(item->event), item->event->body_len, &correction) == 0 &&
+           !correction.tile[0];
+}
+
 static int stream_deliver(void *arg, const struct sink_item *item)
 {
     struct sink_redis *sink = arg;
@@ -558,7 +571,7 @@ static int stream_deliver(void *arg, const struct sink_item *item)
     const struct sink_end *end = &sink->end[item->shard];
     bool is_new =
         end->epoch < item->epoch || (end->epoch == item->epoch && end->ordinal < item->ordinal);
-    bool wins = sink->conf->winners[0] && item->view.outcome.kind == OUTCOME_award;
+    bool wins = sink->conf->winners[0] && is_word_on_award(item);
     counter_add(&sink->counters.repeats, !is_new);
     if (is_new || wins)
         add(sink, item, is_new, wins);
