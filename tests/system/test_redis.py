@@ -324,7 +324,7 @@ def test_streams_of_another_data_directory_are_left_alone(make, redis):
 def test_winners_and_the_selection_of_outcomes(make, redis):
     from test_stop import CATALOG, TRAIL
     server = redis().start()
-    trove = make(more=sink_lines(server, ", winners: w, outcomes: [award, visit], hunts: [trail]") + TRAIL.format(dir="{dir}"))
+    trove = make(more=sink_lines(server, ", winners: w, outcomes: [award, visit, revoked], hunts: [trail]") + TRAIL.format(dir="{dir}"))
     trove.config.write_text(trove.config.read_text().replace("{dir}", str(trove.dir)))
     (trove.dir / "c.tsv").write_text(CATALOG)
     trove.start()
@@ -341,6 +341,9 @@ def test_winners_and_the_selection_of_outcomes(make, redis):
     awards = {f["user"]: (i, f["outcome"]) for i, f in server.entries() if f["kind"] == "award"}
     for user, (place, outcome) in awards.items():
         assert server.cli("hget", "w:trail", user) == f"{place} {outcome}"
+    # What an operator takes back is the newest word on it; `outcomes` has to let it through.
+    trove.ctl("patch", "revoke", "--user", "u-1", "--hunt", "trail", "--reason", "a test", "--ref", "T-1")
+    until(lambda: '"outcome":"revoked"' in server.cli("hget", "w:trail", "u-1"), "the revocation is known")
     # An older award does not take a newer one's place, and comes back where there is none.
     server.cli("hset", "w:trail", "u-1", "999999-1 {}")
     server.cli("hdel", "w:trail", "u-2")
