@@ -293,7 +293,7 @@ def test_pause_resume_drain(make, redis):
     assert "not stuck" in trove.ctl("sink", "r", "skip", status=1).stderr
 
 
-def test_skip_passes_one_record_and_keeps_it(make, redis):
+def test_a_key_of_another_type_is_waited_for(make, redis):
     server = redis().start()
     trove = make(more=sink_lines(server)).start()
     send(10)
@@ -307,6 +307,25 @@ def test_skip_passes_one_record_and_keeps_it(make, redis):
     server.cli("rename", "aside", "trove:0")
     caught_up(trove)
     same_as_file(trove, server)
+
+
+def test_skip_passes_one_record_and_keeps_it(make, redis):
+    server = redis("--maxmemory-policy", "noeviction").start()
+    trove = make(more=sink_lines(server)).start()
+    send(10)
+    trove.settled(10)
+    caught_up(trove)
+    server.cli("config", "set", "maxmemory", "1")
+    send(5, 10)
+    trove.settled(15)
+    until(lambda: "stuck" in sink(trove), "stuck at a record")
+    seq = sink(trove)["stuck"]["seq"]
+    assert f"seq {seq} " in trove.ctl("sink", "r", "skip").stdout
+    server.cli("config", "set", "maxmemory", "0")
+    state = caught_up(trove)
+    assert state["skipped"] == 1 and server.cli("xlen", "trove:0") == "14"
+    kept = [json.loads(line) for line in (trove.dir / "data/sinks/r.dead").read_text().splitlines()]
+    assert [k["outcome"]["seq"] for k in kept] == [seq] and "OOM" in kept[0]["error"]
 
 
 def test_streams_of_another_data_directory_are_left_alone(make, redis):
