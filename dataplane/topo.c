@@ -347,7 +347,9 @@ static int make_board(struct topo *topo, char error[512])
     (void)unlink(cursor);
     topo->board = board_new(topo->conf->limits.ranked);
     int rc = make_pump(topo, &topo->sinks[topo->sink_count], cursor,
-                       1u << OUTCOME_award | 1u << OUTCOME_claim_granted, &board_ops, topo->board);
+                       1u << OUTCOME_award | 1u << OUTCOME_claim_granted | 1u << OUTCOME_granted |
+                           1u << OUTCOME_revoked,
+                       &board_ops, topo->board);
     if (rc)
         snprintf(error, 512, "the leaderboards cannot read the journal: %s", strerror(-rc));
     return rc ? -1 : 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/base/correction.h"
 #include "dataplane/base/text.h"
 
 struct entry {
@@ -89,8 +90,8 @@ static struct entry *find_slot(struct board *board, uint32_t hunt, const uint8_t
     }
 }
 
-/* An award names its user; for a claim the event does. Returns the length, 0 when it cannot be
- * told. */
+/* An award and a correction name their user; for a claim the event does. Returns the length, 0 when
+ * it cannot be told. */
 static uint32_t user_of(const struct sink_item *item, const struct hash_key *key,
                         uint8_t user[EVENT_USER_MAX])
 {
@@ -109,25 +110,56 @@ static uint32_t user_of(const struct sink_item *item, const struct hash_key *key
     return len > 0 ? (uint32_t)len : 0;
 }
 
-static void count_item(struct board *board, const struct sink_item *item)
+/* Whether an outcome is about a tile: a correction is when it names one. */
+static bool of_tile(const struct sink_item *item)
 {
-    const struct outcome_view *view = &item->view;
+    struct correction correction;
+    if (!outcome_of_correction(item->view.outcome.kind))
+        return item->view.outcome.kind == OUTCOME_claim_granted;
+    return item->event &&
+           correction_decode(record_body(item->event), item->event->body_len, &correction) == 0 &&
+           correction.tile[0];
+}
+
+static struct entry *entry_of(struct board *board, const struct sink_item *item)
+{
+    const struct outcome_name *name = &item->view.hunt;
     uint8_t user[EVENT_USER_MAX];
     uint32_t len = user_of(item, &board->key, user);
-    uint32_t hunt = find_hunt(board, (const char *)view->hunt.text, view->hunt.len, true);
+    uint32_t hunt = find_hunt(board, (const char *)name->text, name->len, true);
     struct entry *entry = len && hunt ? find_slot(board, hunt, user, len) : NULL;
-    if (!entry || (!entry->hunt && board->used == board->limit)) {
-        board->unranked++;
+    if (!entry || entry->hunt)
+        return entry;
+    if (board->used == board->limit || item->view.outcome.kind == OUTCOME_revoked)
+        return NULL;
+    *entry = (struct entry){.hunt = hunt, .user_len = len};
+    memcpy(entry->user, user, len);
+    board->used++;
+    return entry;
+}
+
+/* What was never counted cannot be taken away: a claim's correction names whom the operator says.
+ */
+static void take_away(uint64_t *value, uint64_t amount)
+{
+    *value -= amount < *value ? amount : *value;
+}
+
+static void count_item(struct board *board, const struct sink_item *item)
+{
+    struct entry *entry = entry_of(board, item);
+    if (!entry) {
+        board->unranked += item->view.outcome.kind != OUTCOME_revoked;
         return;
     }
-    if (!entry->hunt) {
-        *entry = (struct entry){.hunt = hunt, .user_len = len};
-        memcpy(entry->user, user, len);
-        board->used++;
+    uint64_t *value = &entry->value[of_tile(item) ? BOARD_CLAIMS : BOARD_AWARDS];
+    if (item->view.outcome.kind == OUTCOME_revoked) {
+        take_away(value, 1);
+        take_away(&entry->value[BOARD_SCORE], item->view.outcome.score);
+        return;
     }
-    bool award = view->outcome.kind == OUTCOME_award;
-    entry->value[award ? BOARD_AWARDS : BOARD_CLAIMS]++;
-    entry->value[BOARD_SCORE] += view->outcome.score;
+    ++*value;
+    entry->value[BOARD_SCORE] += item->view.outcome.score;
 }
 
 static int board_open(void *sink, uint64_t resume)
@@ -217,6 +249,12 @@ static void rank(struct board *board, enum board_order order, uint32_t count,
     }
 }
 
+/* Who has had everything taken away is not ranked. */
+static bool has_any(const struct entry *entry)
+{
+    return entry->value[BOARD_AWARDS] || entry->value[BOARD_CLAIMS] || entry->value[BOARD_SCORE];
+}
+
 int board_read(struct board *board, const char *hunt_name, enum board_order order, uint32_t count,
                const char *user, struct board_view *view)
 {
@@ -228,7 +266,7 @@ int board_read(struct board *board, const char *hunt_name, enum board_order orde
     view->unranked = board->unranked;
     uint32_t hunt = find_hunt(board, hunt_name, strlen(hunt_name), false);
     for (uint32_t i = 0; hunt && i < board->slot_count; i++)
-        if (board->slots[i].hunt == hunt)
+        if (board->slots[i].hunt == hunt && has_any(&board->slots[i]))
             board->order[view->user_count++] = i;
     struct ranking ranking = {board->slots, order};
     qsort_r(board->order, view->user_count, sizeof *board->order, better_first, &ranking);

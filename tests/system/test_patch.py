@@ -340,3 +340,29 @@ def test_no_room_is_told_and_changes_nothing(make):
     assert code == "state_full" and count == 4 + 8 * 2
     assert "limits.corrections" in run.stderr
     assert grant(trove, "someone-elsewhere")["result"] == "granted"
+
+
+def leads(trove, order, seconds=5):
+    """Users in a leaderboard, once it has read all that there is."""
+    hunt = "tiles" if order == "claims" else "spring"
+    deadline = time.monotonic() + seconds
+    while True:
+        run = subprocess.run([BUILD / "dataplane/trovectl", "--socket", trove.dir / "ctl.sock", "leaderboard", hunt, "--by", order, "--json"],
+                             capture_output=True, text=True, timeout=20, check=False)
+        board = json.loads(run.stdout)
+        if "lag_records" not in board or not board["lag_records"] or time.monotonic() > deadline:
+            return [row["user"] for row in board.get("users", board.get("rows", []))]
+        time.sleep(0.02)
+
+
+def test_the_leaderboard_follows(hunt):
+    win(hunt, "ann")
+    grant(hunt, "bob")
+    assert sorted(leads(hunt, "awards")) == ["ann", "bob"]
+    taken = revoke(hunt, "ann")
+    assert leads(hunt, "awards") == ["bob"]
+    patch(hunt, "undo", taken["id"])
+    assert sorted(leads(hunt, "awards")) == ["ann", "bob"]
+    hunt.kill()
+    hunt.start()
+    assert sorted(leads(hunt, "awards")) == ["ann", "bob"]

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "dataplane/base/correction.h"
 #include "sinks/board.h"
 
 static struct board *board;
@@ -136,6 +137,58 @@ static void an_outcome_without_a_user_is_not_ranked(void **state)
     assert_false(view.has_own);
 }
 
+static void correct(const char *user, enum outcome_kind kind, uint32_t score, const char *tile)
+{
+    struct {
+        struct record record;
+        uint8_t body[CORRECTION_BODY_MAX];
+    } said = {.record = {.kind = RECORD_CORRECTION}};
+    struct correction correction = {.id = {1, 2}, .kind = CORRECTION_grant};
+    snprintf(correction.user, sizeof correction.user, "%s", user);
+    strcpy(correction.hunt, "h");
+    strcpy(correction.reason, "why");
+    strcpy(correction.ref, "OPS-1");
+    strcpy(correction.by, "uid 0");
+    snprintf(correction.tile, sizeof correction.tile, "%s", tile);
+    said.record.body_len = correction_encode(&correction, said.body);
+    struct record outcome = {.kind = RECORD_OUTCOME, .partition = 1, .seq = ++seq};
+    struct sink_item item = {.outcome = &outcome, .event = &said.record};
+    item.view.outcome.kind = (uint8_t)kind;
+    item.view.outcome.score = score;
+    item.view.hunt = name("h");
+    item.view.user = name(user);
+    assert_int_equal(board_ops.deliver(board, &item), 0);
+}
+
+static void corrections_give_and_take_away(void **state)
+{
+    (void)state;
+    win("h", "ann", 2 << 16);
+    win("h", "bob", 3 << 16);
+    deliver("h", "dan", OUTCOME_claim_granted, 0, 1, ++seq);
+    correct("bob", OUTCOME_revoked, 3 << 16, "");
+    correct("cyd", OUTCOME_granted, 0, "");
+    correct("cyd", OUTCOME_granted, 0, "");
+    correct("dan", OUTCOME_revoked, 0, "T1");
+    correct("eve", OUTCOME_granted, 0, "T1");
+    assert_int_equal(board_read(board, "h", BOARD_AWARDS, 10, "bob", &view), 0);
+    assert_int_equal(view.user_count, 3);
+    assert_row(0, 1, "cyd");
+    assert_row(1, 2, "ann");
+    assert_false(view.has_own);
+    assert_int_equal(board_read(board, "h", BOARD_CLAIMS, 10, NULL, &view), 0);
+    assert_row(0, 1, "eve");
+    /* Taken from one who never had it: nothing to take, and nobody is below zero. */
+    correct("eve", OUTCOME_revoked, 1 << 16, "T9");
+    correct("eve", OUTCOME_revoked, 1 << 16, "T9");
+    assert_int_equal(board_read(board, "h", BOARD_CLAIMS, 10, "eve", &view), 0);
+    assert_false(view.has_own);
+    correct("bob", OUTCOME_granted, 3 << 16, "");
+    assert_int_equal(board_read(board, "h", BOARD_SCORE, 10, "bob", &view), 0);
+    assert_row(0, 1, "bob");
+    assert_true(view.has_own);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +198,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(users_beyond_the_limit_are_counted_not_ranked, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_outcome_without_a_user_is_not_ranked, setup, teardown),
+        cmocka_unit_test_setup_teardown(corrections_give_and_take_away, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
