@@ -85,10 +85,27 @@ static bool parse(const struct story *story, const struct record *record, struct
                        event) == REASON_none;
 }
 
+static bool is_asked_hunt(const struct story *story, const uint8_t *hunt, size_t len)
+{
+    const char *asked = story->request->hunt;
+    return !asked || (strlen(asked) == len && !memcmp(asked, hunt, len));
+}
+
+/* An event's story has no corrections; a tile's lie in the tile's partition, not in the user's. */
+static bool correction_is_ours(const struct story *story, const struct correction *correction)
+{
+    return story->request->user && !strcmp(correction->user, story->request->user) &&
+           is_asked_hunt(story, (const uint8_t *)correction->hunt, strlen(correction->hunt));
+}
+
 static bool record_is_ours(const struct story *story, const struct record *record)
 {
     struct event event;
     struct outcome_view view;
+    struct correction correction;
+    if (record->kind == RECORD_CORRECTION)
+        return correction_decode(record_body(record), record->body_len, &correction) == 0 &&
+               correction_is_ours(story, &correction);
     if (record->kind == RECORD_EVENT || record->kind == RECORD_DEAD)
         return parse(story, record, &event) && is_ours(story, &event);
     return record->kind == RECORD_OUTCOME &&
@@ -144,9 +161,7 @@ static void end_event(struct story *story)
 
 static bool wanted(const struct story *story, const struct outcome_view *view)
 {
-    const char *hunt = story->request->hunt;
-    return !hunt || !view->hunt.len ||
-           (strlen(hunt) == view->hunt.len && !memcmp(hunt, view->hunt.text, view->hunt.len));
+    return !view->hunt.len || is_asked_hunt(story, view->hunt.text, view->hunt.len);
 }
 
 /* tell_recorded adds an OUTCOME record to its event's step; expected NULL: nothing was. */
@@ -157,7 +172,8 @@ static void tell_recorded(struct story *story, const struct outcome_view *view,
         return;
     json_t *told = tell_outcome(view);
     tell_standing(story->hunts, view);
-    if (expected && same)
+    /* Who corrects decides, not a rule. */
+    if (expected && same && !outcome_of_correction(view->outcome.kind))
         json_object_set_new(told, "rule",
                             rule_of_outcome(&story->book, story->replay.conf, story->replay.rules,
                                             &story->event, &expected->outcome, story->time_ms));
@@ -273,8 +289,12 @@ static int take_correction(struct story *story, const struct record *record)
         state_pass(story->state, record->partition, record->seq - 1, 0);
     if (replay_correct(&story->replay, NULL, record, story->state, &correction, &verdict, &outcome))
         return -1;
+    if (correction_is_ours(story, &correction)) {
+        story->step = tell_correction(record, &correction);
+        add_step(story, story->step);
+    }
     if (verdict.result != RESULT_ACCEPTED || verdict.seq != record->seq) {
-        mark_different(story, NULL, "the correction was judged otherwise than recomputed");
+        mark_different(story, story->step, "the correction was judged otherwise than recomputed");
         return 0;
     }
     shard_correction_view(story->replay.rules, &correction, &outcome, &view);
@@ -476,8 +496,8 @@ static enum story_result run(struct story *story, json_t **told)
         if (story->found[p] && p != home)
             result = pass(story, p);
     if (result == STORY_TOLD && !story->told) {
-        snprintf(story->error, 512, "the journal has no event %s",
-                 story->request->user ? "of this user" : "with this id");
+        snprintf(story->error, 512, "the journal has no %s",
+                 story->request->user ? "event or correction of this user" : "event with this id");
         result = STORY_UNKNOWN;
     }
     if (result == STORY_TOLD)

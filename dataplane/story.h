@@ -1,5 +1,6 @@
 /* story.h - what the journal tells about one user or one event: every event again through
- * state_apply, compared with what was recorded, each verdict with the line that decided it.
+ * state_apply, every correction of the user through state_correct, compared with what was recorded;
+ * each verdict with the line that decided it.
  *
  * Only the partitions in which the user's events lie are applied, one after the other, each in a
  * state of its own: the running one is not touched, and nothing is written.
@@ -30,7 +31,7 @@ struct story_request {
 
 enum story_result {
     STORY_TOLD,
-    STORY_UNKNOWN,  /* the journal has no such event, or none of this user */
+    STORY_UNKNOWN,  /* the journal has no such event, or nothing of this user */
     STORY_TOO_LONG, /* the deadline came first */
     STORY_TOO_BIG,  /* the partition's state is over bytes_max, or there is no memory for it */
     STORY_FAULT,    /* the journal cannot be read */

@@ -29,17 +29,31 @@ static json_t *tell_id(const uint64_t id[2])
     return json_string(uuid);
 }
 
+static json_t *tell_text(const char *text)
+{
+    return story_text((const uint8_t *)text, strlen(text));
+}
+
+json_t *correction_said(const struct correction *c)
+{
+    json_t *said = json_pack("{s:o, s:s, s:o, s:o}", "id", tell_id(c->id), "correction",
+                             correction_kind_name(c->kind), "user", tell_text(c->user), "hunt",
+                             tell_text(c->hunt));
+    if (c->tile[0])
+        json_object_set_new(said, "tile", tell_text(c->tile));
+    if (c->kind == CORRECTION_undo)
+        json_object_set_new(said, "undo", tell_id(c->undo));
+    json_object_set_new(said, "reason", tell_text(c->reason));
+    json_object_set_new(said, "ref", tell_text(c->ref));
+    json_object_set_new(said, "by", tell_text(c->by));
+    return said;
+}
+
 json_t *correction_tell(const struct correction *c, const struct outcome *outcome, uint64_t seq)
 {
-    json_t *told = json_pack("{s:o, s:s, s:s, s:o, s:o}", "id", tell_id(c->id), "correction",
-                             correction_kind_name(c->kind), "result",
-                             outcome->refusal ? "refused" : outcome_kind_name(outcome->kind),
-                             "user", story_text((const uint8_t *)c->user, strlen(c->user)), "hunt",
-                             story_text((const uint8_t *)c->hunt, strlen(c->hunt)));
-    if (c->tile[0])
-        json_object_set_new(told, "tile", story_text((const uint8_t *)c->tile, strlen(c->tile)));
-    if (c->kind == CORRECTION_undo)
-        json_object_set_new(told, "undo", tell_id(c->undo));
+    json_t *told = correction_said(c);
+    const char *result = outcome->refusal ? "refused" : outcome_kind_name(outcome->kind);
+    json_object_set_new(told, "result", json_string(result));
     if (outcome->refusal)
         json_object_set_new(told, "refusal", json_string(refusal_name(outcome->refusal)));
     if (outcome->award_id[0] || outcome->award_id[1])
@@ -47,9 +61,6 @@ json_t *correction_tell(const struct correction *c, const struct outcome *outcom
                             json_sprintf("aw-%016llx%016llx",
                                          (unsigned long long)outcome->award_id[0],
                                          (unsigned long long)outcome->award_id[1]));
-    json_object_set_new(told, "reason", story_text((const uint8_t *)c->reason, strlen(c->reason)));
-    json_object_set_new(told, "ref", story_text((const uint8_t *)c->ref, strlen(c->ref)));
-    json_object_set_new(told, "by", story_text((const uint8_t *)c->by, strlen(c->by)));
     if (seq)
         json_object_set_new(told, "seq", story_seq(c->partition, seq));
     return told;

@@ -25,6 +25,10 @@ struct corrections_request {
 enum story_result corrections_tell(const struct corrections_request *request, json_t **told,
                                    char error[512]);
 
+/* correction_said says what a correction said: id, kind, for whom, why and by whom; the caller's
+ * to decref. */
+json_t *correction_said(const struct correction *correction);
+
 /* correction_tell says what a correction said and what came of it; the caller's to decref. */
 json_t *correction_tell(const struct correction *correction, const struct outcome *outcome,
                         uint64_t seq);

@@ -7,6 +7,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/text.h"
+#include "dataplane/story_correction.h"
 
 json_t *story_text(const uint8_t *bytes, size_t len)
 {
@@ -125,24 +126,42 @@ json_t *tell_duplicate(const struct record *record, const struct outcome_view *v
                      story_seq(record->partition, view->outcome.first_seq), "flags", "outcomes");
 }
 
+json_t *tell_correction(const struct record *record, const struct correction *correction)
+{
+    json_t *step = correction_said(correction);
+    json_t *at = json_pack(
+        "{s:o, s:o, s:I, s:s, s:[], s:[]}", "seq", story_seq(record->partition, record->seq),
+        "received", story_time(record->receive_ns), "receive_ns", (json_int_t)record->receive_ns,
+        "result", "corrected", "flags", "outcomes");
+    json_object_update(step, at);
+    json_decref(at);
+    return step;
+}
+
 static bool wins(const struct outcome *outcome)
 {
     return outcome->kind == OUTCOME_award || outcome->kind == OUTCOME_claim_granted;
 }
 
-/* An award has its items and its variant, a granted claim its tile, which the event names. */
-static void set_award(json_t *outcome, const struct outcome_view *view)
+static void set_items(json_t *outcome, const struct outcome_view *view)
 {
-    json_object_set_new(outcome, "award",
-                        json_sprintf("aw-%016llx%016llx",
-                                     (unsigned long long)view->outcome.award_id[0],
-                                     (unsigned long long)view->outcome.award_id[1]));
-    if (view->outcome.kind != OUTCOME_award)
-        return;
     json_t *items = json_array();
     for (unsigned i = 0; i < view->outcome.item_count; i++)
         json_array_append_new(items, story_text(view->item[i].text, view->item[i].len));
     json_object_set_new(outcome, "items", items);
+}
+
+/* An award has its items and its variant, a granted claim its tile, which the event names; what
+ * was corrected has the award's id where it is known. */
+static void set_award(json_t *outcome, const struct outcome_view *view)
+{
+    const uint64_t *id = view->outcome.award_id;
+    if (wins(&view->outcome) || id[0] || id[1])
+        json_object_set_new(outcome, "award",
+                            json_sprintf("aw-%016llx%016llx", (unsigned long long)id[0],
+                                         (unsigned long long)id[1]));
+    if (view->outcome.kind == OUTCOME_award)
+        set_items(outcome, view);
     if (view->variant.len)
         json_object_set_new(outcome, "variant", story_text(view->variant.text, view->variant.len));
     if (view->reward.len)
@@ -173,7 +192,7 @@ json_t *tell_outcome(const struct outcome_view *view)
         json_object_set_new(outcome, "score", json_real((double)o->score / 65536));
     if (o->edge_count)
         json_object_set_new(outcome, "edges", json_integer(o->edge_count));
-    if (wins(o))
+    if (wins(o) || outcome_of_correction(o->kind))
         set_award(outcome, view);
     return outcome;
 }
@@ -182,6 +201,19 @@ static void add_one(json_t *object, const char *key)
 {
     json_int_t so_far = json_integer_value(json_object_get(object, key));
     json_object_set_new(object, key, json_integer(so_far + 1));
+}
+
+/* What is revoked may have been won in a journal that is no longer there. */
+static void tell_corrected(json_t *hunt, unsigned kind)
+{
+    if (kind == OUTCOME_correction_refused)
+        return;
+    json_int_t awards = json_integer_value(json_object_get(hunt, "awards"));
+    if (kind == OUTCOME_granted)
+        add_one(hunt, "awards");
+    else if (awards)
+        json_object_set_new(hunt, "awards", json_integer(awards - 1));
+    add_one(hunt, outcome_kind_name(kind));
 }
 
 void tell_standing(json_t *hunts, const struct outcome_view *view)
@@ -194,6 +226,10 @@ void tell_standing(json_t *hunts, const struct outcome_view *view)
     if (!hunt) {
         hunt = json_pack("{s:i, s:i, s:{}}", "events", 0, "awards", 0, "refusals");
         json_object_set_new(hunts, name, hunt);
+    }
+    if (outcome_of_correction(view->outcome.kind)) {
+        tell_corrected(hunt, view->outcome.kind);
+        return;
     }
     add_one(hunt, "events");
     if (wins(&view->outcome))

@@ -22,9 +22,11 @@ static int read_story(struct trovectl *ctl, const struct story_request *asked, j
     return trovectl_files_told(ctl, result, "trovectl status", error);
 }
 
+/* What means itself in a path and to a shell. */
+static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 static void escape(char *path, size_t room, const char *text)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~";
     size_t len = strlen(path);
     for (; *text && len + 4 <= room; text++)
         len += (size_t)snprintf(path + len, room - len, strchr(plain, *text) ? "%c" : "%%%02X",
@@ -193,13 +195,20 @@ static void print_outcomes(const json_t *event, json_t *steps, FILE *out)
     }
 }
 
-static void print_event(const json_t *event, bool with_user, json_t *steps, FILE *out)
+static void print_correction(const json_t *event, FILE *out)
+{
+    print_named(event, "correction", "  ", out);
+    print_named(event, "tile", " tile ", out);
+    print_named(event, "undo", " ", out);
+    print_named(event, "by", "  by ", out);
+    print_named(event, "ref", "  ", out);
+    print_named(event, "reason", ": ", out);
+}
+
+static void print_judged(const json_t *event, FILE *out)
 {
     const json_t *flag;
     size_t i;
-    fprintf(out, "%-12s %-27s  %s  %s", field_text(event, "seq"), field_text(event, "received"),
-            field_text(event, "id"), field_text(event, "result"));
-    print_named(event, "user", with_user ? "  user " : NULL, out);
     print_named(event, "type", "  ", out);
     print_named(event, "item", " ", out);
     print_named(event, "tile", " tile ", out);
@@ -211,6 +220,17 @@ static void print_event(const json_t *event, bool with_user, json_t *steps, FILE
         fprintf(out, "  %s: %s", field_text(event, "reason"), field_text(event, "help"));
     print_rule(json_object_get(event, "rule"), out);
     print_rule(json_object_get(event, "clamped_rule"), out);
+}
+
+static void print_event(const json_t *event, bool with_user, json_t *steps, FILE *out)
+{
+    fprintf(out, "%-12s %-27s  %s  %s", field_text(event, "seq"), field_text(event, "received"),
+            field_text(event, "id"), field_text(event, "result"));
+    print_named(event, "user", with_user ? "  user " : NULL, out);
+    if (json_object_get(event, "correction"))
+        print_correction(event, out);
+    else
+        print_judged(event, out);
     fputc('\n', out);
     if (json_object_get(event, "differs"))
         fprintf(out, "    DIFFERS: %s\n", field_text(event, "differs"));
@@ -228,11 +248,45 @@ static void print_hunt(const char *name, const json_t *hunt, FILE *out)
     fprintf(out, "hunt %s: %llu events, %llu awards", name,
             (unsigned long long)field_count(hunt, "events"),
             (unsigned long long)field_count(hunt, "awards"));
+    if (field_count(hunt, "granted"))
+        fprintf(out, ", granted %llu", (unsigned long long)field_count(hunt, "granted"));
+    if (field_count(hunt, "revoked"))
+        fprintf(out, ", revoked %llu", (unsigned long long)field_count(hunt, "revoked"));
     json_object_foreach(json_object_get(hunt, "refusals"), reason, count)
         fprintf(out, ", refused %s %lld", reason, (long long)json_integer_value(count));
     if (field_count(hunt, "depth"))
         fprintf(out, ", depth %llu", (unsigned long long)field_count(hunt, "depth"));
     fputc('\n', out);
+}
+
+/* A claim's tile is to be named as well, and which one is not for us to say. */
+static bool was_refused(const json_t *events)
+{
+    const json_t *event, *outcome;
+    size_t i, j;
+    json_array_foreach(events, i, event) json_array_foreach(
+        json_object_get(event, "outcomes"), j,
+        outcome) if (!strcmp(field_text(outcome, "outcome"), "refusal")) return true;
+    return false;
+}
+
+static bool is_plain(const char *name)
+{
+    return *name != '-' && !name[strspn(name, plain)];
+}
+
+/* print_next says how a refused user of one hunt is given the award all the same.  The line is
+ * there to be typed: names that a shell would read otherwise are not in it. */
+static void print_next(const json_t *story, FILE *out)
+{
+    const char *user = json_string_value(json_object_get(story, "user"));
+    const char *hunt = json_string_value(json_object_get(story, "hunt"));
+    if (!user || !hunt || !is_plain(user) || !is_plain(hunt))
+        return;
+    const json_t *standing = json_object_get(json_object_get(story, "hunts"), hunt);
+    if (!field_count(standing, "awards") && was_refused(json_object_get(story, "events")))
+        fprintf(out, "next   trovectl patch grant --user %s --hunt %s --reason TEXT --ref REF\n",
+                user, hunt);
 }
 
 void trovectl_print_story(const json_t *story, FILE *out)
@@ -261,5 +315,6 @@ void trovectl_print_story(const json_t *story, FILE *out)
                 "%llu rejected events in the journal are no events and name nobody: "
                 "trovectl rejects\n",
                 (unsigned long long)field_count(story, "unattributed"));
+    print_next(story, out);
     json_decref(steps);
 }

@@ -226,6 +226,66 @@ def test_the_story_tells_the_variant_of_its_time(make):
     assert ", variant double, reward 10 points   <- " in trove.ctl("explain", "early").stdout
 
 
+# ---- corrections ----
+
+WHY = ("--reason", "double scan at booth 4", "--ref", "OPS-311")
+
+
+def correct(trove, *args, status=0):
+    return json.loads(trove.ctl("patch", *args, *WHY, "--json", status=status).stdout)
+
+
+def test_corrections_are_told_with_why_and_by_whom(hunt):
+    ids = play(hunt)
+    of = ("--user", "u-1", "--hunt", "spring")
+    taken = correct(hunt, "revoke", *of)
+    assert correct(hunt, "revoke", *of, status=1)["code"] == "not_won"
+    given = correct(hunt, "grant", *of)
+    undone = correct(hunt, "undo", given["id"])
+    correct(hunt, "grant", "--user", "only-granted", "--hunt", "spring")
+    want = [("revoke", "revoked"), ("revoke", "correction_refused"), ("grant", "granted"), ("undo", "revoked")]
+    for ask in (hunt.ctl, lambda *args, **more: offline(hunt, *args, **more)):
+        story = json.loads(ask("explain", "u-1", "--hunt", "spring", "--json").stdout)
+        assert story["matches"] and story["differences"] == story["differences_elsewhere"] == 0
+        told = [one for one in story["events"] if one["result"] == "corrected"]
+        assert story["events"][-4:] == told and len(story["events"]) == 12
+        assert [(one["correction"], one["outcomes"][0]["outcome"]) for one in told] == want
+        assert {(one["user"], one["reason"], one["ref"], one["by"]) for one in told} == {("u-1", WHY[1], WHY[3], taken["by"])}
+        assert (told[0]["id"], told[0]["seq"]) == (taken["id"], taken["seq"])
+        assert told[0]["outcomes"][0]["award"] == taken["award"]
+        assert told[1]["outcomes"][0]["refusal"] == "not_won" and told[3]["undo"] == given["id"]
+        assert (told[3]["id"], told[3]["outcomes"][0]["award"]) == (undone["id"], given["award"])
+        assert {key: story["hunts"]["spring"][key] for key in ("events", "awards", "granted", "revoked")} == {
+            "events": 5, "awards": 0, "granted": 1, "revoked": 2}
+        assert story["hunts"]["spring"]["refusals"] == {"too_fast": 1}
+        text = ask("explain", "u-1", "--hunt", "spring").stdout
+        assert f"corrected  grant  by {given['by']}  OPS-311: {WHY[1]}\n" in text and f"granted, {given['award']}\n" in text
+        assert ", 0 awards, granted 1, revoked 2, refused too_fast 1" in text
+        assert text.endswith("next   trovectl patch grant --user u-1 --hunt spring --reason TEXT --ref REF\n")
+        only = json.loads(ask("explain", "only-granted", "--json").stdout)
+        assert [one["result"] for one in only["events"]] == ["corrected"] and only["matches"]
+        assert only["hunts"]["spring"] == {"events": 0, "awards": 1, "refusals": {}, "granted": 1}
+        ask("explain", "only-granted", "--hunt", "another", status=1)
+        # An event's story is not its user's.
+        assert len(json.loads(ask("event", ids["start"], "--json").stdout)["events"]) == 1
+
+
+def test_a_tiles_correction_is_told_to_the_user_it_names(make):
+    """It lies in the tile's partition, wherever that is, not in the user's."""
+    trove = make()
+    trove.config.write_text(trove.config.read_text() + TILES)
+    trove.start()
+    tiles = json.loads(trove.ctl("hunt", "map", str(trove.config), "--hunt", "map", "--limit", "8", "--json").stdout)["tiles"]
+    for tile in tiles:
+        correct(trove, "grant", "--user", "ann", "--hunt", "map", "--tile", tile)
+    correct(trove, "revoke", "--user", "ann", "--hunt", "map", "--tile", tiles[0])
+    for ask in (trove.ctl, lambda *args, **more: offline(trove, *args, **more)):
+        story = json.loads(ask("explain", "ann", "--json").stdout)
+        assert story["matches"] and [one["tile"] for one in story["events"]] == [*tiles, tiles[0]]
+        assert len({one["seq"].split(":")[0] for one in story["events"]}) > 1
+        assert story["hunts"]["map"] == {"events": 0, "awards": 7, "refusals": {}, "granted": 8, "revoked": 1}
+
+
 # ---- limits ----
 
 

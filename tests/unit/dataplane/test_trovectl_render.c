@@ -407,6 +407,56 @@ static void a_story_names_the_rule_and_cannot_speak_to_the_terminal(void **state
     json_decref(story);
 }
 
+static void a_story_tells_a_correction_with_why_and_by_whom(void **state)
+{
+    (void)state;
+    json_t *story = parse(
+        "{\"user\":\"ann\",\"matches\":true,\"events\":[{\"id\":\"c2\",\"correction\":\"undo\","
+        "\"user\":\"ann\",\"hunt\":\"map\",\"tile\":\"t1\",\"undo\":\"c1\",\"reason\":"
+        "\"w\\u001b[2J\",\"ref\":\"OPS\\u0007\",\"by\":\"uid 0\",\"seq\":\"7:4\",\"received\":"
+        "\"2026-11-20T12:00:01.201114Z\",\"receive_ns\":1,\"result\":\"corrected\",\"flags\":[],"
+        "\"outcomes\":[{\"outcome\":\"revoked\",\"hunt\":\"map\",\"award\":\"aw-1\"}]}],"
+        "\"hunts\":{\"map\":{\"events\":1,\"awards\":0,\"refusals\":{},\"granted\":1,"
+        "\"revoked\":1}}}");
+    trovectl_print_story(story, begin());
+    end_with("ann  recomputed from the journal: as recorded\n"
+             "7:4          2026-11-20T12:00:01.201114Z  c2  corrected  undo tile t1 c1  by uid 0"
+             "  OPS.: w.[2J\n"
+             "    map                  revoked, aw-1\n"
+             "hunt map: 1 events, 0 awards, granted 1, revoked 1\n");
+    json_decref(story);
+}
+
+static void a_refused_users_story_of_one_hunt_says_how_to_grant(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *user, *kind;
+        int awards;
+        bool next;
+    } cases[] = {{"ann", "refusal", 0, true},
+                 {"ann", "refusal", 1, false},
+                 {"ann", "claim_refused", 0, false},
+                 {"a;b", "refusal", 0, false},
+                 {"-x", "refusal", 0, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *story = json_pack("{s:s, s:s, s:b, s:[{s:[{s:s, s:s}]}], s:{s:{s:i}}}", "user",
+                                  cases[i].user, "hunt", "spring", "matches", 1, "events",
+                                  "outcomes", "outcome", cases[i].kind, "refusal", "too_fast",
+                                  "hunts", "spring", "awards", cases[i].awards);
+        assert_non_null(story);
+        trovectl_print_story(story, begin());
+        fclose(memory);
+        const char *next = strstr(text, "next ");
+        assert_int_equal(next != NULL, cases[i].next);
+        if (next)
+            assert_string_equal(next, "next   trovectl patch grant --user ann --hunt spring "
+                                      "--reason TEXT --ref REF\n");
+        free(text);
+        json_decref(story);
+    }
+}
+
 static void a_story_of_an_empty_answer_prints_what_it_can(void **state)
 {
     (void)state;
@@ -479,6 +529,8 @@ int main(void)
         cmocka_unit_test(a_problem_with_configuration_faults_shows_each_first),
         cmocka_unit_test(figures_are_written_as_people_read_them),
         cmocka_unit_test(a_story_names_the_rule_and_cannot_speak_to_the_terminal),
+        cmocka_unit_test(a_story_tells_a_correction_with_why_and_by_whom),
+        cmocka_unit_test(a_refused_users_story_of_one_hunt_says_how_to_grant),
         cmocka_unit_test(a_story_of_an_empty_answer_prints_what_it_can),
         cmocka_unit_test(a_reject_has_a_caret_under_the_byte_that_decided),
         cmocka_unit_test(a_correction_says_how_to_undo_it_and_cannot_speak_to_the_terminal),
