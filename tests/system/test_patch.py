@@ -351,7 +351,7 @@ def leads(trove, order, seconds=5):
                              capture_output=True, text=True, timeout=20, check=False)
         board = json.loads(run.stdout)
         if "lag_records" not in board or not board["lag_records"] or time.monotonic() > deadline:
-            return [row["user"] for row in board.get("users", board.get("rows", []))]
+            return [row["user"] for row in board["top"]]
         time.sleep(0.02)
 
 
