@@ -14,8 +14,9 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/model"))
 
 import configs  # noqa: E402
+from corrections_model import Correction  # noqa: E402
 from configs import MS, S, T0  # noqa: E402
-from harness import APPLY, ROUNDS, Bench, hostile, outcomes, reloaded  # noqa: E402
+from harness import APPLY, ROUNDS, Bench, corrected, hostile, outcomes, reloaded  # noqa: E402
 from streams import Maker  # noqa: E402
 from tiles_model import UNIT, Names  # noqa: E402
 
@@ -68,6 +69,20 @@ def test_program_and_model_agree_while_configurations_come_and_go(tmp_path):
         bench, stream = reloaded(tmp_path, seed, 1000)
         met += tally(bench.agree(stream))
     expect(met, {"claim_granted", "claim_refused", "award", "late", "assigned", "stays", *REFUSALS, *JUDGED})
+
+
+CORRECTED = {"granted", "revoked", "correction_refused", "already_won", "taken", "expired", "early", "unknown_tile", "not_won", "superseded",
+             "unknown_correction", "conflict"}
+
+
+def test_program_and_model_agree_on_corrections_among_events(tmp_path):
+    met = Counter()
+    for seed in range(2000, 2000 + 8 * ROUNDS):
+        bench, stream = corrected(tmp_path, seed, 700)
+        answers = bench.agree(stream)
+        met += tally(answers[n] for n, line in enumerate(stream) if isinstance(line, Correction))
+        assert bench.run(stream, 2) == bench.run(stream, 7) == bench.run(stream)
+    expect(met, {"accepted", "duplicate", "rejected", "hunt_unknown", "tile_required", "tile_forbidden", "assigned", *CORRECTED})
 
 
 def test_broken_events_have_the_reason_and_offset_that_the_contract_says(tmp_path):
