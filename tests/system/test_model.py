@@ -194,6 +194,17 @@ def test_full_claims_refuse_grants_until_their_maps_are_over(tmp_path):
     assert [answer["result"] for answer in answers[-2:]] == ["refused", "accepted"]
 
 
+def test_corrections_without_room_are_refused_and_change_nothing(tmp_path):
+    """Room for 1000 is room for 378 in each of 4 partitions, those that could not be done included; what is known needs none."""
+    config = configs.config([{"name": "a", "kind": "basket", "catalog": "c.tsv", "threshold": 1000}])
+    config["limits"]["corrections"] = 1000
+    bench, maker = Bench(tmp_path, config, {"c.tsv": "i1\ti2\t1\n"}), Maker(7)
+    stream = [Correction(T0, maker.correction("grant", "u1", "a")) for _ in range(380)]
+    stream += [stream[0], (T0, maker.raw()), Correction(T0, maker.correction("revoke", "u1", "a"))]
+    met = [answer["result"] for answer in bench.agree(stream)]
+    assert met == ["accepted"] * 378 + ["refused"] * 2 + ["duplicate", "accepted", "refused"]
+
+
 def stamped(path):
     """A dataset's stream as (receive_ns, bytes), as trove-blast would send it from T0 on."""
     for line in path.read_bytes().splitlines():
