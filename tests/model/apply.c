@@ -4,8 +4,9 @@
  *
  * A line of the stream is RECEIVE_NS<TAB>EVENT, a backslash and any byte outside printable ASCII
  * written as \xHH; or `config FILE`, which takes up another configuration as a reload would; or the
- * word `reset`, which forgets everything.  Every event gives one line; the end, one line with the
- * hash of each partition that an event came to.
+ * word `reset`, which forgets everything; or `correct RECEIVE_NS<TAB>BODY`, a correction in the
+ * form of base/correction.h.  Every event and every correction gives one line; the end, one line
+ * with the hash of each partition that an event came to.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,27 +89,58 @@ static long unescape(uint8_t *text)
     return out - text;
 }
 
-static int apply_line(struct host *host, char *line)
+static void print_answer(const struct host *host, const struct verdict *v, uint16_t partition,
+                         const struct outcome *out)
 {
-    char *end;
-    unsigned long long receive_ns = strtoull(line, &end, 10);
-    long len = end > line && *end == '\t' ? unescape((uint8_t *)end + 1) : -1;
-    if (len < 0)
-        return -1;
-    struct event event;
-    struct outcome out[STATE_OUTCOMES_MAX];
-    struct verdict v =
-        host_apply(host, receive_ns, (const uint8_t *)end + 1, (uint32_t)len, &event, out);
     printf("{\"result\":\"%s\",\"reason\":\"%s\",\"offset\":%u,\"flags\":%u,\"partition\":%u,"
            "\"seq\":%llu,\"receive_ns\":%llu,\"left_early\":%u,\"outcomes\":[",
-           result_names[v.result], reason_name(v.reason), v.reason_offset, v.flags, event.partition,
-           (unsigned long long)v.seq, (unsigned long long)v.receive_ns, v.left_early);
-    for (uint32_t i = 0; i < v.outcome_count; i++) {
+           result_names[v->result], reason_name(v->reason), v->reason_offset, v->flags, partition,
+           (unsigned long long)v->seq, (unsigned long long)v->receive_ns, v->left_early);
+    for (uint32_t i = 0; i < v->outcome_count; i++) {
         if (i > 0)
             putchar(',');
         print_outcome(host, &out[i]);
     }
     printf("]}\n");
+}
+
+/* Reads RECEIVE_NS<TAB>TEXT and undoes the escapes in the text; its length, or -1. */
+static long take_line(char *line, uint64_t *receive_ns, const uint8_t **text)
+{
+    char *end;
+    *receive_ns = strtoull(line, &end, 10);
+    if (end == line || *end != '\t')
+        return -1;
+    *text = (const uint8_t *)end + 1;
+    return unescape((uint8_t *)end + 1);
+}
+
+static int correct_line(struct host *host, char *line)
+{
+    uint64_t receive_ns;
+    const uint8_t *body;
+    struct correction correction;
+    struct outcome out = {0};
+    long len = take_line(line, &receive_ns, &body);
+    if (len < 0 || correction_decode(body, (uint32_t)len, &correction))
+        return -1;
+    correction.receive_ns = receive_ns;
+    struct verdict v = host_correct(host, &correction, &out);
+    print_answer(host, &v, correction.partition, &out);
+    return 0;
+}
+
+static int apply_line(struct host *host, char *line)
+{
+    uint64_t receive_ns;
+    const uint8_t *bytes;
+    long len = take_line(line, &receive_ns, &bytes);
+    if (len < 0)
+        return -1;
+    struct event event;
+    struct outcome out[STATE_OUTCOMES_MAX];
+    struct verdict v = host_apply(host, receive_ns, bytes, (uint32_t)len, &event, out);
+    print_answer(host, &v, event.partition, out);
     return 0;
 }
 
@@ -122,8 +154,9 @@ static int run(struct host *host)
         } else if (strncmp(line, "config ", 7) == 0) {
             if (host_load(host, line + 7))
                 return 1;
-        } else if (apply_line(host, line)) {
-            fprintf(stderr, "error: line %lu is not RECEIVE_NS<TAB>EVENT\n", number);
+        } else if (strncmp(line, "correct ", 8) == 0 ? correct_line(host, line + 8)
+                                                     : apply_line(host, line)) {
+            fprintf(stderr, "error: line %lu is neither an event nor a correction\n", number);
             return 1;
         }
     }

@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import configs
+from corrections_model import Correction
 from json_model import Fault, parse_event
 from streams import Maker
 from trove_model import Model
@@ -50,6 +51,8 @@ class Bench:
     def line(self, one):
         if one is RESET:
             return "reset\n"
+        if isinstance(one, Correction):
+            return f"correct {one.receive_ns}\t{escaped(one.raw)}\n"
         return f"config {self.file(one)}\n" if isinstance(one, int) else f"{one[0]}\t{escaped(one[1])}\n"
 
     def run(self, stream, shards=1, program=APPLY):
@@ -76,6 +79,8 @@ class Bench:
                 self.model.reset()
             elif isinstance(line, int):
                 self.model.load(self.versions[line])
+            elif isinstance(line, Correction):
+                self.agree_on_correction(number, line, next(left), hashed)
             else:
                 self.agree_on(number, line, next(left), hashed)
         return answers
@@ -90,6 +95,21 @@ class Bench:
         assert said == want, f"event {number} at {receive_ns}: {raw[:600]!r}\nprogram {said}\nmodel   {want}"
 
 
+    def agree_on_correction(self, number, correction, got, hashed):
+        want = self.model.correct(correction, got["partition"], got)
+        awards = [(outcome.pop("award"), out["award"]) for outcome, out in zip(want["outcomes"], got["outcomes"]) if "award" in outcome]
+        told = f"correction {number} {correction}: program {got}\nmodel   {want}"
+        assert len(got["outcomes"]) == len(want["outcomes"]), told
+        for key, value in want.items():
+            if key != "outcomes":
+                assert got[key] == value, told
+        for said, wanted in zip(got["outcomes"], want["outcomes"]):
+            assert {key: said[key] for key in wanted} == wanted, told
+        hashed.placed("tile" if "tile" in correction.said else "user", correction.said, got["partition"])
+        for cause, award in awards:
+            hashed.caused(cause, award)
+
+
 class Hashed:
     """What hashes decide: a partition belongs to a tile or a user, an award's id to (user, event's id, hunt) and to nothing else."""
 
@@ -97,20 +117,28 @@ class Hashed:
         self.model = model
         self.partition, self.award, self.owner = {}, {}, {}
 
+    def placed(self, kind, said, partition):
+        name = said[kind] if isinstance(said[kind], bytes) else said[kind].encode()
+        assert self.partition.setdefault((kind, name), partition) == partition
+
+    def caused(self, cause, award):
+        """No cause, no award."""
+        if cause is None:
+            assert int(award, 16) == 0
+            return
+        assert int(award, 16) != 0
+        assert self.award.setdefault(cause, award) == award
+        assert self.owner.setdefault(award, cause) == cause
+
     def check(self, raw, answer):
         try:
             event = parse_event(raw, self.model.event_bytes, self.model.event_depth)
         except Fault:
             return
-        owner = ("tile", event["tile"]) if "tile" in event else ("user", event["user"])
-        assert self.partition.setdefault(owner, answer["partition"]) == answer["partition"]
+        self.placed("tile" if "tile" in event else "user", event, answer["partition"])
         for outcome in answer["outcomes"]:
-            if outcome["kind"] not in ("award", "claim_granted"):
-                assert int(outcome["award"], 16) == 0
-                continue
-            caused = event["user"], event["id"], outcome["hunt"]
-            assert self.award.setdefault(caused, outcome["award"]) == outcome["award"]
-            assert self.owner.setdefault(outcome["award"], caused) == caused
+            won = outcome["kind"] in ("award", "claim_granted")
+            self.caused((event["user"], event["id"], outcome["hunt"]) if won else None, outcome["award"])
 
 
 def outcomes(answers, kind):
@@ -125,6 +153,18 @@ def hostile(directory, seed, count):
     hunts = configs.hunts(rng, text, rng.choice([1, 4, 9]))
     bench = Bench(directory, configs.config(hunts), {"c.tsv": text})
     return bench, Maker(seed).stream(count, rng.choice([1, 5, 30]), items, len(hunts))
+
+
+def corrected(directory, seed, count):
+    """A bench of hunts of all kinds from a seed, and a stream with corrections in it."""
+    rng = random.Random(seed)
+    catalogs = {"c.tsv": configs.catalog(rng, 6, 40)}
+    hunt_count = rng.choice([2, 4, 9])
+    version = configs.versions(rng, 1, hunt_count, catalogs)[0]
+    maker, users = Maker(seed), rng.choice([1, 5, 12])
+    stream = maker.stream(count, users, 6, hunt_count, versions=[version])
+    stream = [line for line in stream if not isinstance(line, int)]
+    return Bench(directory, version, catalogs), maker.corrected(stream, users, version)
 
 
 def reloaded(directory, seed, count):

@@ -57,8 +57,7 @@ static bool same_sizes(const struct conf *a, const struct conf *b)
            a->events.dedupe_capacity == b->events.dedupe_capacity &&
            a->events.dedupe_window_ns == b->events.dedupe_window_ns &&
            a->limits.users == b->limits.users && a->limits.claims == b->limits.claims &&
-           a->limits.corrections == b->limits.corrections &&
-           a->limits.items == b->limits.items;
+           a->limits.corrections == b->limits.corrections && a->limits.items == b->limits.items;
 }
 
 int host_load(struct host *host, const char *file)
@@ -122,4 +121,30 @@ struct verdict host_apply(struct host *host, uint64_t receive_ns, const uint8_t 
     event->receive_ns = receive_ns;
     event->partition = event_partition(owner, host->conf->partitions);
     return state_apply(host_state(host, event->partition), host->rules, event, out);
+}
+
+static bool used_elsewhere(const struct host *host, const struct correction *correction)
+{
+    for (uint32_t s = 0; s < host->shard_count; s++) {
+        struct correction found;
+        if (state_find_correction(host->states[s], correction->id, &found) &&
+            found.partition != correction->partition)
+            return true;
+    }
+    return false;
+}
+
+struct verdict host_correct(struct host *host, struct correction *correction, struct outcome *out)
+{
+    const char *user = correction->user, *tile = correction->tile;
+    uint64_t owner = tile[0] ? hash64(&host->key, tile, strlen(tile))
+                             : hash128(&host->key, user, strlen(user)).hi;
+    correction->partition = event_partition(owner, host->conf->partitions);
+    struct verdict v = {.result = RESULT_DUPLICATE};
+    *out = (struct outcome){
+        .kind = OUTCOME_refusal, .refusal = REFUSAL_conflict, .hunt = OUTCOME_NO_HUNT};
+    if (!used_elsewhere(host, correction))
+        v = state_correct(host_state(host, correction->partition), host->rules, correction, out);
+    v.outcome_count = v.result == RESULT_ACCEPTED || v.result == RESULT_DUPLICATE;
+    return v;
 }

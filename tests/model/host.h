@@ -41,5 +41,10 @@ struct verdict host_apply(struct host *host, uint64_t receive_ns, const uint8_t 
                           uint32_t len, struct event *event,
                           struct outcome out[STATE_OUTCOMES_MAX]);
 
+/* host_correct does what a correction says, in the partition where the control thread would have it
+ * done, and sets it; an id that another partition has is a conflict.  The verdict counts *out, also
+ * of one that came again. */
+struct verdict host_correct(struct host *host, struct correction *correction, struct outcome *out);
+
 /* host_state returns the state that owns a partition. */
 struct state *host_state(const struct host *host, uint32_t partition);

@@ -1,9 +1,11 @@
 """streams.py - events to hold the program against the model: from a seed, at the edges of the rules, or broken."""
 import json
 import random
+import re
 import uuid
 
 from configs import MS, S, T0, item
+from corrections_model import Correction
 from tiles_model import Names
 from trove_model import duration
 
@@ -111,6 +113,44 @@ class Maker:
             out.append((now - (rng.randrange(5 * S) if rng.random() < 0.02 else 0), raw))
         return out
 
+    def correction(self, kind, user, hunt, **more):
+        return {"id": str(uuid.UUID(int=self.rng.getrandbits(128) | 1)), "correction": kind, "user": user, "hunt": hunt, **more,
+                "reason": self.rng.choice(["a test", 'a "later"\\n look', "zu spät"]), "ref": "T-1", "by": "uid 0"}
+
+    def decided(self, users, hunts, tiles, made, now):
+        """What an operator says next; made is what was said before."""
+        rng = self.rng
+        dice, old = rng.random(), dict(rng.choice(made[-12:])) if made else None
+        if dice < 0.35 and old:
+            said = self.correction("undo", old["user"], old["hunt"], undo=old["id"], **({"tile": old["tile"]} if "tile" in old else {}))
+            if rng.random() < 0.05:
+                said["undo"] = said["id"]
+            return said
+        if dice < 0.42 and old:
+            return {**old, "by": "uid 1000"}
+        if dice < 0.46 and old:
+            return {**old, rng.choice(["reason", "ref", "user"]): "u0 too"}
+        hunt = rng.choice(hunts)
+        said = self.correction(rng.choice(["grant", "revoke"]), f"u{rng.randrange(users)}", hunt["name"] if rng.random() < 0.98 else "h99")
+        if (hunt["kind"] == "tiles") != (rng.random() < 0.03):
+            named = tiles and rng.random() < 0.6
+            of = [hunt] if hunt["kind"] == "tiles" else []
+            said["tile"] = rng.choice(tiles[-12:]) if named or not of else self.tile(of, now) or "t"
+        return said
+
+    def corrected(self, stream, users, version):
+        """A stream with corrections among its events."""
+        hunts, out, made, tiles = joined([version]), [], [], ["t1"]
+        for now, raw in stream:
+            out.append((now, raw))
+            named = re.search(rb'"tile":"([a-z2-7]{20})"', raw)
+            tiles += [named[1].decode()] if named else []
+            while self.rng.random() < 0.3:
+                said = self.decided(users, hunts, tiles, made, now)
+                out.append(Correction(now, said))
+                made.append(said)
+        return out
+
     def broken(self, raw):
         """The same with one or a few bytes changed, added or lost."""
         rng, out = self.rng, bytearray(raw)
@@ -133,7 +173,11 @@ class Maker:
         return bytes(out)
 
 
+def joined(versions):
+    """The hunts in versions of a configuration, templates joined in."""
+    return [{**version.get("templates", {}).get(hunt.get("template"), {}), **hunt} for version in versions for hunt in version["hunts"]]
+
+
 def tiles_of(versions):
-    """The hunts of tiles in versions of a configuration, templates joined in."""
-    whole = [{**version.get("templates", {}).get(hunt.get("template"), {}), **hunt} for version in versions for hunt in version["hunts"]]
-    return [hunt for hunt in whole if hunt["kind"] == "tiles"]
+    """Those of tiles."""
+    return [hunt for hunt in joined(versions) if hunt["kind"] == "tiles"]

@@ -55,12 +55,19 @@ class Claims:
 
     def __init__(self):
         self.ends = {}
+        self.holder = {}  # what caused it; one that was given back is not there, though its place is remembered
+
+    def give(self, tile, end, cause):
+        self.ends[tile], self.holder[tile] = end, cause
+
+    def free(self, tile):
+        del self.holder[tile]
 
     def living(self, now):
         return sum(now // UNIT <= end // UNIT for end in self.ends.values())
 
     def taken(self, tile, now):
-        return tile in self.ends and now // UNIT <= self.ends[tile] // UNIT
+        return tile in self.holder and now // UNIT <= self.ends[tile] // UNIT
 
 
 class TilesHunt:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from math import isqrt
 
 from catalog_model import ONE, Catalog, walk
+from corrections_model import correct
 from json_model import Fault, parse_event, time_text
 from schema_model import Schema
 from tiles_model import Claims, TilesHunt
@@ -79,6 +80,7 @@ class Progress:
         self.last_ns = 0
         self.dead_s = FOREVER
         self.variant = None
+        self.award, self.score, self.revoked = None, 0, False  # of who has won
 
 
 def blank(kind, hunt=None, **more):
@@ -93,6 +95,7 @@ class Partition:
         self.runs = []  # where the window is shortened: ids in the order in which they came, as (time bucket, [(user, id)])
         self.progress = {}  # (user, hunt's name, its kind)
         self.claims = Claims()
+        self.corrections, self.undone = {}, set()  # by id
 
 
 class Model:
@@ -111,6 +114,7 @@ class Model:
         self.left_early = 0  # ids that the last event took the place of
         self.user_limit = self.share(limits.get("users", 1_000_000))
         self.claim_limit = self.share(limits.get("claims", 1_000_000))
+        self.correction_limit = self.share(limits.get("corrections", 65_536))
         self.load(config)
 
     def load(self, config):
@@ -139,10 +143,21 @@ class Model:
         root = isqrt(share)
         return share + 8 * (root + (root * root < share))
 
+    def part(self, partition):
+        return self.partitions.setdefault(partition, Partition())
+
+    def correct(self, correction, partition, told):
+        """What an operator's correction leads to."""
+        return correct(self, blank, correction, partition, told)
+
+    @staticmethod
+    def fresh():
+        return Progress()
+
     def apply(self, raw, receive_ns, partition, told=None):
         """What an event leads to.  Two things are the program's to choose, and told is its answer: whether an id is still
         known that is older than the dedupe window by less than 1/32, and which variant a keyed hash gives a user."""
-        part = self.partitions.setdefault(partition, Partition())
+        part = self.part(partition)
         self.left_early = 0
         now = max(part.last_ns, receive_ns)
         try:
@@ -273,7 +288,7 @@ class Model:
         """Receive time alone says which maps live; client time only whether the hunt does."""
         refusal, tile, end = self.judge_claim(part, hunt, event, time_ms, now)
         if refusal == "none":
-            part.claims.ends[tile] = end
+            part.claims.give(tile, end, (event["user"], event["id"], hunt.name))
         return blank("claim_granted" if refusal == "none" else "claim_refused", hunt.name, refusal=refusal)
 
     def hunt(self, part, hunt, event, time_ms, now, told):
@@ -300,6 +315,8 @@ class Model:
         move = self.trail if hunt.kind == "trail" else self.basket
         moved, outcome = move(hunt, fresh, item, now)
         if moved:
+            if outcome["kind"] == "award":
+                fresh.award, fresh.score = (event["user"], event["id"], hunt.name), outcome["score"]
             part.progress[event["user"], hunt.name, hunt.kind] = fresh
             self.assign(hunt, fresh, event, outcome, told)
             self.touch(hunt, fresh, outcome, now)

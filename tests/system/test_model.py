@@ -14,8 +14,9 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/model"))
 
 import configs  # noqa: E402
+from corrections_model import Correction  # noqa: E402
 from configs import MS, S, T0  # noqa: E402
-from harness import APPLY, ROUNDS, Bench, hostile, outcomes, reloaded  # noqa: E402
+from harness import APPLY, ROUNDS, Bench, corrected, hostile, outcomes, reloaded  # noqa: E402
 from streams import Maker  # noqa: E402
 from tiles_model import UNIT, Names  # noqa: E402
 
@@ -32,7 +33,8 @@ def listed(header, macro):
 
 REASONS = listed("reason.h", "REASON")
 JUDGED = REASONS[REASONS.index("type_unknown"):]  # by the rules, the others by the parser
-REFUSALS = set(listed("outcome.h", "REFUSAL")) - {"none", "already_won", "cooldown"}  # who has won is not refused but `done`
+# Who has won is not refused but `done`; the others are of corrections alone.
+REFUSALS = set(listed("outcome.h", "REFUSAL")) - {"none", "already_won", "cooldown", "not_won", "superseded", "unknown_correction", "conflict"}
 
 
 def tally(answers):
@@ -68,6 +70,20 @@ def test_program_and_model_agree_while_configurations_come_and_go(tmp_path):
         bench, stream = reloaded(tmp_path, seed, 1000)
         met += tally(bench.agree(stream))
     expect(met, {"claim_granted", "claim_refused", "award", "late", "assigned", "stays", *REFUSALS, *JUDGED})
+
+
+CORRECTED = {"granted", "revoked", "correction_refused", "already_won", "taken", "expired", "early", "unknown_tile", "not_won", "superseded",
+             "unknown_correction", "conflict"}
+
+
+def test_program_and_model_agree_on_corrections_among_events(tmp_path):
+    met = Counter()
+    for seed in range(2000, 2000 + 8 * ROUNDS):
+        bench, stream = corrected(tmp_path, seed, 700)
+        answers = bench.agree(stream)
+        met += tally(answers[n] for n, line in enumerate(stream) if isinstance(line, Correction))
+        assert bench.run(stream, 2) == bench.run(stream, 7) == bench.run(stream)
+    expect(met, {"accepted", "duplicate", "rejected", "hunt_unknown", "tile_required", "tile_forbidden", "assigned", *CORRECTED})
 
 
 def test_broken_events_have_the_reason_and_offset_that_the_contract_says(tmp_path):
@@ -177,6 +193,17 @@ def test_full_claims_refuse_grants_until_their_maps_are_over(tmp_path):
     assert met["accepted"] == 4 * 378 // 2 and met["refused"] == 900 - met["accepted"]
     assert {answer["result"] for answer in answers[900:1000]} == {"accepted"}
     assert [answer["result"] for answer in answers[-2:]] == ["refused", "accepted"]
+
+
+def test_corrections_without_room_are_refused_and_change_nothing(tmp_path):
+    """Room for 1000 is room for 378 in each of 4 partitions, those that could not be done included; what is known needs none."""
+    config = configs.config([{"name": "a", "kind": "basket", "catalog": "c.tsv", "threshold": 1000}])
+    config["limits"]["corrections"] = 1000
+    bench, maker = Bench(tmp_path, config, {"c.tsv": "i1\ti2\t1\n"}), Maker(7)
+    stream = [Correction(T0, maker.correction("grant", "u1", "a")) for _ in range(380)]
+    stream += [stream[0], (T0, maker.raw()), Correction(T0, maker.correction("revoke", "u1", "a"))]
+    met = [answer["result"] for answer in bench.agree(stream)]
+    assert met == ["accepted"] * 378 + ["refused"] * 2 + ["duplicate", "accepted", "refused"]
 
 
 def stamped(path):
