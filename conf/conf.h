@@ -28,7 +28,7 @@
 #define CONF_HUNTS_MAX  64
 /* What all hunts together may visit for one event of a type, so that none takes long: a basket's
  * edges count whole, CONF_TRAIL_EDGES of a trail's as one. */
-#define CONF_EVENT_EDGES_MAX 1024
+#define CONF_EVENT_EDGES_MAX 896
 #define CONF_TRAIL_EDGES     8
 #define CONF_WALK_EDGES_MIN  32  /* of a basket: to begin a walk costs as much */
 #define CONF_NODES_MAX       256 /* start and treasure items of a trail, each */

@@ -339,12 +339,12 @@ static const struct key hunt_keys[] = {
      .fallback = "640",
      .help =
          "edges that one event may visit; a search that needs more stops; an eighth of it counts "
-         "towards the 1024 that hunts of one event type may have together"},
+         "towards the 896 that hunts of one event type may have together"},
     {"budget", KEY_NUMBER, KEY_HOT | KEY_BASKET, HUNT(budget), .min = CONF_WALK_EDGES_MIN,
      .max = CONF_EVENT_EDGES_MAX, .fallback = "256",
      .help =
          "edges that one event may visit; a walk that needs more stops; hunts that listen to the "
-         "same event type may have 1024 together"},
+         "same event type may have 896 together"},
     {"tiles", KEY_NUMBER, KEY_HOT | KEY_REQUIRED | KEY_TILES, HUNT(tiles), .min = 1, .max = 1000000,
      .help = "how many tiles a map has"},
     {"period", KEY_TIME, KEY_HOT | KEY_TILES, HUNT(period_ns), .min = SECOND / 10, .max = HOUR,

@@ -84,10 +84,10 @@ def hunts(rng, text, count):
 
 
 def fit(version):
-    """Budgets as far as a configuration may have them: 1,024 edges an event, of a trail's each eight counting as one."""
+    """Budgets as far as a configuration may have them: 896 edges an event, of a trail's each eight counting as one."""
     walkers = [one for one in version["hunts"] if one["kind"] != "tiles"]
     for one in walkers:
-        share = 1024 // len(walkers)
+        share = 896 // len(walkers)
         one["budget"] = max(32, min(one["budget"], share)) if one["kind"] == "basket" else min(one["budget"], 8 * share)
     return version
 

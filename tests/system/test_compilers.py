@@ -84,7 +84,7 @@ def heaviest(rng):
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("kind, hunts, budget", [("basket", 1, 1024), ("basket", 32, 32), ("trail", 2, 4096), ("trail", 64, 128)])
+@pytest.mark.parametrize("kind, hunts, budget", [("basket", 1, 896), ("basket", 28, 32), ("trail", 2, 3584), ("trail", 64, 112)])
 def test_the_dearest_event_visits_its_hunts_budgets_and_no_edge_more(tmp_path, kind, hunts, budget):
     """Every budget is as high as the configuration may have it, and its least time within the bound on every event."""
     keys = {"basket": {"recent": 16, "items": 16, "threshold": 1024, "decay": 1, "max_depth": 4, "ttl": "1h", "max_fanout": 64},
