@@ -93,7 +93,7 @@ def fit(version):
 
 
 def config(hunt_list, **events):
-    return {"partitions": 4, "hunts": hunt_list, "limits": {"users": 20000, "user_ttl": "60s", "claims": 1000},
+    return {"partitions": 4, "hunts": hunt_list, "limits": {"users": 20000, "user_ttl": "60s", "claims": 1000, "corrections": 1000},
             "events": {"types": TYPES, "skew_tolerance": "5s", "skew_reject": "60s", "lateness": "30s",
                        "dedupe": {"capacity": 60000, "window": "64s"}, **events}}
 

@@ -38,7 +38,7 @@ def property_bench(tmp_path, kind):
         hunts = [{"name": f"b{n}", "kind": "basket", "catalog": "c.tsv", "recent": 16, "ttl": "1h", "threshold": n, "items": 3, "max_fanout": 24,
                   "budget": 298} for n in (1, 2, 3)]
     config = configs.config(hunts, lateness="10m", skew_reject="24h", dedupe={"capacity": 1000, "window": "15m"})
-    config["limits"] = {"users": 1000, "claims": 1000}
+    config["limits"] = {"users": 1000, "claims": 1000, "corrections": 1000}
     return Bench(tmp_path, config, {"c.tsv": text})
 
 
