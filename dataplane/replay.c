@@ -115,8 +115,27 @@ static int check_config(struct replay *replay, const struct record *record)
 
 /* ---- records ---- */
 
+/* A checksum says that a record is as it was written; who wrote it may have been anybody. */
+static int check_kind(struct replay *replay, const struct record *record)
+{
+    bool event = record->kind == RECORD_EVENT || record->kind == RECORD_DEAD;
+    if (record->kind < RECORD_EVENT || record->kind > RECORD_CORRECTION)
+        return fault(replay,
+                     "a record is of kind %u, which this version does not know; use the one that "
+                     "wrote it, or restore the segment from a copy",
+                     record->kind);
+    if (event && record->body_len > EVENT_BYTES_MAX)
+        return fault(replay,
+                     "a record has an event of %u bytes, and none is longer than %u; restore the "
+                     "segment from a copy",
+                     record->body_len, EVENT_BYTES_MAX);
+    return 0;
+}
+
 static int check_record(struct replay *replay, const struct record *record)
 {
+    if (check_kind(replay, record))
+        return REPLAY_FAULT;
     if (record->kind == RECORD_CONFIG)
         return check_config(replay, record);
     if (record->partition >= replay->store->partition_count)

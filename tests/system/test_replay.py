@@ -128,3 +128,27 @@ def test_what_cannot_be_done_is_said(played):
     absent = other(played, "c.tsv", "d.tsv")
     assert "d.tsv" in replay(played, "--config", absent, status=1).stderr
     assert "--verify compares" in replay(played, "--config", played.config, "--verify", status=2).stderr
+
+
+def test_a_record_longer_than_any_event_is_damage(played):
+    """Whole to its checksum, as a disk would not make it but a person can."""
+    sock = udp()
+    sock.send(encode(user="u-9", item="A"))
+    played.settled(11)
+    assert played.term() == 0
+    path = segments(played)[-1]
+    data, at = bytearray(path.read_bytes()), blocks(path)[-1]
+    body = b'{"' + b"x" * 200_000
+    record = bytearray(data[at + 64:at + 96]) + body + bytes(-len(body) % 8)
+    struct.pack_into("<I", record, 0, len(body))
+    struct.pack_into("<I", data, at + 40, 1)
+    struct.pack_into("<I", data, at + 44, len(record))
+    block = data[at:at + 64] + record
+    struct.pack_into("<I", block, 4, crc32c(block[8:]))
+    path.write_bytes(data[:at] + block + bytes(-len(block) % 4096))
+    run = replay(played, "--verify", status=1)
+    assert "200002 bytes" in run.stderr and "restore" in run.stderr
+    played.start(expect_ready=False)
+    assert played.process.poll() == 1
+    played.process = None
+    assert "200002 bytes" in played.log.read_text()
