@@ -93,10 +93,16 @@ def oracles(trove, sent, before):
         assert outcome["seq"] in records, "what was durable is gone"
         if "event_seq" in outcome:
             assert json.loads(records[outcome["event_seq"]]["text"])["id"] == outcome["id"], "another event has its number"
-    now = delivered(trove)
-    seqs = [outcome["seq"] for outcome in now]
-    assert len(seqs) == len(set(seqs)), "an outcome was delivered twice"
-    assert set(seqs) == {seq for seq, record in records.items() if record["kind"] != "event"}, "the sink is not where the journal is"
+    wanted, deadline = {seq for seq, record in records.items() if record["kind"] != "event"}, time.monotonic() + 10
+    while True:
+        now = delivered(trove)
+        seqs = [outcome["seq"] for outcome in now]
+        assert len(seqs) == len(set(seqs)), "an outcome was delivered twice"
+        assert set(seqs) <= wanted, "something was delivered that is not in the journal"
+        if set(seqs) == wanted:
+            break
+        assert time.monotonic() < deadline, "the sink does not come to where the journal is"
+        time.sleep(0.05)
     awards = [(outcome["user"], outcome["hunt"]) for outcome in now if outcome["outcome"] == "award"]
     assert len(awards) == len(set(awards)), "an award was given twice"
     return len(records)
