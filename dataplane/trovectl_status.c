@@ -260,10 +260,7 @@ int trovectl_status(struct trovectl *ctl)
     if (code)
         return code;
     bool well = trovectl_is_well(answer);
-    if (ctl->json)
-        trovectl_print_json(answer, ctl->out);
-    else
-        trovectl_print_status(answer, ctl->out);
+    trovectl_show(ctl, answer, trovectl_print_status);
     json_decref(answer);
     return well ? TROVECTL_OK : TROVECTL_FAILED;
 }

@@ -753,7 +753,7 @@ int main(int argc, char **argv)
     open_store(sim);
     run_all(sim);
     printf("{\"images\":%llu,\"crash_points\":%llu,\"starts\":%llu,\"operations_failed\":%llu,"
-           "\"journals_cut\":%llu,\"corrections\":%llu,\"violations\":0}\n",
+           "\"journals_cut\":%llu,\"corrections\":%llu}\n",
            (unsigned long long)sim->images, (unsigned long long)sim->points,
            (unsigned long long)sim->starts, (unsigned long long)sim->operations_failed,
            (unsigned long long)sim->torn, (unsigned long long)sim->corrections);
