@@ -144,6 +144,10 @@ void topo_stop(struct topo *topo);
  * all that topo_start took. */
 void topo_fini(struct topo *topo);
 
+/* topo_make_sinks makes the pumps of the configured sinks and of the leaderboards; 0, or -1 as
+ * topo_start. */
+int topo_make_sinks(struct topo *topo, char error[512]);
+
 /* The threads' bodies. */
 void *core_run(void *core);
 void *journal_run(void *journal_thread);
