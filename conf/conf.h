@@ -237,6 +237,7 @@ struct conf {
 
     struct {
         char socket[CONF_PATH_MAX];
+        char http[CONF_NAME_MAX + 1]; /* a conf_endpoint with a port, or "none" */
     } management;
 
     struct {

@@ -107,6 +107,10 @@ static const struct key_set listen_set = {.noun = "listen", .keys = listen_keys}
 static const struct key management_keys[] = {
     {"socket", KEY_PATH, 0, AT(struct conf, management.socket), .fallback = "/run/trove/ctl.sock",
      .help = "the Unix socket that trovectl talks to; relative to data_dir"},
+    {"http", KEY_TEXT, 0, AT(struct conf, management.http), .max = CONF_NAME_MAX,
+     .fallback = "none",
+     .help = "an address and a port, such as 127.0.0.1:9470 or [::1]:9470, for /metrics, /healthz, "
+             "/readyz and what else changes nothing; anybody who reaches it may read; none: off"},
     {0},
 };
 
