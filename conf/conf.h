@@ -205,6 +205,7 @@ struct conf_sink {
     uint32_t outcomes; /* bit per enum outcome_kind, in that order */
     uint32_t hunt_count;
     char (*hunt)[CONF_NAME_MAX + 1]; /* NULL: outcomes of any hunt, and of none */
+    bool paused;
 
     /* redis */
     char address[CONF_PATH_MAX]; /* a conf_endpoint */
@@ -312,6 +313,9 @@ unsigned conf_diff(const struct conf *from, const struct conf *to,
                    void (*each)(void *arg, char sign, const char *path, const char *from,
                                 const char *to, bool hot),
                    void *arg);
+
+/* conf_sink_same says whether two sinks are configured alike but for `paused`. */
+bool conf_sink_same(const struct conf_sink *from, const struct conf_sink *to);
 
 /* conf_print_schema and conf_print_manual write the JSON Schema, and trove.yaml(5) as a whole page
  * of roff, from the table of keys. */

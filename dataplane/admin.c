@@ -260,16 +260,6 @@ static json_t *status_usage(const struct topo *topo)
                      (json_int_t)sum.corrections_capacity);
 }
 
-static json_t *status_sinks(const struct topo *topo)
-{
-    json_t *sinks = json_array();
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++) {
-        const struct sink_thread *sink = &topo->sinks[i];
-        json_array_append_new(sinks, admin_sink_json(sink));
-    }
-    return sinks;
-}
-
 static json_t *status_lcores(const struct topo *topo)
 {
     json_t *lcores = json_array();
@@ -295,7 +285,7 @@ bool admin_journal_failed(const struct topo *topo)
     return false;
 }
 
-static json_t *status_warnings(const struct topo *topo, const struct account *account)
+static json_t *status_warnings(struct topo *topo, const struct account *account)
 {
     json_t *warnings = json_array();
     if (account->lost)
@@ -318,8 +308,7 @@ static json_t *status_warnings(const struct topo *topo, const struct account *ac
     if (!topo->huge)
         json_array_append_new(warnings,
                               json_string("no huge pages: fine for a try, not for production"));
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++)
-        admin_sink_warn(&topo->sinks[i], warnings);
+    admin_sink_warn(topo, warnings);
     return warnings;
 }
 
@@ -353,7 +342,7 @@ json_t *admin_status(struct topo *topo)
     json_object_set_new(status, "latency", latency);
     json_object_set_new(status, "journal", status_journals(topo));
     json_object_set_new(status, "usage", status_usage(topo));
-    json_object_set_new(status, "sinks", status_sinks(topo));
+    json_object_set_new(status, "sinks", admin_sink_list(topo));
     json_object_set_new(status, "lcores", status_lcores(topo));
     json_object_set_new(status, "warnings", status_warnings(topo, &account));
     topo_read_unlock(topo);

@@ -38,9 +38,9 @@ void admin_sink(void *context, const struct control_request *request,
                 struct control_response *response);
 void admin_sink_change(void *context, const struct control_request *request,
                        struct control_response *response);
-/* admin_sink_json is what the status says of one sink; admin_sink_warn adds what is not well. */
-json_t *admin_sink_json(const struct sink_thread *sink);
-void admin_sink_warn(const struct sink_thread *sink, json_t *warnings);
+/* admin_sink_list is what the status says of the sinks; admin_sink_warn adds what is not well. */
+json_t *admin_sink_list(struct topo *topo);
+void admin_sink_warn(struct topo *topo, json_t *warnings);
 
 /* admin_leaderboard answers GET /v1/leaderboards/{hunt} (a prefix route). */
 void admin_leaderboard(void *context, const struct control_request *request,

@@ -173,6 +173,7 @@ static void wait_for_stop(struct topo *topo, const sigset_t *signals)
             reload(topo);
         sample_rate(topo);
         report_journals(topo);
+        sinks_tend(topo);
     }
 }
 
