@@ -187,6 +187,9 @@ struct conf_hunt {
     struct conf_place place;
 };
 
+/* What is sent of an outcome. */
+enum conf_format { CONF_FORMAT_JSON, CONF_FORMAT_CLOUDEVENTS };
+
 enum conf_sink_type { CONF_SINK_FILE, CONF_SINK_REDIS };
 
 /* Where a server listens: an address and a port, or with port 0 a Unix socket's path. */
@@ -206,6 +209,7 @@ struct conf_sink {
     uint32_t hunt_count;
     char (*hunt)[CONF_NAME_MAX + 1]; /* NULL: outcomes of any hunt, and of none */
     bool paused;
+    enum conf_format format;
 
     /* redis */
     char address[CONF_PATH_MAX]; /* a conf_endpoint */

@@ -43,6 +43,8 @@ static const char *const member_words[] = {[CONF_MEMBER_STRING] = "string",
                                            NULL};
 static const char *const sink_words[] = {
     [CONF_SINK_FILE] = "file", [CONF_SINK_REDIS] = "redis", NULL};
+static const char *const format_words[] = {
+    [CONF_FORMAT_JSON] = "json", [CONF_FORMAT_CLOUDEVENTS] = "cloudevents", NULL};
 static const char *const outcome_words[] = {
 #define OUTCOME_WORD(name, help) #name,
     OUTCOME_KIND_LIST(OUTCOME_WORD)
@@ -387,6 +389,9 @@ static const struct key sink_keys[] = {
      .help = "which outcomes it gets"},
     {"hunts", KEY_ITEMS, KEY_HOT, LIST_AT(struct conf_sink, hunt), .min = 1, .max = CONF_HUNTS_MAX,
      .absent = "any, and none", .help = "only outcomes of these hunts"},
+    {"format", KEY_CHOICE, KEY_HOT, AT(struct conf_sink, format), .words = format_words,
+     .fallback = "json",
+     .help = "what it gets of an outcome: Trove's own JSON, or that as the data of a CloudEvent"},
     {"paused", KEY_BOOL, KEY_HOT, AT(struct conf_sink, paused), .fallback = "false",
      .help = "it gets nothing, and goes on where it stood when this is false again"},
     {"address", KEY_TEXT, KEY_HOT, AT(struct conf_sink, address), .absent = "none",

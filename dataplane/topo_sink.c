@@ -90,9 +90,10 @@ static int copy_conf(struct conf_sink *to, const struct conf_sink *from)
 }
 
 /* Whose streams these are: a name of the data directory that gives nothing of its key away. */
-static void name_journal(const struct topo *topo, char name[24])
+static void name_journal(const struct topo *topo, char name[LINE_JOURNAL_MAX + 1])
 {
-    snprintf(name, 24, "%016llx", (unsigned long long)hash64(&topo->key, "journal", 7));
+    snprintf(name, LINE_JOURNAL_MAX + 1, "%016llx",
+             (unsigned long long)hash64(&topo->key, "journal", 7));
 }
 
 static uint64_t hash_target(const struct topo *topo, const struct conf_sink *conf)
@@ -139,20 +140,20 @@ static void name_files(struct sink_thread *sink)
 
 struct sink_thread *sink_make(struct topo *topo, const struct conf_sink *conf, const char *pop)
 {
+    char journal[LINE_JOURNAL_MAX + 1];
     struct sink_thread *sink = calloc(1, sizeof *sink);
     if (!sink)
         return NULL;
     sink->topo = topo;
     sink->ops = sink_types[conf->type];
-    if (copy_conf(&sink->conf, conf) || line_origin_init(&sink->origin, pop, topo->conf->host))
+    name_journal(topo, journal);
+    if (copy_conf(&sink->conf, conf) ||
+        line_origin_init(&sink->origin, pop, topo->conf->host, journal))
         goto fail;
     name_files(sink);
-    name_journal(topo, sink->journal);
     sink->target = hash_target(topo, conf);
-    sink->sink = sink->ops->make(&(struct sink_setup){.conf = &sink->conf,
-                                                      .origin = &sink->origin,
-                                                      .journal = sink->journal,
-                                                      .state_path = sink->state_path});
+    sink->sink = sink->ops->make(&(struct sink_setup){
+        .conf = &sink->conf, .origin = &sink->origin, .state_path = sink->state_path});
     if (!sink->sink || make_pump(sink, conf->outcomes))
         goto fail;
     sink->kept = load_mode(sink->mode_path);

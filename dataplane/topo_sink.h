@@ -33,7 +33,6 @@ struct sink_thread {
     struct conf_sink conf; /* its own copy; without a name: the leaderboards */
     struct line_origin origin;
     uint64_t target; /* a hash of the place it writes to */
-    char journal[24];
     char cursor_path[CONF_PATH_MAX + 96];
     char dead_path[CONF_PATH_MAX + 96];
     char state_path[CONF_PATH_MAX + 96];

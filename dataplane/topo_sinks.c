@@ -81,7 +81,7 @@ static bool is_same(const struct topo *topo, const struct sink_thread *sink,
 {
     struct line_origin origin;
     return conf_sink_same(&sink->conf, conf) &&
-           line_origin_init(&origin, pop, topo->conf->host) == 0 &&
+           line_origin_init(&origin, pop, topo->conf->host, "") == 0 &&
            origin.len == sink->origin.len &&
            memcmp(origin.json, sink->origin.json, origin.len) == 0;
 }

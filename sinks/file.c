@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sinks/line.h"
+#include "sinks/body.h"
 #include "sinks/sink.h"
 
 #define BUFFER_BYTES (256u << 10)
@@ -17,6 +17,7 @@
 struct sink_file {
     char path[CONF_PATH_MAX];
     const struct line_origin *origin;
+    enum conf_format format;
     int fd;           /* -1: closed */
     uint64_t written; /* length of the file */
     uint64_t committed;
@@ -33,6 +34,7 @@ static void *file_make(const struct sink_setup *setup)
         return NULL;
     file->fd = -1;
     file->origin = setup->origin;
+    file->format = setup->conf->format;
     memcpy(file->path, setup->conf->path, sizeof file->path);
     return file;
 }
@@ -140,12 +142,12 @@ static int flush(struct sink_file *file)
 static int file_deliver(void *sink, const struct sink_item *item)
 {
     struct sink_file *file = sink;
-    if (BUFFER_BYTES - file->used < LINE_BYTES_MAX) {
+    if (BUFFER_BYTES - file->used < BODY_BYTES_MAX) {
         int rc = flush(file);
         if (rc)
             return rc;
     }
-    file->used += line_encode(item, file->origin, file->buffer + file->used);
+    file->used += body_encode(file->format, item, file->origin, file->buffer + file->used);
     return 0;
 }
 

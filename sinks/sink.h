@@ -56,7 +56,6 @@ struct line_origin;
 struct sink_setup {
     const struct conf_sink *conf;
     const struct line_origin *origin; /* that its lines name */
-    const char *journal;              /* names the data directory, [1, 64] bytes */
     const char *state_path;           /* of a file that is the sink's own, beside its cursor */
 };
 

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import cloudevents
 from conftest import encode, udp
 from test_redis import Redis, send, until
 
@@ -256,3 +257,31 @@ def test_many_reloads_with_sinks_up_down_and_hung(trove, tmp_path):
     finally:
         load.stop()
         server.kill()
+
+
+def test_cloud_events_are_what_their_specification_says(trove):
+    trail = "\nhunts:\n  - { name: h, kind: trail, catalog: " + str(trove.dir / "c.tsv") + ", start: [A], treasure: [B], min_step: 0ms }\n"
+    (trove.dir / "c.tsv").write_text("A\tB\t10\n")
+    apply(trove, file_sink(trove, "b", keys=", format: cloudevents") +
+          file_sink(trove, "c", keys=", format: cloudevents, outcomes: [award], hunts: [h]") + trail)
+    sock = udp()
+    for user in ("u-1", "\u00e9\"\\", "\x07bell", "\U0001fffe"):
+        sock.send(encode(user=user, item="A"))
+        sock.send(encode(user=user, item="B"))
+    sock.send(b"not json")
+    sock.send(encode(time=1))
+    trove.settled(10)
+    caught_up(trove, "b")
+    caught_up(trove, "c")
+    events = [cloudevents.check(line) for line in (trove.dir / "b.ndjson").read_text().splitlines()]
+    plain = {o["seq"]: o for o in trove.outcomes()}
+    assert len({(e["source"], e["id"]) for e in events}) == len(events) == len(plain)
+    for e in events:
+        data = e["data"]
+        assert data == plain[data["seq"]]
+        assert e["source"] == "/test/h1" and e["type"] == "trove." + data["outcome"] and e["time"] == data["time"]
+        assert e["id"].endswith("-" + data["seq"].replace(":", "-"))
+        named = data.get("user") not in (None, "\x07bell", "\U0001fffe")
+        assert e.get("subject") == (data["user"] if named else None)
+    awards = [cloudevents.check(line) for line in (trove.dir / "c.ndjson").read_text().splitlines()]
+    assert len(awards) == 4 and {e["type"] for e in awards} == {"trove.award"} and {e["data"]["hunt"] for e in awards} == {"h"}

@@ -20,7 +20,7 @@ static void *make(const char *path)
     static struct conf_sink conf;
     static struct line_origin origin;
     snprintf(conf.path, sizeof conf.path, "%s", path);
-    assert_int_equal(line_origin_init(&origin, "fra1", "e07"), 0);
+    assert_int_equal(line_origin_init(&origin, "fra1", "e07", "j"), 0);
     void *sink = sink_file_ops.make(&(struct sink_setup){.conf = &conf, .origin = &origin});
     assert_non_null(sink);
     return sink;

@@ -284,7 +284,7 @@ static int try_open(struct world *w, uint32_t outcomes)
         .sink = &w->sink,
     };
     if (!origin.len)
-        assert_int_equal(line_origin_init(&origin, "p", "h"), 0);
+        assert_int_equal(line_origin_init(&origin, "p", "h", "j"), 0);
     for (uint32_t i = 0; i < w->shard_count; i++)
         wiring.marks[i] = &w->writers[i].journal.mark;
     wiring.target = w->target;

@@ -253,9 +253,9 @@ static void *open_sink(const struct server *server, int expect)
     conf = (struct conf_sink){.name = "r", .stream = "trove", .timeout_ns = 300 * NS_PER_MS};
     snprintf(conf.address, sizeof conf.address, "unix:%s", server->path);
     static struct line_origin origin;
-    assert_int_equal(line_origin_init(&origin, "p", "h"), 0);
+    assert_int_equal(line_origin_init(&origin, "p", "h", "me"), 0);
     void *sink = sink_redis_ops.make(
-        &(struct sink_setup){.conf = &conf, .origin = &origin, .journal = "me"});
+        &(struct sink_setup){.conf = &conf, .origin = &origin});
     assert_non_null(sink);
     assert_int_equal(sink_redis_ops.open(sink, SINK_RESUME_NONE), expect);
     return sink;
