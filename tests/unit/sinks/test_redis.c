@@ -254,8 +254,7 @@ static void *open_sink(const struct server *server, int expect)
     snprintf(conf.address, sizeof conf.address, "unix:%s", server->path);
     static struct line_origin origin;
     assert_int_equal(line_origin_init(&origin, "p", "h", "me"), 0);
-    void *sink = sink_redis_ops.make(
-        &(struct sink_setup){.conf = &conf, .origin = &origin});
+    void *sink = sink_redis_ops.make(&(struct sink_setup){.conf = &conf, .origin = &origin});
     assert_non_null(sink);
     assert_int_equal(sink_redis_ops.open(sink, SINK_RESUME_NONE), expect);
     return sink;
