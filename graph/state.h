@@ -117,6 +117,9 @@ void state_pass(struct state *state, uint32_t partition, uint64_t seq, uint64_t 
  * and shard count. */
 uint64_t state_hash(const struct state *state, uint32_t partition);
 
+/* state_clear forgets everything, as after state_init. */
+void state_clear(struct state *state);
+
 /* Figures for status. */
 struct state_usage {
     uint64_t dedupe_used, dedupe_capacity;

@@ -73,6 +73,20 @@ struct state *state_init(struct arena *arena, const struct state_limits *limits)
     return state;
 }
 
+void state_clear(struct state *state)
+{
+    for (uint32_t p = 0; p < state->partition_count; p++) {
+        struct partition *partition = state->by_id[p];
+        if (!partition)
+            continue;
+        partition->seq = partition->last_ns = 0;
+        dedupe_clear(&partition->dedupe);
+        progress_clear_all(&partition->progress);
+        claims_clear(&partition->claims);
+    }
+    corrections_clear(&state->corrections, state->partition_count);
+}
+
 uint64_t state_hash(const struct state *state, uint32_t id)
 {
     const struct partition *partition = state_partition(state, id);
