@@ -270,6 +270,7 @@ struct conf {
     struct {
         uint64_t segment_bytes;
         uint64_t group_commit_ns; /* a record waits at most this long for company */
+        uint64_t checkpoint_ns;   /* between one and the next; 0: none are made */
         uint32_t buffer_blocks;   /* of 256 KiB a shard may have filled and not yet durable */
     } journal;
 

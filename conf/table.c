@@ -257,6 +257,10 @@ static const struct key journal_keys[] = {
     {"buffer", KEY_SIZE, 0, AT(struct conf, journal.buffer_blocks), .min = 8ull * BLOCK_BYTES,
      .max = 16 * GIB, .scale = BLOCK_BYTES, .fallback = "64MiB",
      .help = "what a shard may have decided and not yet durable; behind it ingest waits"},
+    {"checkpoint", KEY_TIME, 0, AT(struct conf, journal.checkpoint_ns), .max = DAY,
+     .fallback = "30s",
+     .help = "from one checkpoint of the state to the next, while anything is recorded; a start "
+             "reads the newest and the journal behind it; 0s for none, then the whole journal"},
     {0},
 };
 

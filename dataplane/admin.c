@@ -305,6 +305,7 @@ static json_t *status_warnings(struct topo *topo, const struct account *account)
         json_array_append_new(warnings,
                               json_string("a journal has stopped: nothing is accepted any more; "
                                           "mend the disk, then restart troved"));
+    admin_checkpoint_warn(topo, warnings);
     if (!topo->huge)
         json_array_append_new(warnings,
                               json_string("no huge pages: fine for a try, not for production"));
@@ -332,7 +333,7 @@ json_t *admin_status(struct topo *topo)
         snapshot->conf->pop, "host", snapshot->conf->host, "pid", (int)getpid(), "uptime_s",
         (double)(clock_monotonic_ns() - topo->start_ns) / NS_PER_S, "state", state, "config",
         status_config(snapshot), "events_per_s", (json_int_t)atomic_load(&topo->events_per_s),
-        "recovered", (json_int_t)topo->recovered, "account", status_account(&account));
+        "recovered", (json_int_t)topo->recovery.events, "account", status_account(&account));
     status_events(topo, &account, status);
     json_object_set_new(status, "packets", status_packets(topo));
     json_object_set_new(status, "hunts", status_hunts(topo));
@@ -341,6 +342,8 @@ json_t *admin_status(struct topo *topo)
         json_object_set_new(latency, stage_names[stage], latency_summary(topo, stage));
     json_object_set_new(status, "latency", latency);
     json_object_set_new(status, "journal", status_journals(topo));
+    json_object_set_new(status, "checkpoint", admin_checkpoint_json(topo));
+    json_object_set_new(status, "recovery", admin_recovery_json(topo));
     json_object_set_new(status, "usage", status_usage(topo));
     json_object_set_new(status, "sinks", admin_sink_list(topo));
     json_object_set_new(status, "lcores", status_lcores(topo));

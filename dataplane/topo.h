@@ -17,9 +17,11 @@
 
 #include "conf/conf.h"
 #include "dataplane/base/text.h"
+#include "dataplane/checkpointer.h"
 #include "dataplane/journal.h"
 #include "dataplane/plan.h"
 #include "dataplane/port.h"
+#include "dataplane/recover.h"
 #include "dataplane/rx.h"
 #include "dataplane/store.h"
 #include "dataplane/topo_sink.h"
@@ -71,6 +73,16 @@ struct journal_thread {
     struct journal *journal;
 };
 
+/* Makes checkpoints, on the control core: see topo_checkpoint.c. */
+struct checkpoint_thread {
+    struct topo *topo;
+    pthread_t thread;
+    bool started;
+    struct arena arena;    /* the mirror's */
+    struct mirror *mirror; /* NULL: no checkpoints are made */
+    struct checkpointer checkpointer;
+};
+
 enum phase {
     PHASE_RUN,   /* everything */
     PHASE_QUIET, /* rx parts receive no more, but take back answers */
@@ -93,14 +105,15 @@ struct topo {
     struct correction_link corrections[PLAN_PARTS_MAX]; /* [shard] */
     struct journal_thread journals[PLAN_PARTS_MAX];
     struct board *board;
-    uint64_t start_ns;  /* CLOCK_MONOTONIC */
-    uint64_t recovered; /* events replayed at start */
+    struct checkpoint_thread checkpoint;
+    uint64_t start_ns; /* CLOCK_MONOTONIC */
+    struct recovery recovery;
 
     /* Written by the control side. */
     pthread_mutex_t apply_lock;
     pthread_mutex_t read_lock; /* who reads the published snapshot and is no core; who frees one */
     struct items *items;
-    uint32_t items_saved;
+    _Atomic uint32_t items_saved;
     struct snapshot *published; /* by RCU */
     struct snapshot *retired;   /* until every core has left it */
     struct sinks sinks;
@@ -128,6 +141,14 @@ void topo_fini(struct topo *topo);
 
 /* topo_start_thread starts a thread on a core; 0 or an errno. */
 int topo_start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), void *arg);
+
+/* topo_recover fills in the states from the data directory; 0, or -1 with one line in error.
+ * topo_mirror_footprint is what checkpoints take of memory, 0 when none are made; topo_make_mirror
+ * takes it, 0 or -ENOMEM; topo_start_checkpoints starts their thread, 0 or an errno. */
+int topo_recover(struct topo *topo, struct state **states, char error[512]);
+size_t topo_mirror_footprint(const struct topo *topo);
+int topo_make_mirror(struct topo *topo);
+int topo_start_checkpoints(struct topo *topo);
 
 /* The threads' bodies. */
 void *core_run(void *core);

@@ -128,4 +128,5 @@ struct state_usage {
     uint64_t corrections_used, corrections_capacity;
 };
 void state_usage(const struct state *state, struct state_usage *usage);
-uint64_t state_seq(const struct state *state, uint32_t partition); /* last one given out */
+uint64_t state_seq(const struct state *state, uint32_t partition);     /* last one given out */
+uint64_t state_last_ns(const struct state *state, uint32_t partition); /* its receive time */

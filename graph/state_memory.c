@@ -118,3 +118,8 @@ uint64_t state_seq(const struct state *state, uint32_t id)
 {
     return state_partition(state, id)->seq;
 }
+
+uint64_t state_last_ns(const struct state *state, uint32_t id)
+{
+    return state_partition(state, id)->last_ns;
+}

@@ -429,7 +429,15 @@ static void recover_image(struct sim *sim, const struct disk_crash *crash, uint3
     char error[512];
     enum replay_step step;
     states_open(sim, &found->states, shards);
-    if (recover(&sim->store, &sim->key, sim->items, found->states.state, shards, &recovery, error))
+    const struct recover_request request = {
+        .store = &sim->store,
+        .key = &sim->key,
+        .items = sim->items,
+        .states = found->states.state,
+        .shard_count = shards,
+        .alone = true,
+    };
+    if (recover(&request, &recovery, error))
         broken(sim, crash, "recovery says", error);
     if (recovery.differences)
         broken(sim, crash, "recovery", "made other outcomes than were recorded");

@@ -1,0 +1,136 @@
+"""Checkpoints: made while events flow, begun with at the next start, proved against the journal from its first record."""
+import json
+import random
+import re
+import time
+
+from conftest import CONFIG, encode, udp
+from test_stop import CATALOG, TRAIL, blast
+
+OFTEN = CONFIG.replace("journal: {{ buffer: 32MiB }}", "journal: {{ buffer: 8MiB, segment_size: 1MiB, checkpoint: 200ms }}")
+assert OFTEN != CONFIG
+
+
+def checkpoints(trove, suffix=".ckp"):
+    return sorted(path for path in (trove.dir / "data/checkpoint").iterdir() if path.name.endswith(suffix))
+
+
+def often(make, more=""):
+    trove = make(config=OFTEN, more=more)
+    (trove.dir / "c.tsv").write_text(CATALOG)
+    with open(trove.config, "a", encoding="utf-8") as config:
+        config.write(TRAIL.format(dir=trove.dir))
+    return trove
+
+
+def made(trove, count, seconds=20):
+    """The status once that many more checkpoints are made."""
+    deadline, wanted = time.monotonic() + seconds, None
+    while True:
+        now = trove.status()
+        wanted = wanted or now["checkpoint"]["made"] + count
+        if now["checkpoint"]["made"] >= wanted:
+            return now
+        assert time.monotonic() < deadline, now["checkpoint"]
+        time.sleep(0.05)
+
+
+def test_a_start_begins_with_the_newest_checkpoint(make):
+    trove = often(make).start()
+    load = blast("--rate", "10k", "--duration", "4s", "--duplicates", "2%", "--malformed", "1%", "--types", "view:100")
+    time.sleep(1)
+    now = made(trove, 3)
+    assert now["checkpoint"]["failed"] == 0 and now["checkpoint"]["bytes"] > 0
+    trove.kill()
+    load.communicate(timeout=30)
+    assert 1 <= len(checkpoints(trove)) <= 3
+
+    trove.start()
+    recovery = trove.status()["recovery"]
+    assert recovery["checkpoint"] == checkpoints(trove)[-1].name
+    assert recovery["differences"] == 0
+    sock = udp()
+    sock.send(encode(user="after"))
+    trove.settled(1)
+    total = len({o.get("event_seq", o["seq"]) for o in trove.outcomes()})
+    assert recovery["events"] < total
+    assert trove.term() == 0
+
+
+def proved(trove, verdict="proved"):
+    """Every checkpoint there is against the journal from its first record."""
+    run = trove.ctl("checkpoint", "verify", "--data-dir", str(trove.dir / "data"), "--json", status=0 if verdict == "proved" else 1)
+    found = json.loads(run.stdout)
+    assert found and all(one["state"] == verdict for one in found), found
+    return found
+
+
+TWO_SHARDS = "lcores: [{core: 0, run: [rx, shard]}, {core: 1, run: [shard]}]\nlimits:"
+BUSY = """
+hunts:
+  - {{ name: trail, kind: trail, types: [view], catalog: {dir}/c.tsv, start: [A], treasure: [C], min_step: 0ms, cooldown: 2s, once: false }}
+  - {{ name: tiles, kind: tiles, types: [claim], tiles: 100, period: 1s, live: 3, seed: test-seed }}
+"""
+
+
+def busy(make):
+    """Few ids, a short window, users that are soon forgotten: all that a state can do happens in seconds."""
+    text = OFTEN.replace("capacity: 500_000", "capacity: 5_000, window: 3s, policy: shorten").replace(
+        "limits: {{ users: 10000 }}", "limits: {{ users: 10000, user_ttl: 2s }}").replace(
+        "  types:\n", "  lateness: 3s\n  types:\n")
+    trove = make(config=text)
+    (trove.dir / "c.tsv").write_text(CATALOG)
+    with open(trove.config, "a", encoding="utf-8") as config:
+        config.write(BUSY.format(dir=trove.dir))
+    return trove
+
+
+def tiles_now(trove):
+    return json.loads(trove.ctl("hunt", "map", str(trove.config), "--limit", "30", "--json").stdout)["tiles"]
+
+
+def play(trove, rng, corrections):
+    """Claims, steps of a trail, repeats and corrections, a little of each."""
+    sock = udp()
+    tiles = tiles_now(trove)
+    for i in range(60):
+        one = encode(user=f"u-{rng.randrange(40)}", item=rng.choice("ABCD"))
+        sock.send(one)
+        if i % 7 == 0:
+            sock.send(one)
+        sock.send(encode(type="claim", item=None, tile=rng.choice(tiles), user=f"u-{i}"))
+    why = ["--reason", "a test", "--ref", "T-1", "--json"]
+    for kind in ("grant", "revoke"):
+        done = trove.ctl("patch", kind, "--user", f"u-{rng.randrange(40)}", "--hunt", "trail", *why, status=None)
+        if done.returncode == 0:
+            corrections.append(json.loads(done.stdout)["id"])
+    if corrections and rng.random() < 0.5:
+        trove.ctl("patch", "undo", rng.choice(corrections), *why, status=None)
+
+
+def test_live_is_genesis_is_a_checkpoint_and_its_tail(make):
+    trove = busy(make)
+    text, rng, corrections = trove.config.read_text(), random.Random(7), []
+    for shards in (1, 2, 2, 1):
+        trove.config.write_text(text.replace("limits:", TWO_SHARDS) if shards == 2 else text)
+        trove.start()
+        assert trove.status()["recovery"]["differences"] == 0
+        load = blast("--rate", "15k", "--duration", "4s", "--duplicates", "3%", "--malformed", "1%", "--types", "view:100",
+                     "--run-id", str(rng.randrange(1 << 30)))
+        before = trove.status()["checkpoint"]["made"]
+        while trove.status()["checkpoint"]["made"] < before + 4:
+            play(trove, rng, corrections)
+            time.sleep(0.1)
+        assert trove.status()["usage"]["dedupe_left_early"] > 0
+        trove.kill()
+        load.communicate(timeout=30)
+        assert len(proved(trove)) >= 2
+    assert len(corrections) > 10
+    trove.start()
+    recovery = trove.status()["recovery"]
+    assert recovery["checkpoint"] == checkpoints(trove)[-1].name and recovery["differences"] == 0
+    sock = udp()
+    sock.send(encode(user="after"))
+    made(trove, 1)
+    assert trove.term() == 0
+    proved(trove)
