@@ -46,6 +46,7 @@ void admin_sink_warn(struct topo *topo, json_t *warnings);
  * well. */
 json_t *admin_recovery_json(const struct topo *topo);
 json_t *admin_checkpoint_json(const struct topo *topo);
+json_t *admin_retained_json(struct topo *topo);
 void admin_checkpoint_warn(const struct topo *topo, json_t *warnings);
 
 /* admin_leaderboard answers GET /v1/leaderboards/{hunt} (a prefix route). */

@@ -3,6 +3,7 @@
 
 #include "dataplane/admin.h"
 #include "dataplane/base/clock.h"
+#include "dataplane/story_tell.h"
 
 static json_t *name_json(struct checkpoint_id id)
 {
@@ -45,6 +46,22 @@ json_t *admin_checkpoint_json(const struct topo *topo)
         (json_int_t)atomic_load(&c->failed), "error", error ? strerror(error) : NULL);
 }
 
+json_t *admin_retained_json(struct topo *topo)
+{
+    struct retained *r = &topo->retained;
+    uint64_t begins_ns = atomic_load(&r->begins_ns);
+    int error = atomic_load(&r->error);
+    pthread_mutex_lock(&r->lock);
+    json_t *held_by = r->held_by[0] ? json_string(r->held_by) : json_null();
+    pthread_mutex_unlock(&r->lock);
+    return json_pack(
+        "{s:I, s:o, s:I, s:I, s:I, s:o, s:s?}", "bytes", (json_int_t)atomic_load(&r->bytes),
+        "begins", begins_ns ? story_time(begins_ns) : json_null(), "removed_segments",
+        (json_int_t)atomic_load(&r->removed_segments), "removed_bytes",
+        (json_int_t)atomic_load(&r->removed_bytes), "lost", (json_int_t)atomic_load(&r->lost),
+        "held_by", held_by, "error", error ? strerror(error) : NULL);
+}
+
 void admin_checkpoint_warn(const struct topo *topo, json_t *warnings)
 {
     int error = atomic_load(&topo->checkpoint.checkpointer.error);
@@ -58,4 +75,13 @@ void admin_checkpoint_warn(const struct topo *topo, json_t *warnings)
             warnings, json_sprintf("%u checkpoints did not verify at start and were set aside: "
                                    "checkpoint/*.bad -> look after the disk, then remove them",
                                    topo->recovery.set_aside));
+    if (atomic_load(&topo->retained.error))
+        json_array_append_new(warnings,
+                              json_sprintf("what the journal need not keep could not be removed: "
+                                           "%s",
+                                           strerror(atomic_load(&topo->retained.error))));
+    if (atomic_load(&topo->retained.lost))
+        json_array_append_new(
+            warnings, json_string("a sink had not read what was removed from the journal -> raise "
+                                  "journal.retain, or overload.sink_full: hold"));
 }

@@ -99,8 +99,7 @@ int checkpoint_set_aside(const struct file_ops *ops, int dir_fd, struct checkpoi
     return rc ? rc : ops->sync_dir(ops->disk, dir_fd);
 }
 
-/* What a crash left under a name that is not final. */
-static int remove_unfinished(const struct file_ops *ops, int dir_fd)
+int checkpoint_sweep(const struct file_ops *ops, int dir_fd)
 {
     DIR *dir = open_list(dir_fd);
     int rc = 0;
@@ -119,11 +118,11 @@ int checkpoint_prune(const struct file_ops *ops, int dir_fd, unsigned kept)
     unsigned unknown;
     char name[CHECKPOINT_NAME_MAX];
     int count = checkpoint_list(dir_fd, &ids, &unknown);
-    int rc = count < 0 ? count : remove_unfinished(ops, dir_fd);
+    int rc = count < 0 ? count : 0;
     for (int i = (int)kept; i < count && !rc; i++) {
         checkpoint_name(ids[i], name);
         rc = ops->remove(ops->disk, dir_fd, name);
     }
     free(ids);
-    return rc ? rc : ops->sync_dir(ops->disk, dir_fd);
+    return rc || count <= (int)kept ? rc : ops->sync_dir(ops->disk, dir_fd);
 }

@@ -58,7 +58,8 @@ struct checkpoint_entry {
     uint64_t seq;     /* records up to this one are in it */
     uint64_t ordinal; /* of the journal's last record when it was copied */
     uint64_t receive_ns;
-    uint64_t hash; /* state_hash */
+    uint64_t hash;     /* state_hash */
+    uint64_t ids_hash; /* the part of it that the ids are */
     uint32_t blocks;
     uint32_t version; /* of the configuration then */
 };
@@ -82,7 +83,7 @@ struct checkpoint_head {
     } shard[CHECKPOINT_SHARDS_MAX];
 };
 
-static_assert(sizeof(struct checkpoint_block) == 40 && sizeof(struct checkpoint_entry) == 48 &&
+static_assert(sizeof(struct checkpoint_block) == 40 && sizeof(struct checkpoint_entry) == 56 &&
                   sizeof(struct checkpoint_block) + sizeof(struct checkpoint_head) <=
                       CHECKPOINT_ALIGN,
               "on disk");
@@ -95,11 +96,12 @@ void checkpoint_name(struct checkpoint_id id, char name[CHECKPOINT_NAME_MAX]);
 int checkpoint_list(int dir_fd, struct checkpoint_id **ids, unsigned *unknown);
 
 /* checkpoint_set_aside gives one that does not verify another name, which it then keeps.
- * checkpoint_prune removes all but the newest `kept`, and what was never finished.  Both sync the
- * directory.  0 or a negative errno. */
+ * checkpoint_prune removes all but the newest `kept`, checkpoint_sweep what was never finished. The
+ * first two sync the directory.  0 or a negative errno. */
 int checkpoint_set_aside(const struct file_ops *ops, int dir_fd, struct checkpoint_id id,
                          char name[CHECKPOINT_NAME_MAX]);
 int checkpoint_prune(const struct file_ops *ops, int dir_fd, unsigned kept);
+int checkpoint_sweep(const struct file_ops *ops, int dir_fd);
 
 /* ---- writing ---- */
 
@@ -150,9 +152,9 @@ struct checkpoint {
 int checkpoint_open(struct checkpoint *checkpoint, int dir_fd, struct checkpoint_id id);
 void checkpoint_close(struct checkpoint *checkpoint);
 
-/* checkpoint_load reads a partition into a state that owns it, from which it was cleared.  block
- * has room for CHECKPOINT_BLOCK_BYTES.  0, or a negative errno: -EBADMSG damaged, or the state that
- * it makes has not the hash that it had; -ESTALE its ids belong to a table of another size; -ENOSPC
- * no room in the state. */
-int checkpoint_load(const struct checkpoint *checkpoint, uint32_t partition, struct state *state,
-                    uint8_t *block);
+/* checkpoint_load reads a partition into a state that owns it, from which it was cleared; without
+ * ids all but those.  block has room for CHECKPOINT_BLOCK_BYTES.  0, or a negative errno: -EBADMSG
+ * damaged, or the state that it makes has not the hash that it had; -ESTALE its ids belong to a
+ * table of another size; -ENOSPC no room in the state. */
+int checkpoint_load(const struct checkpoint *checkpoint, uint32_t partition, bool ids,
+                    struct state *state, uint8_t *block);

@@ -112,7 +112,7 @@ void checkpoint_close(struct checkpoint *c)
     *c = (struct checkpoint){.fd = -1};
 }
 
-static int load_block(const struct checkpoint *c, uint32_t partition, struct state *state,
+static int load_block(const struct checkpoint *c, uint32_t partition, bool ids, struct state *state,
                       const uint8_t *block)
 {
     const struct checkpoint_block *header = header_of(block);
@@ -121,7 +121,7 @@ static int load_block(const struct checkpoint *c, uint32_t partition, struct sta
     if (header->partition != partition)
         return -EBADMSG;
     while (left) {
-        int rc = image_load(state, partition, c->head.item_count, at, left);
+        int rc = image_load(state, partition, c->head.item_count, ids, at, left);
         if (rc < 0)
             return rc;
         at += rc;
@@ -130,19 +130,19 @@ static int load_block(const struct checkpoint *c, uint32_t partition, struct sta
     return 0;
 }
 
-int checkpoint_load(const struct checkpoint *c, uint32_t partition, struct state *state,
+int checkpoint_load(const struct checkpoint *c, uint32_t partition, bool ids, struct state *state,
                     uint8_t *block)
 {
     const struct checkpoint_entry *entry = &c->index[partition];
     uint64_t offset = entry->offset;
     for (uint32_t i = 0; i < entry->blocks; i++) {
         int bytes = read_block(c, offset, CHECKPOINT_STATE, block, CHECKPOINT_BLOCK_BYTES);
-        int rc = bytes < 0 ? bytes : load_block(c, partition, state, block);
+        int rc = bytes < 0 ? bytes : load_block(c, partition, ids, state, block);
         if (rc)
             return rc;
         offset += (uint64_t)bytes;
     }
-    return state_seq(state, partition) == entry->seq && state_hash(state, partition) == entry->hash
-               ? 0
-               : -EBADMSG;
+    uint64_t hash = ids ? entry->hash : entry->hash - entry->ids_hash;
+    bool same = state_seq(state, partition) == entry->seq && state_hash(state, partition) == hash;
+    return same ? 0 : -EBADMSG;
 }

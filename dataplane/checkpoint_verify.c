@@ -38,7 +38,7 @@ static int load(const struct checkpoint *c, struct state *state)
     uint8_t *block = aligned_alloc(CHECKPOINT_ALIGN, CHECKPOINT_BLOCK_BYTES);
     int rc = block ? 0 : -ENOMEM;
     for (uint32_t p = 0; !rc && p < c->head.partition_count; p++)
-        rc = checkpoint_load(c, p, state, block);
+        rc = checkpoint_load(c, p, true, state, block);
     free(block);
     state_clear(state);
     return rc;

@@ -86,6 +86,7 @@ int checkpoint_add(struct checkpoint_writer *w, const struct state *state, uint6
         .receive_ns = state_last_ns(state, partition),
         .ordinal = ordinal,
         .hash = state_hash(state, partition),
+        .ids_hash = state_ids_hash(state, partition),
         .version = version,
     };
     image_begin(&image, state, partition);

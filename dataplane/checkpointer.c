@@ -10,7 +10,8 @@
 void checkpointer_init(struct checkpointer *c, const struct checkpointer_wiring *wiring)
 {
     *c = (struct checkpointer){.wiring = *wiring, .writer = {.handle = -1}};
-    atomic_store(&c->made_with, UINT64_MAX);
+    for (unsigned i = 0; i < CHECKPOINT_KEPT; i++)
+        c->made_with[i] = UINT64_MAX;
 }
 
 static uint64_t durable(const struct checkpointer *c, uint32_t shard)
@@ -49,8 +50,10 @@ static void say_where_to_begin(const struct checkpointer *c, struct checkpoint_h
 bool checkpointer_begin(struct checkpointer *c)
 {
     uint64_t with = durable_in_all(c);
-    if (c->step != CHECKPOINTER_IDLE || !mirror_done(c->wiring.mirror) ||
-        with == atomic_load(&c->made_with))
+    bool known = true;
+    for (unsigned i = 0; i < CHECKPOINT_KEPT; i++)
+        known &= c->made_with[i] == with;
+    if (c->step != CHECKPOINTER_IDLE || !mirror_done(c->wiring.mirror) || known)
         return false;
     struct checkpoint_head head = {
         .epoch = c->wiring.epoch,
@@ -110,14 +113,12 @@ static int finish(struct checkpointer *c)
         if (durable(c, s) < c->writer.head.shard[s].ordinal)
             return 0;
     int rc = checkpoint_finish(&c->writer);
-    if (!rc)
-        rc = checkpoint_prune(c->wiring.ops, c->wiring.dir_fd, CHECKPOINT_KEPT);
     if (rc)
         return give_up(c, rc);
     atomic_store(&c->bytes, c->writer.offset);
     atomic_store(&c->made_ns, c->writer.head.created_ns);
     atomic_store(&c->took_ns, clock_monotonic_ns() - c->began_ns);
-    atomic_store(&c->made_with, c->began_with);
+    c->made_with[c->number % CHECKPOINT_KEPT] = c->began_with;
     atomic_store(&c->error, 0);
     atomic_fetch_add(&c->made, 1);
     checkpoint_fini(&c->writer);

@@ -1,5 +1,5 @@
 /* checkpointer.h - the part that makes checkpoints: has partition after partition copied by its
- * shard, writes the copies down, and removes the checkpoints that are not needed any more.
+ * shard and writes the copies down.
  *
  * A checkpoint counts once the journals are durable up to where its partitions were copied: what is
  * not may be gone after a crash, and the checkpoint would know of it.
@@ -32,24 +32,24 @@ struct checkpointer {
     struct checkpointer_wiring wiring;
     enum checkpointer_step step;
     struct checkpoint_writer writer;
-    uint32_t number;     /* of the last one begun in this epoch */
-    uint64_t began_ns;   /* CLOCK_MONOTONIC */
-    uint64_t began_with; /* durable records in all when it began */
+    uint32_t number;                     /* of the last one begun in this epoch */
+    uint64_t began_ns;                   /* CLOCK_MONOTONIC */
+    uint64_t began_with;                 /* durable records in all when it began */
+    uint64_t made_with[CHECKPOINT_KEPT]; /* as that, of the last ones made; UINT64_MAX: none was */
     uint32_t items_hashed;
     uint64_t items_hash;
 
     /* Written by the thread that polls, read by others. */
     _Atomic uint64_t made, failed;
-    _Atomic uint64_t made_with; /* as began_with, of the last one made; UINT64_MAX: none was */
-    _Atomic uint64_t made_ns;   /* CLOCK_REALTIME when the last one was begun; 0: none */
+    _Atomic uint64_t made_ns; /* CLOCK_REALTIME when the last one was begun; 0: none */
     _Atomic uint64_t took_ns, bytes;
     _Atomic int error; /* errno of the last one, 0 when it went well */
 };
 
 void checkpointer_init(struct checkpointer *checkpointer, const struct checkpointer_wiring *wiring);
 
-/* checkpointer_begin begins a checkpoint, unless nothing was recorded since the last one, or one is
- * being made.  Returns whether it did. */
+/* checkpointer_begin begins a checkpoint, unless one is being made, or nothing was recorded since
+ * the last two: so in the end both are of the newest state.  Returns whether it did. */
 bool checkpointer_begin(struct checkpointer *checkpointer);
 
 /* checkpointer_poll goes on with it.  Returns 1 for work done, 0 when there is nothing to do or it

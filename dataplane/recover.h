@@ -33,6 +33,7 @@ struct recover_request {
     struct items *items;
     struct state **states; /* [shard] */
     uint32_t shard_count;
+    uint64_t window_ns; /* of duplicate detection */
     bool look; /* the disk is left as it is: who reads beside a daemon, or to prove something */
     bool from_first;                  /* not from a checkpoint */
     const struct checkpoint_id *with; /* from this one alone; NULL: the newest that verifies */

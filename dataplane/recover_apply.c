@@ -57,6 +57,23 @@ static int take_correction(struct rebuild *rebuild, struct state *state,
     return 0;
 }
 
+/* What the checkpoint has all of, but for the ids. */
+static int remember_id(struct rebuild *rebuild, const struct record *record)
+{
+    static const struct event_limits limits = {.event_bytes = EVENT_BYTES_MAX, .event_depth = 64};
+    const struct hash_key *key = rebuild->work->request->key;
+    struct event event = {0};
+    if (record->kind != RECORD_EVENT)
+        return 0;
+    event_parse(&limits, key, record_body(record), record->body_len, &event);
+    event.receive_ns = record->receive_ns;
+    event.partition = record->partition;
+    event.bytes = record_body(record);
+    event.len = (uint16_t)record->body_len;
+    state_remember(rebuild->state, key, &event, record->seq);
+    return 0;
+}
+
 static int take_record(struct rebuild *rebuild, const struct record *record)
 {
     struct event event;
@@ -66,6 +83,8 @@ static int take_record(struct rebuild *rebuild, const struct record *record)
     if (record->kind == RECORD_CONFIG || (until && record->seq > until[record->partition]))
         return 0;
     struct state *state = rebuild->state;
+    if (rebuild->work->no_ids && record->seq <= rebuild->work->seq[record->partition])
+        return remember_id(rebuild, record);
     if (record->kind == RECORD_OUTCOME) {
         take_outcome(rebuild, state, record);
         return 0;

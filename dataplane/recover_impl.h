@@ -47,7 +47,8 @@ struct recover_work {
     struct checkpoint checkpoint; /* fd -1: none */
     struct replay_start start;    /* epoch 0: at the first record */
     uint64_t *seq;                /* that it points at */
-    uint64_t bytes;               /* to be read of journals, by each thread */
+    bool no_ids;    /* the checkpoint's are for another table: they come from the journal */
+    uint64_t bytes; /* to be read of journals, by each thread */
 };
 
 /* recover_load finds the newest checkpoint that verifies and loads it, into states that are clear.

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/base/clock.h"
+#include "dataplane/base/text.h"
 #include "dataplane/recover_impl.h"
 #include "graph/items.h"
 
@@ -11,7 +13,7 @@
 enum unfit {
     FIT,
     UNFIT_BAD,   /* it does not verify: set aside, the one before it may be good */
-    UNFIT_OTHER, /* it is whole, but made under what is not configured any more */
+    UNFIT_IDS,   /* it is whole, but its ids are for a table of another size or window */
     UNFIT_FATAL, /* the error says what to do first */
 };
 
@@ -49,7 +51,8 @@ static int load_partitions(struct rebuild *rebuild)
     for (uint32_t p = rebuild->shard; p < count; p += step) {
         if (atomic_load_explicit(&work->stop, memory_order_relaxed))
             return 0;
-        int rc = checkpoint_load(&work->checkpoint, p, rebuild->state, rebuild->block);
+        int rc =
+            checkpoint_load(&work->checkpoint, p, !work->no_ids, rebuild->state, rebuild->block);
         if (rc)
             return rc;
         atomic_fetch_add(&work->loaded, 1);
@@ -71,7 +74,7 @@ static enum unfit judge(const struct recover_work *work, int rc, const char *nam
     if (rc == -EBADMSG)
         return UNFIT_BAD;
     if (rc == -ESTALE)
-        return UNFIT_OTHER;
+        return UNFIT_IDS;
     if (rc == -ENOSPC)
         return fatal(error, work, name,
                      "holds more than there is room for now: put limits.users, limits.claims and "
@@ -82,7 +85,40 @@ static enum unfit judge(const struct recover_work *work, int rc, const char *nam
     return fatal(error, work, name, what);
 }
 
-static void begin_with(struct recover_work *work, struct recovery *recovery)
+static void start_of(const struct checkpoint_head *head, struct replay_start *start)
+{
+    start->epoch = head->epoch;
+    memset(start->ordinal, 0, sizeof start->ordinal);
+    for (uint32_t s = 0; s < REPLAY_SHARDS_MAX; s++)
+        start->number[s] = s < head->shard_count ? head->shard[s].number : 0;
+}
+
+/* begin_earlier has the journal read on from where a checkpoint of a window before this one does,
+ * or from its beginning: the ids come from there. */
+static void begin_earlier(struct recover_work *work, const struct checkpoint_id *ids, int count)
+{
+    const struct horizon *horizon = &work->request->store->horizon;
+    const struct checkpoint_head *head = &work->checkpoint.head;
+    uint64_t window_ns = work->request->window_ns;
+    struct checkpoint older = {.fd = -1};
+    work->start.all = true;
+    for (int i = 0; i < count; i++) {
+        bool good = checkpoint_open(&older, work->request->store->checkpoint_fd, ids[i]) == 0;
+        bool early = good && older.head.created_ns + window_ns <= head->created_ns;
+        if (early)
+            start_of(&older.head, &work->start);
+        checkpoint_close(&older);
+        if (early)
+            return;
+    }
+    work->start.epoch = horizon->epoch;
+    memset(work->start.ordinal, 0, sizeof work->start.ordinal);
+    for (uint32_t s = 0; s < REPLAY_SHARDS_MAX; s++)
+        work->start.number[s] = s < horizon->shard_count ? horizon->number[s] : 0;
+}
+
+static void begin_with(struct recover_work *work, const struct checkpoint_id *ids, int count,
+                       struct recovery *recovery)
 {
     const struct checkpoint_head *head = &work->checkpoint.head;
     uint64_t *seq = calloc(head->partition_count, sizeof *seq);
@@ -94,6 +130,8 @@ static void begin_with(struct recover_work *work, struct recovery *recovery)
         work->start.ordinal[s] = head->shard[s].ordinal;
     }
     work->seq = seq;
+    if (work->no_ids)
+        begin_earlier(work, ids, count);
     recovery->checkpoint = work->checkpoint.id;
     recovery->checkpoint_ns = head->created_ns;
 }
@@ -130,16 +168,24 @@ static int set_aside(const struct recover_work *work, struct checkpoint_id id, c
     return 0;
 }
 
-/* use begins with a checkpoint, or says why not.  *again: the next one may do. */
-static int use(struct recover_work *work, struct checkpoint_id id, struct recovery *recovery,
-               bool *again, char error[512])
+/* use begins with the first of some checkpoints, or says why not.  *again: the next one may do. */
+static int use(struct recover_work *work, const struct checkpoint_id *ids, int count,
+               struct recovery *recovery, bool *again, char error[512])
 {
     char name[CHECKPOINT_NAME_MAX];
     enum unfit unfit = FIT;
+    struct checkpoint_id id = ids[0];
     checkpoint_name(id, name);
+    work->no_ids = false;
     int rc = try(work, id, name, &unfit, error);
+    if (!rc && unfit == UNFIT_IDS) {
+        checkpoint_close(&work->checkpoint);
+        clear_states(work);
+        work->no_ids = true;
+        rc = try(work, id, name, &unfit, error);
+    }
     if (!rc && unfit == FIT) {
-        begin_with(work, recovery);
+        begin_with(work, ids + 1, count - 1, recovery);
         return 0;
     }
     checkpoint_close(&work->checkpoint);
@@ -150,12 +196,22 @@ static int use(struct recover_work *work, struct checkpoint_id id, struct recove
     recovery->set_aside += unfit == UNFIT_BAD;
     if (unfit == UNFIT_BAD && !work->request->look)
         return set_aside(work, id, name, error);
-    if (unfit == UNFIT_OTHER)
-        fprintf(stderr,
-                "checkpoint %s was made under another events.dedupe.capacity or window: the whole "
-                "journal is read instead\n",
-                name);
     return 0;
+}
+
+/* Without a checkpoint there must be the first record. */
+static int need_whole(const struct recover_work *work, char error[512])
+{
+    const struct store *store = work->request->store;
+    char begins[TEXT_TIME_LEN + 1];
+    if (horizon_is_whole(&store->horizon))
+        return 0;
+    text_time_format((int64_t)(store->horizon.begins_ns / NS_PER_MS), begins);
+    snprintf(error, 512,
+             "data_dir %s: no checkpoint verifies, and the journal begins at %s only: restore a "
+             "checkpoint from a copy, or checkpoint/*.bad under its own name; nothing was changed",
+             store->path, begins);
+    return -1;
 }
 
 int recover_load(struct recover_work *work, struct recovery *recovery, char error[512])
@@ -180,8 +236,10 @@ int recover_load(struct recover_work *work, struct recovery *recovery, char erro
         if (with && (with->epoch != ids[i].epoch || with->number != ids[i].number))
             again = true;
         else
-            rc = use(work, ids[i], recovery, &again, error);
+            rc = use(work, ids + i, count - i, recovery, &again, error);
     }
     free(ids);
+    if (!rc && !recovery->checkpoint.number)
+        rc = need_whole(work, error);
     return rc;
 }

@@ -23,37 +23,6 @@ static int fault(struct replay *replay, const char *format, ...)
     return REPLAY_FAULT;
 }
 
-int replay_open(struct replay *replay, const struct store *store, const struct hash_key *key,
-                struct items *items, char error[512])
-{
-    *replay = (struct replay){
-        .store = store,
-        .key = key,
-        .items = items,
-        .error = error,
-        .start = {.epoch = 1},
-        .parts = 1,
-        .reader = {.fd = -1},
-    };
-    replay->count = segment_list(store->journal_fd, &replay->ids, &replay->unknown);
-    if (replay->count < 0)
-        return fault(replay, "cannot list the journal: %s", strerror(-replay->count));
-    replay->seq = calloc(store->partition_count, sizeof *replay->seq);
-    if (!replay->seq || segment_reader_init(&replay->reader, store->journal_fd))
-        return fault(replay, "no memory to read the journal");
-    return 0;
-}
-
-void replay_close(struct replay *replay)
-{
-    segment_reader_fini(&replay->reader);
-    rules_free(replay->rules);
-    conf_free(replay->conf);
-    free(replay->seq);
-    free(replay->ids);
-    *replay = (struct replay){.reader = {.fd = -1}};
-}
-
 /* first_number is that of the segment with which a journal begins here. */
 static uint32_t first_number(const struct replay *replay, const struct segment_id *id)
 {
@@ -74,6 +43,57 @@ void replay_start_at(struct replay *replay, const struct replay_start *start)
             replay->ids[kept++] = *id;
     }
     replay->count = kept;
+}
+
+/* After the list was made: what is removed meanwhile is not in it, or counts no more. */
+static int begin_at_horizon(struct replay *replay)
+{
+    struct horizon horizon;
+    struct replay_start start = {0};
+    int rc = horizon_load(replay->store->dir_fd, &horizon);
+    if (rc)
+        return fault(replay, "data_dir %s: cannot read where its journal begins: %s",
+                     replay->store->path, strerror(-rc));
+    if (horizon_is_whole(&horizon))
+        return 0;
+    start.epoch = horizon.epoch;
+    for (uint32_t s = 0; s < horizon.shard_count; s++)
+        start.number[s] = horizon.number[s];
+    replay_start_at(replay, &start);
+    return 0;
+}
+
+int replay_open(struct replay *replay, const struct store *store, const struct hash_key *key,
+                struct items *items, char error[512])
+{
+    *replay = (struct replay){
+        .store = store,
+        .key = key,
+        .items = items,
+        .error = error,
+        .start = {.epoch = 1},
+        .parts = 1,
+        .reader = {.fd = -1},
+    };
+    replay->count = segment_list(store->journal_fd, &replay->ids, &replay->unknown);
+    if (replay->count < 0)
+        return fault(replay, "cannot list the journal: %s", strerror(-replay->count));
+    if (begin_at_horizon(replay))
+        return REPLAY_FAULT;
+    replay->seq = calloc(store->partition_count, sizeof *replay->seq);
+    if (!replay->seq || segment_reader_init(&replay->reader, store->journal_fd))
+        return fault(replay, "no memory to read the journal");
+    return 0;
+}
+
+void replay_close(struct replay *replay)
+{
+    segment_reader_fini(&replay->reader);
+    rules_free(replay->rules);
+    conf_free(replay->conf);
+    free(replay->seq);
+    free(replay->ids);
+    *replay = (struct replay){.reader = {.fd = -1}};
 }
 
 uint64_t replay_bytes(const struct replay *replay)
@@ -214,7 +234,8 @@ static bool passed_over(const struct replay *replay, const struct record *record
         return false;
     if (replay->parts > 1 && record->partition % replay->parts != replay->part)
         return true;
-    return replay->start.seq && record->seq <= replay->start.seq[record->partition];
+    return replay->start.seq && !replay->start.all &&
+           record->seq <= replay->start.seq[record->partition];
 }
 
 /* ---- segments ---- */
@@ -256,6 +277,12 @@ static int check_present(struct replay *replay)
                  replay->store->path, name);
 }
 
+static bool was_removed(const struct replay *replay, struct segment_id id)
+{
+    struct horizon horizon;
+    return horizon_load(replay->store->dir_fd, &horizon) == 0 && !horizon_has(&horizon, id);
+}
+
 /* open_failed says why a segment cannot be opened, or that its journal ends before it. */
 static enum replay_step open_failed(struct replay *replay, int rc)
 {
@@ -269,6 +296,9 @@ static enum replay_step open_failed(struct replay *replay, int rc)
         return REPLAY_TAIL;
     }
     segment_name(id, name);
+    if (rc == -ENOENT && was_removed(replay, id))
+        return fault(replay, "the journal's beginning was removed (journal.retain) while it was "
+                             "read; ask again");
     return fault(replay, "segment %s %s%s", name,
                  rc == -EILSEQ ? "does not follow the one before; restore both from a copy"
                                : "cannot be read: ",

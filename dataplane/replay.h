@@ -34,6 +34,7 @@ struct replay_start {
         ordinal[REPLAY_SHARDS_MAX]; /* [shard]: they must reach this far; 0: anything will do */
     const uint64_t *seq; /* [partition]: records up to this one are passed over, and the next one
                             must not be missing; NULL: any may be the first */
+    bool all;            /* those are given all the same */
 };
 
 struct replay {
@@ -74,8 +75,9 @@ enum replay_step {
     REPLAY_TAIL, /* the end of a journal, see replay_tail; the walk goes on */
 };
 
-/* replay_open lists the journals.  items is grown by the names of old catalogs that it lacks; the
- * rest is borrowed.  Returns 0, or -1 with one line in error; replay_close in either case. */
+/* replay_open lists the journals, from where they begin (horizon.h).  items is grown by the names
+ * of old catalogs that it lacks; the rest is borrowed.  Returns 0, or -1 with one line in error;
+ * replay_close in either case. */
 int replay_open(struct replay *replay, const struct store *store, const struct hash_key *key,
                 struct items *items, char error[512]);
 void replay_close(struct replay *replay);

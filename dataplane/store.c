@@ -225,8 +225,21 @@ static int find_epoch(struct store *store, char error[512])
     }
     if (count && made[0].epoch >= store->epoch)
         store->epoch = made[0].epoch + 1;
+    if (store->horizon.epoch > store->epoch)
+        store->epoch = store->horizon.epoch + 1;
     free(made);
     return 0;
+}
+
+static int read_horizon(struct store *store, char error[512])
+{
+    int rc = horizon_load(store->dir_fd, &store->horizon);
+    if (rc == -EBADMSG)
+        return fault(store, error,
+                     "its file `horizon` is damaged; it says where the journal begins: restore it "
+                     "from a copy");
+    errno = -rc;
+    return rc ? fault_errno(store, error, "read where its journal begins") : 0;
 }
 
 static void find_version(struct store *store)
@@ -268,7 +281,7 @@ int store_open(struct store *store, const char *path, uint32_t partition_count, 
         store->checkpoint_fd < 0)
         return fault_errno(store, error, "make its directories");
     find_version(store);
-    return find_epoch(store, error);
+    return read_horizon(store, error) ? -1 : find_epoch(store, error);
 }
 
 static int view_dir(int dir_fd, const char *name)
@@ -318,7 +331,7 @@ int store_view(struct store *store, const char *path, char error[512])
     if (store->journal_fd < 0 || store->config_fd < 0)
         return fault_errno(store, error, "open its directories");
     find_version(store);
-    return 0;
+    return read_horizon(store, error);
 }
 
 void store_close(struct store *store)

@@ -8,6 +8,7 @@
  * version's text, config/NNNNNN.catalogs which stored catalog each hunt uses config/catalog-H.tsv
  * catalogs by the hash of their content journal/                segments (segment.h) sinks/ cursors
  * checkpoint/             the state of all partitions (checkpoint.h)
+ * horizon                 where the journal begins, once something was removed (horizon.h)
  *
  * Memory:  the struct is the caller's.  Threads: the control thread, or any one at a time.
  */
@@ -17,14 +18,16 @@
 
 #include "conf/conf.h"
 #include "dataplane/base/hash.h"
+#include "dataplane/horizon.h"
 
 struct store {
     char path[CONF_PATH_MAX];
     int dir_fd, journal_fd, config_fd, sinks_fd, checkpoint_fd, lock_fd;
     uint8_t seed[HASH_SEED_BYTES];
     uint32_t partition_count;
-    uint32_t epoch;   /* this start's: one more than the highest there is */
-    uint32_t version; /* highest configuration version stored, 0: none */
+    uint32_t epoch;         /* this start's: one more than the highest there is */
+    struct horizon horizon; /* where the journal began when the store was opened */
+    uint32_t version;       /* highest configuration version stored, 0: none */
 };
 
 /* A store that is not open. */

@@ -22,6 +22,7 @@
 #include "dataplane/plan.h"
 #include "dataplane/port.h"
 #include "dataplane/recover.h"
+#include "dataplane/retention.h"
 #include "dataplane/rx.h"
 #include "dataplane/store.h"
 #include "dataplane/topo_sink.h"
@@ -83,6 +84,17 @@ struct checkpoint_thread {
     struct checkpointer checkpointer;
 };
 
+/* What is kept of the journal: see topo_retain.c.  Written by the checkpoint thread, read by any.
+ */
+struct retained {
+    _Atomic uint64_t bytes, begins_ns; /* 0: from the first record */
+    _Atomic uint64_t removed_segments, removed_bytes;
+    _Atomic uint64_t lost; /* times that a sink had not read what was removed */
+    _Atomic int error;
+    pthread_mutex_t lock;
+    char held_by[CONF_NAME_MAX + 1]; /* under the lock: who needs more than was wanted */
+};
+
 enum phase {
     PHASE_RUN,   /* everything */
     PHASE_QUIET, /* rx parts receive no more, but take back answers */
@@ -106,6 +118,7 @@ struct topo {
     struct journal_thread journals[PLAN_PARTS_MAX];
     struct board *board;
     struct checkpoint_thread checkpoint;
+    struct retained retained;
     uint64_t start_ns; /* CLOCK_MONOTONIC */
     struct recovery recovery;
 
@@ -149,6 +162,11 @@ int topo_recover(struct topo *topo, struct state **states, char error[512]);
 size_t topo_mirror_footprint(const struct topo *topo);
 int topo_make_mirror(struct topo *topo);
 int topo_start_checkpoints(struct topo *topo);
+
+/* topo_retain_begin finishes what a crash cut short; 0, or -1 with one line in error.  topo_retain
+ * removes what the journal need not keep.  Thread: the checkpoints'. */
+int topo_retain_begin(struct topo *topo, char error[512]);
+void topo_retain(struct topo *topo);
 
 /* The threads' bodies. */
 void *core_run(void *core);

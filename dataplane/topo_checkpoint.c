@@ -48,6 +48,7 @@ int topo_recover(struct topo *topo, struct state **states, char error[512])
         .items = topo->items,
         .states = states,
         .shard_count = topo->plan.shard_count,
+        .window_ns = topo->conf->events.dedupe_window_ns,
         .stop = stop_asked,
         .stop_arg = topo,
     };
@@ -58,7 +59,7 @@ int topo_recover(struct topo *topo, struct state **states, char error[512])
         return -1;
     if (topo->recovery.segments || topo->recovery.checkpoint.number)
         tell(&topo->recovery);
-    return 0;
+    return topo_retain_begin(topo, error);
 }
 
 size_t topo_mirror_footprint(const struct topo *topo)
@@ -134,10 +135,13 @@ static void *run(void *arg)
     while (atomic_load_explicit(&topo->phase, memory_order_acquire) == PHASE_RUN) {
         uint64_t now = clock_monotonic_ns();
         if (now >= due_ns) {
-            checkpointer_begin(c);
+            if (!checkpointer_begin(c))
+                topo_retain(topo); /* what is kept grows older all the same */
             due_ns = now + topo->conf->journal.checkpoint_ns;
         }
         int rc = checkpointer_poll(c);
+        if (rc > 0 && c->step == CHECKPOINTER_IDLE)
+            topo_retain(topo);
         report(c, rc < 0 ? rc : -atomic_load(&c->error), &told);
         if (rc == 0)
             rest(c->step == CHECKPOINTER_IDLE ? IDLE_NS : WAIT_NS);

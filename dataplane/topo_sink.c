@@ -10,6 +10,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/topo.h"
+#include "sinks/cursor.h"
 
 #define PUMP_BUDGET   4096
 #define PUMP_SLEEP_NS NS_PER_MS
@@ -164,9 +165,33 @@ fail:
     return NULL;
 }
 
-/* Leaderboards live in memory and are read from the first record at every start: their cursor
- * starts anew as well. */
-struct sink_thread *sink_make_board(struct topo *topo)
+/* The cursor of the leaderboards is that of the file that they were saved in; without one they are
+ * counted from the journal's beginning. */
+static int place_board(const struct topo *topo, const char *cursor_path, bool anew)
+{
+    struct sink_cursor saved = {0}, none;
+    struct cursor cursor;
+    char path[CONF_PATH_MAX + 96];
+    snprintf(path, sizeof path, "%s/sinks/leaderboards.board", topo->store.path);
+    int rc = anew ? -ENOENT : board_load(topo->board, path, &saved);
+    if (rc == -EBADMSG)
+        fprintf(stderr,
+                "%s does not verify: leaderboards are counted from the journal's "
+                "beginning\n",
+                path);
+    (void)unlink(cursor_path);
+    if (anew)
+        board_save_to(topo->board, path);
+    if (!saved.version)
+        return 0;
+    rc = cursor_open(&cursor, cursor_path, &none);
+    if (!rc)
+        rc = cursor_save(&cursor, &saved);
+    cursor_close(&cursor);
+    return rc;
+}
+
+struct sink_thread *sink_make_board(struct topo *topo, bool anew)
 {
     struct sink_thread *sink = calloc(1, sizeof *sink);
     if (!sink)
@@ -177,8 +202,8 @@ struct sink_thread *sink_make_board(struct topo *topo)
     atomic_store(&sink->ready, true);
     snprintf(sink->cursor_path, sizeof sink->cursor_path, "%s/sinks/leaderboard.projection",
              topo->store.path);
-    (void)unlink(sink->cursor_path);
-    if (make_pump(sink, 1u << OUTCOME_award | 1u << OUTCOME_claim_granted | 1u << OUTCOME_granted |
+    if (place_board(topo, sink->cursor_path, anew) == 0 &&
+        make_pump(sink, 1u << OUTCOME_award | 1u << OUTCOME_claim_granted | 1u << OUTCOME_granted |
                             1u << OUTCOME_revoked) == 0)
         return sink;
     sink_free(sink);

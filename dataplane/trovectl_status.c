@@ -70,6 +70,23 @@ static void print_checkpoint(const json_t *checkpoint, FILE *out)
     fprintf(out, "%s%s\n", error ? "  FAILED " : "", error ? error : "");
 }
 
+/* "retained 1.2 GiB, from 2026-11-20 09:14" */
+static void print_retained(const json_t *retained, FILE *out)
+{
+    const char *begins = json_string_value(json_object_get(retained, "begins"));
+    const char *held_by = json_string_value(json_object_get(retained, "held_by"));
+    if (!begins && !held_by)
+        return;
+    fprintf(out, "retained  %s, %s%s", figure_bytes(field_count(retained, "bytes")).text,
+            begins ? "from " : "from the first record", begins ? figure_time(begins).text : "");
+    if (field_count(retained, "removed_segments"))
+        fprintf(out, "  removed %s segments",
+                figure_count(field_count(retained, "removed_segments")).text);
+    if (held_by)
+        fprintf(out, "  more is held for %s", held_by);
+    fputc('\n', out);
+}
+
 static void print_head(const json_t *status, FILE *out)
 {
     const json_t *config = json_object_get(status, "config");
@@ -266,6 +283,7 @@ void trovectl_print_status(const json_t *status, FILE *out)
     print_latency(json_object_get(status, "latency"), out);
     print_journals(json_object_get(status, "journal"), out);
     print_checkpoint(json_object_get(status, "checkpoint"), out);
+    print_retained(json_object_get(status, "retained"), out);
     print_counts("outcomes", json_object_get(status, "outcomes"), out);
     print_counts("refusals", json_object_get(status, "refusals"), out);
     print_hunts(json_object_get(status, "hunts"), out);

@@ -145,14 +145,14 @@ uint32_t image_next(struct image *image, uint8_t *out)
 
 /* ---- taking in ---- */
 
-static int load_partition(struct partition *p, const uint8_t *bytes)
+static int load_partition(struct partition *p, bool ids, const uint8_t *bytes)
 {
     const struct image_partition *said = (const struct image_partition *)bytes;
     if (said->chunk.bytes != sizeof *said || said->chunk.count != 1)
         return -EBADMSG;
     p->seq = said->seq;
     p->last_ns = said->last_ns;
-    return dedupe_restore(&p->dedupe, &said->dedupe);
+    return ids ? dedupe_restore(&p->dedupe, &said->dedupe) : 0;
 }
 
 static int load_ids(struct partition *p, const uint8_t *bytes)
@@ -240,8 +240,8 @@ static int load_corrections(struct state *state, uint32_t partition, const uint8
     return 0;
 }
 
-int image_load(struct state *state, uint32_t partition, uint32_t item_count, const uint8_t *bytes,
-               uint32_t len)
+int image_load(struct state *state, uint32_t partition, uint32_t item_count, bool ids,
+               const uint8_t *bytes, uint32_t len)
 {
     struct partition *p = state_partition(state, partition);
     const struct image_chunk *chunk = (const struct image_chunk *)bytes;
@@ -250,9 +250,9 @@ int image_load(struct state *state, uint32_t partition, uint32_t item_count, con
         chunk->bytes % 8 || chunk->bytes > IMAGE_CHUNK_MAX)
         return -EBADMSG;
     if (chunk->kind == IMAGE_PARTITION)
-        rc = load_partition(p, bytes);
+        rc = load_partition(p, ids, bytes);
     else if (chunk->kind == IMAGE_IDS)
-        rc = load_ids(p, bytes);
+        rc = ids ? load_ids(p, bytes) : 0;
     else if (chunk->kind == IMAGE_PROGRESS)
         rc = load_progress(p, item_count, bytes);
     else if (chunk->kind == IMAGE_CLAIMS)

@@ -69,9 +69,9 @@ void image_begin(struct image *image, const struct state *state, uint32_t partit
  * its bytes, 0 once all has been said. */
 uint32_t image_next(struct image *image, uint8_t *out);
 
-/* image_load takes the chunk at bytes, aligned to 8, into a partition that state_clear emptied.
- * item_count bounds the items that it may name.  Returns the chunk's bytes, or a negative errno:
- * -EBADMSG it is none, -ESTALE its ids belong to a table of another size, -ENOSPC there is no room.
- */
-int image_load(struct state *state, uint32_t partition, uint32_t item_count, const uint8_t *bytes,
-               uint32_t len);
+/* image_load takes the chunk at bytes, aligned to 8, into a partition that state_clear emptied;
+ * without ids those of duplicate detection are passed over.  item_count bounds the items that it
+ * may name.  Returns the chunk's bytes, or a negative errno: -EBADMSG it is none, -ESTALE its ids
+ * belong to a table of another size, -ENOSPC there is no room. */
+int image_load(struct state *state, uint32_t partition, uint32_t item_count, bool ids,
+               const uint8_t *bytes, uint32_t len);

@@ -97,6 +97,12 @@ uint64_t state_hash(const struct state *state, uint32_t id)
            corrections_hash(&state->corrections, id, &state->hash_key);
 }
 
+uint64_t state_ids_hash(const struct state *state, uint32_t id)
+{
+    const struct partition *partition = state_partition(state, id);
+    return dedupe_hash(&partition->dedupe, partition->last_ns);
+}
+
 void state_usage(const struct state *state, struct state_usage *usage)
 {
     *usage = (struct state_usage){.dedupe_capacity = state->dedupe_capacity,

@@ -485,7 +485,9 @@ int pump_poll(struct pump *pump, unsigned budget)
     if (!rc && mode != PUMP_PAUSED)
         rc = poll_epochs(pump, budget, &outcomes);
     if (pump->is_open)
-        pump_count_lag(pump);
+        if (!rc && mode != PUMP_PAUSED && pump->wiring.ops->kept)
+            pump->wiring.ops->kept(pump->wiring.sink, &pump->saved);
+    pump_count_lag(pump);
     pump_say(pump, rc);
     if (mode == PUMP_DRAIN && !rc && !outcomes && !counter_read(&pump->counters.lag_records))
         (void)atomic_compare_exchange_strong(&pump->mode, &mode, PUMP_PAUSED);

@@ -51,6 +51,7 @@ struct sink_fault {
 #define SINK_RESUME_NONE UINT64_MAX
 
 struct line_origin;
+struct sink_cursor;
 
 /* What a sink is made of. All but state_path stays as long as the sink. */
 struct sink_setup {
@@ -75,6 +76,8 @@ struct sink_ops {
      * 0 or -errno. */
     int (*commit)(void *sink, uint64_t *resume);
     void (*close)(void *sink);
+    /* kept tells a sink that keeps its own state how far it has been told; NULL: no need. */
+    void (*kept)(void *sink, const struct sink_cursor *cursor);
 
     /* What follows is NULL for a sink on this host. */
 

@@ -134,3 +134,99 @@ def test_live_is_genesis_is_a_checkpoint_and_its_tail(make):
     made(trove, 1)
     assert trove.term() == 0
     proved(trove)
+
+
+def segments(trove):
+    return sorted(path.name for path in (trove.dir / "data/journal").glob("*.seg*"))
+
+
+def until(trove, wanted, seconds=30):
+    deadline = time.monotonic() + seconds
+    while True:
+        now = trove.status()
+        if wanted(now):
+            return now
+        assert time.monotonic() < deadline, (now["retained"], now["checkpoint"])
+        time.sleep(0.1)
+
+
+def steps(trove, user, items):
+    sock = udp()
+    for item in items:
+        sock.send(encode(user=user, item=item))
+
+
+RETAIN = "journal: {{ buffer: 8MiB, segment_size: 1MiB, checkpoint: 200ms, retain_bytes: 4MiB }}"
+
+
+def retaining(make, more=""):
+    trove = make(config=CONFIG.replace("journal: {{ buffer: 32MiB }}", RETAIN), more=more)
+    (trove.dir / "c.tsv").write_text(CATALOG)
+    with open(trove.config, "a", encoding="utf-8") as config:
+        config.write(TRAIL.format(dir=trove.dir))
+    return trove
+
+
+def test_the_journals_beginning_goes_and_everything_still_works(make):
+    """Who has won, corrections, leaderboards, explain, replay and another capacity, all without the first records."""
+    trove = retaining(make).start()
+    data = ["--data-dir", str(trove.dir / "data")]
+    first = encode(user="winner", item="A")
+    udp().send(first)
+    steps(trove, "winner", "BC")
+    trove.settled(3)
+    granted = json.loads(trove.ctl("patch", "grant", "--user", "given", "--hunt", "trail", "--reason", "r", "--ref", "x",
+                                   "--json").stdout)
+    load = blast("--rate", "15k", "--duration", "8s", "--types", "view:100")
+    now = until(trove, lambda now: now["retained"]["begins"] and now["retained"]["removed_segments"] >= 6)
+    load.communicate(timeout=30)
+    until(trove, lambda now: now["retained"]["bytes"] < 8 << 20)
+    assert now["retained"]["held_by"] in (None, "leaderboards") and now["retained"]["lost"] == 0
+    assert "000001-000-000001.seg" not in segments(trove)
+    assert "retention: removed" in trove.log.read_text()
+    assert re.search(r"^retained  .* from 20\d\d-", trove.ctl("status").stdout, re.M)
+    board = json.loads(trove.ctl("leaderboard", "trail", "--json").stdout)
+    steps(trove, "late-user", "AB")
+    time.sleep(1)
+    told = json.loads(trove.ctl("explain", "late-user", "--json").stdout)
+    assert told["matches"] and told["begins"] and len(told["events"]) == 2
+    assert "the journal begins at" in trove.ctl("explain", "late-user").stdout
+    trove.kill()
+
+    report = json.loads(trove.ctl("replay", *data, "--verify", "--json").stdout)
+    assert report["different"] == 0 and report["events"] > 0 and report["begins"]
+    proved(trove)
+    trove.config.write_text(trove.config.read_text().replace("500_000", "600_000"))
+    trove.start()
+    recovery = trove.status()["recovery"]
+    assert recovery["checkpoint"] and recovery["differences"] == 0
+    sent = trove.status()["account"]["received"]
+    udp().send(encode(user="winner", item="A"))
+    steps(trove, "winner", "BC")
+    trove.settled(sent + 3)
+    assert not [o for o in trove.outcomes() if o["outcome"] == "award" and o["user"] == "winner"][1:]
+    again = json.loads(trove.ctl("patch", "grant", "--user", "given", "--hunt", "trail", "--reason", "r", "--ref", "x",
+                                 "--id", granted["id"], "--json").stdout)
+    assert again["award"] == granted["award"]
+    assert json.loads(trove.ctl("leaderboard", "trail", "--json").stdout)["top"] == board["top"]
+    assert trove.term() == 0
+
+
+def test_what_a_sink_has_not_read_stays(make):
+    """A sink that never got a word holds everything; told that it may lose, it loses, and it is said."""
+    trove = retaining(make)
+    text = trove.config.read_text()
+    trove.config.write_text(text.replace("sinks:\n", "sinks:\n  - { name: gone, type: redis, address: 127.0.0.1:1, stream: s }\n"))
+    trove.start()
+    load = blast("--rate", "15k", "--duration", "5s", "--types", "view:100")
+    load.communicate(timeout=30)
+    now = until(trove, lambda now: now["retained"]["held_by"] == "gone")
+    assert now["retained"]["removed_segments"] == 0 and "000001-000-000001.seg" in segments(trove)
+    assert "more is held for gone" in trove.ctl("status").stdout
+    with open(trove.config, "a", encoding="utf-8") as config:
+        config.write("overload: { sink_full: drop }\n")
+    trove.ctl("conf", "apply", str(trove.config))
+    now = until(trove, lambda now: now["retained"]["removed_segments"] > 0)
+    assert now["retained"]["lost"] > 0 and any("had not read" in one for one in now["warnings"])
+    assert "sink 'gone' had not read" in trove.log.read_text()
+    assert trove.term() == 0

@@ -205,8 +205,8 @@ static int load_image(struct world *w, struct state *state, uint32_t p)
 {
     uint32_t at = 0;
     while (at < w->image_len[p]) {
-        int rc =
-            image_load(state, p, items_count(w->f->items), w->image[p] + at, w->image_len[p] - at);
+        int rc = image_load(state, p, items_count(w->f->items), true, w->image[p] + at,
+                            w->image_len[p] - at);
         if (rc < 0)
             return rc;
         at += (uint32_t)rc;
@@ -324,7 +324,8 @@ static void what_is_no_image_is_refused(void **state)
     assert_true(refused > 100);
     uint64_t words[2] = {0};
     for (uint32_t len = 0; len < sizeof words; len++)
-        assert_int_equal(image_load(other.state, 0, 1, (const uint8_t *)words, len), -EBADMSG);
+        assert_int_equal(image_load(other.state, 0, 1, true, (const uint8_t *)words, len),
+                         -EBADMSG);
     host_close(&other);
     world_close(&world);
 }
