@@ -106,6 +106,18 @@ static uint64_t hash_target(const struct topo *topo, const struct conf_sink *con
     return hash ? hash : 1;
 }
 
+static bool journal_begins(const void *arg, struct sink_cursor *at)
+{
+    const struct topo *topo = arg;
+    struct horizon horizon;
+    if (horizon_load(topo->store.dir_fd, &horizon) || horizon_is_whole(&horizon))
+        return false;
+    *at = (struct sink_cursor){.epoch = horizon.epoch, .shard_count = horizon.shard_count};
+    for (uint32_t s = 0; s < horizon.shard_count; s++)
+        at->at[s].number = horizon.number[s];
+    return true;
+}
+
 static int make_pump(struct sink_thread *sink, uint32_t outcomes)
 {
     const struct topo *topo = sink->topo;
@@ -121,6 +133,8 @@ static int make_pump(struct sink_thread *sink, uint32_t outcomes)
         .dead_path = sink->ops->remote ? sink->dead_path : NULL,
         .origin = &sink->origin,
         .target = sink->target,
+        .begins = journal_begins,
+        .begins_arg = topo,
         .ops = sink->ops,
         .sink = sink->sink,
     };

@@ -154,6 +154,10 @@ struct pump_wiring {
     /* A hash of where a local sink writes: what is found at another place than the cursor speaks of
      * is not cut.  0: of no matter. */
     uint64_t target;
+    /* Says in *at (epoch, shard_count, numbers) where the journal begins, once its first records
+     * were removed; false: it has them.  NULL: it always has. */
+    bool (*begins)(const void *arg, struct sink_cursor *at);
+    const void *begins_arg;
     const struct sink_ops *ops;
     void *sink;
 };

@@ -2,7 +2,10 @@
 import json
 import random
 import re
+import subprocess
 import time
+
+import pytest
 
 from conftest import CONFIG, encode, udp
 from test_stop import CATALOG, TRAIL, blast
@@ -213,20 +216,159 @@ def test_the_journals_beginning_goes_and_everything_still_works(make):
 
 
 def test_what_a_sink_has_not_read_stays(make):
-    """A sink that never got a word holds everything; told that it may lose, it loses, and it is said."""
+    """A sink that is paused holds what it has not read; told that it may lose, it loses, it is said, and it goes on."""
     trove = retaining(make)
     text = trove.config.read_text()
-    trove.config.write_text(text.replace("sinks:\n", "sinks:\n  - { name: gone, type: redis, address: 127.0.0.1:1, stream: s }\n"))
+    trove.config.write_text(text.replace("sinks:\n", f"sinks:\n  - {{ name: slow, type: file, path: {trove.dir}/slow.ndjson }}\n"))
     trove.start()
+    udp().send(encode(user="first"))
+    trove.settled(1)
+    trove.ctl("sink", "slow", "pause")
     load = blast("--rate", "15k", "--duration", "5s", "--types", "view:100")
     load.communicate(timeout=30)
-    now = until(trove, lambda now: now["retained"]["held_by"] == "gone")
+    now = until(trove, lambda now: now["retained"]["held_by"] == "slow")
     assert now["retained"]["removed_segments"] == 0 and "000001-000-000001.seg" in segments(trove)
-    assert "more is held for gone" in trove.ctl("status").stdout
+    assert "more is held for slow" in trove.ctl("status").stdout
     with open(trove.config, "a", encoding="utf-8") as config:
         config.write("overload: { sink_full: drop }\n")
     trove.ctl("conf", "apply", str(trove.config))
     now = until(trove, lambda now: now["retained"]["removed_segments"] > 0)
     assert now["retained"]["lost"] > 0 and any("had not read" in one for one in now["warnings"])
-    assert "sink 'gone' had not read" in trove.log.read_text()
+    assert "sink 'slow' had not read" in trove.log.read_text()
+    trove.kill()
+    trove.start()
+    trove.ctl("sink", "slow", "resume")
+    udp().send(encode(user="last"))
+    now = until(trove, lambda now: now["sinks"][0]["delivered"] and not now["sinks"][0]["lag_records"])
+    assert now["sinks"][0]["state"] == "ok" and now["sinks"][0]["skipped"] > 0
+    assert trove.term() == 0
+    users = [json.loads(line)["user"] for line in (trove.dir / "slow.ndjson").read_text().splitlines()]
+    assert users[0] == "first" and users[-1] == "last"
+
+
+def flip(path, offset):
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 4
+    path.write_bytes(bytes(data))
+
+
+def filled(make, build=often):
+    """A data directory with two checkpoints and a winner, its daemon killed."""
+    trove = build(make).start()
+    steps(trove, "winner", "ABC")
+    trove.settled(3)
+    made(trove, 2)
+    trove.kill()
+    assert len(checkpoints(trove)) == 2
+    return trove
+
+
+def winner_is_known(trove):
+    sent = trove.status()["account"]["received"]
+    steps(trove, "winner", "ABC")
+    trove.settled(sent + 3)
+    return len([o for o in trove.outcomes() if o["outcome"] == "award"]) == 1
+
+
+def test_a_checkpoint_that_does_not_verify_is_kept_and_the_one_before_is_used(make):
+    trove = filled(make)
+    older, newest = checkpoints(trove)
+    flip(newest, 4096 * 100 + 50)
+    damaged = newest.read_bytes()
+    trove.start()
+    recovery = trove.status()["recovery"]
+    assert (recovery["checkpoint"], recovery["set_aside"], recovery["differences"]) == (older.name, 1, 0)
+    assert f"checkpoint {newest.name} does not verify; it is kept as {newest.name}.bad" in trove.log.read_text()
+    assert newest.with_name(newest.name + ".bad").read_bytes() == damaged
+    assert any("set aside" in one for one in trove.status()["warnings"])
+    assert winner_is_known(trove)
+    assert trove.term() == 0
+
+
+def test_without_a_checkpoint_that_verifies_the_whole_journal_is_read(make):
+    trove = filled(make)
+    for path in checkpoints(trove):
+        flip(path, 100)
+    trove.start()
+    recovery = trove.status()["recovery"]
+    assert (recovery["checkpoint"], recovery["set_aside"], recovery["events"]) == (None, 2, 3)
+    assert winner_is_known(trove)
+    assert trove.term() == 0
+
+
+def test_without_a_checkpoint_and_without_the_first_records_there_is_no_start(make):
+    trove = retaining(make).start()
+    load = blast("--rate", "15k", "--duration", "4s", "--types", "view:100")
+    load.communicate(timeout=30)
+    until(trove, lambda now: now["retained"]["removed_segments"] > 0)
+    trove.kill()
+    good = {path: path.read_bytes() for path in checkpoints(trove)}
+    for path in good:
+        flip(path, 100)
+    kept = segments(trove)
+    trove.start(expect_ready=False)
+    assert trove.wait() == 1
+    assert re.search(r"error: .*no checkpoint verifies, and the journal begins at 20\d\d-.*nothing was changed", trove.log.read_text())
+    assert segments(trove) == kept
+    for path, data in good.items():
+        path.with_name(path.name + ".bad").unlink()
+        path.write_bytes(data)
+    trove.start()
+    assert trove.status()["recovery"]["differences"] == 0
+    assert trove.term() == 0
+
+
+def test_a_segment_that_a_checkpoint_needs_is_missed(make):
+    trove = filled(make)
+    (trove.dir / "data/journal" / segments(trove)[-1]).unlink()
+    trove.start(expect_ready=False)
+    assert trove.wait() == 1
+    log = trove.log.read_text()
+    assert "error" in log and "nothing was changed" in log, log
+
+
+def test_checkpoints_that_cannot_be_made_are_told_and_made_again(make, tmp_path):
+    trove = often(make)
+    small = trove.dir / "data/checkpoint"
+    small.mkdir(parents=True)
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small], check=False)
+    if mount.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        trove.start()
+        steps(trove, "winner", "AB")
+        now = until(trove, lambda now: now["checkpoint"]["failed"] > 0)
+        assert now["checkpoint"]["error"] == "No space left on device" and now["state"] == "running"
+        assert any("checkpoint could not be made" in one for one in now["warnings"])
+        assert not list(small.iterdir()), "what was not finished is in the way"
+        subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+        now = until(trove, lambda now: now["checkpoint"]["made"] > 0)
+        assert now["checkpoint"]["error"] is None
+        assert "a checkpoint could not be made: No space left" in trove.log.read_text()
+        assert trove.term() == 0
+    finally:
+        subprocess.run(["umount", "-l", small], check=False)
+
+
+def test_term_ends_a_recovery_and_nothing_is_changed(make):
+    trove = make(config=CONFIG.replace("journal: {{ buffer: 32MiB }}", "journal: {{ buffer: 32MiB, checkpoint: 0s }}"))
+    trove.start()
+    load = blast("--rate", "40k", "--duration", "8s", "--types", "view:100")
+    load.communicate(timeout=30)
+    trove.kill()
+    before = {name: (trove.dir / "data/journal" / name).stat().st_size for name in segments(trove)}
+    for wait in (0.3, 0.6, 0.9, 1.2, 1.5):
+        trove.start_only()
+        time.sleep(wait)
+        if " ready: " in trove.log.read_text():
+            trove.kill()
+            continue
+        assert trove.term() == 0, trove.log.read_text()
+        if "stopped while recovering; nothing was changed" in trove.log.read_text():
+            break
+    else:
+        raise AssertionError("no recovery was met")
+    assert {name: (trove.dir / "data/journal" / name).stat().st_size for name in before} == before
+    trove.start()
+    assert trove.status()["recovery"]["differences"] == 0
     assert trove.term() == 0
