@@ -9,8 +9,8 @@
  * not come in one piece, or from its complete head, until its answer is with TCP, it holds a slot
  * with a small buffer; longer bodies take a medium or the large one.  Where such a pool is used up,
  * the request that has been coming in for longest gives way, so those who send slowly hold up each
- * other and nobody else.  Answers are not stored: they are made from the slot when TCP has room, as
- * often as need be, and leave in the order of the requests.
+ * other and nobody else.  Answers leave in the order of the requests; what TCP does not take of one
+ * is kept in its slot.
  *
  * Memory:  all from the arena, in http_init.
  * Threads: one core calls everything; counters are read by any.
@@ -30,7 +30,7 @@
 #define HTTP_ORIGINS_MAX      16
 #define HTTP_ORIGIN_BYTES_MAX 128
 #define HTTP_SLOTS_MAX        (1u << 22)
-#define HTTP_SMALL_BYTES      1024        /* in each slot, for a head in pieces or a small body */
+#define HTTP_SMALL_BYTES      1280        /* in each slot, for a head in pieces or a small body */
 #define HTTP_MEDIUM_BYTES     (16u << 10) /* the longest head, and most bodies */
 #define HTTP_BODY_BYTES_MAX   (16u << 20)
 #define HTTP_BATCH_EVENTS_MAX 65536
@@ -61,8 +61,9 @@ struct http_intake {
     /* submit parses one event and stages it for its shard.  False: that ring is full, nothing
      * happened and no answer will come.  Else exactly one answer comes through http_answered, with
      * this token, and bytes stay as they are until then.  id becomes the event's, 0 where the bytes
-     * have none (they are rejected then).  len in [0, HTTP_BODY_BYTES_MAX]: what is longer than an
-     * event may be is taken too, and comes back rejected. */
+     * have none (they are rejected then).  It must not answer from within.  len in [0,
+     * HTTP_BODY_BYTES_MAX]: what is longer than an event may be is taken too, and comes back
+     * rejected. */
     bool (*submit)(void *rx, uint64_t token, const uint8_t *bytes, uint32_t len, uint64_t id[2]);
     /* durable returns the highest ordinal of a shard that is on disk. */
     uint64_t (*durable)(void *rx, uint32_t shard);
@@ -76,11 +77,11 @@ enum http_ack { HTTP_ACK_ACCEPTED, HTTP_ACK_DURABLE }; /* weaker ones first */
 /* What sizes memory: a restart changes it. */
 struct http_limits {
     uint32_t connections; /* [1, TCP_CONNECTIONS_MAX], as tcp_limits has it; HTTP_CONN_BYTES each */
-    uint32_t slots;   /* [8, HTTP_SLOTS_MAX] requests at once, about 1.3 KiB each: more than come in
+    uint32_t slots;   /* [8, HTTP_SLOTS_MAX] requests at once, about 1.5 KiB each: more than come in
                          slowly, and what is at the shards */
     uint32_t mediums; /* [1, 65536] of HTTP_MEDIUM_BYTES */
     uint32_t larges;  /* [1, 4096] of body_bytes */
-    uint32_t batches; /* [1, 65536] at once, about 2 KiB each */
+    uint32_t batches; /* [1, 65536] at once, about 16 KiB each */
     uint32_t body_bytes;  /* [HTTP_MEDIUM_BYTES, HTTP_BODY_BYTES_MAX] */
     uint32_t shard_count; /* [1, HTTP_SHARDS_MAX] */
 };

@@ -87,6 +87,7 @@ enum http_status {
                  "more events than listen.http.max_batch; nothing of it was taken")                \
     HTTP_PROBLEM(array_event_bytes, 413, HTTP_STAYS,                                               \
                  "an element of the array is longer than any event; nothing of it was taken")      \
+    HTTP_PROBLEM(event_bytes, 413, HTTP_STAYS, "the event was rejected: see its reason")           \
     HTTP_PROBLEM(line_bytes, 414, HTTP_CLOSES,                                                     \
                  "the request line is longer than listen.http.max_line")                           \
     HTTP_PROBLEM(media_type, 415, HTTP_STAYS,                                                      \
