@@ -133,7 +133,7 @@ bool tcp_store_put(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, const u
         if (filled < gap)
             return false;
         done += gap;
-        at = before == TCP_NONE ? conn->store : chunk_at(tcp, before)->next;
+        at = before; /* joined, it may hold more of what comes */
     }
     if (overlap)
         TCP_COUNT(tcp, overlap);
