@@ -8,7 +8,8 @@
 #define CACHE_LINE 64
 
 static_assert(sizeof(struct tcp_chunk) == TCP_CHUNK_BYTES);
-static_assert(sizeof(struct tcp_past) <= 80);
+static_assert(sizeof(struct tcp_past) <= 64);
+static_assert(sizeof(struct tcp_conn) == 256);
 
 void tcp_settings_init(struct tcp_settings *settings)
 {
@@ -221,13 +222,14 @@ static void say_goodbye(struct tcp *tcp, struct tcp_conn *conn, enum tcp_end why
 
 void tcp_over(struct tcp *tcp, struct tcp_conn *conn, enum tcp_end why)
 {
+    struct tcp_tuple tuple;
+    bool first = conn->state == TCP_FIN_WAIT_2 || conn->state == TCP_CLOSING;
     say_goodbye(tcp, conn, why);
     TCP_COUNT(tcp, ended[why]);
-    tcp_past_add(tcp, conn,
-                 why == TCP_END_done &&
-                     (conn->state == TCP_FIN_WAIT_2 || conn->state == TCP_CLOSING));
-    tcp_table_remove(tcp, conn);
-    tcp_prefix_add(tcp, conn->prefix, -1);
+    tcp_tuple_of(&tuple, tcp, conn);
+    tcp_past_add(tcp, conn, &tuple.id, first && why == TCP_END_done);
+    tcp_table_remove(tcp, conn, &tuple);
+    tcp_prefix_add(tcp, tcp_prefix_hash(tcp, conn->family, conn->addrs, conn->prefix_bits), -1);
     tcp_timer_remove(tcp, conn);
     conn->armed = 0;
     tcp_chunks_give(tcp, conn->store);
@@ -282,7 +284,7 @@ void tcp_finish(struct tcp *tcp, struct tcp_conn *conn)
     if (!usable(conn) || tcp_finished(conn))
         return;
     conn->state = conn->flags & TCP_F_PEER_FIN ? TCP_LAST_ACK : TCP_FIN_WAIT_1;
-    conn->flags |= TCP_F_RESUMED; /* what waits is thrown away */
+    conn->flags |= TCP_F_RESUMED; /* what waits in the store is thrown away */
     tcp_want_output(tcp, conn);
 }
 

@@ -76,77 +76,75 @@ enum tcp_flag {
 /* Timers of a connection; the earliest armed one is where it hangs in the wheel. */
 enum tcp_timer { TCP_T_REXMIT, TCP_T_ACK, TCP_T_IDLE, TCP_T_WAKE, TCP_T_COUNT };
 
+/* Four cache lines, of which an exchange of small segments touches each: there is one such struct
+ * for every idle peer. */
 struct tcp_conn {
     /* Who it is. */
-    uint32_t hash;
-    uint32_t hash_next;
-    uint8_t state; /* enum tcp_state */
-    uint8_t family;
-    uint16_t peer_port;
-    uint32_t flags;    /* enum tcp_flag */
     uint8_t addrs[32]; /* the peer's, then ours, as in the peer's segments */
     uint8_t link[TCP_LINK_BYTES_MAX];
     uint8_t link_len;
-    uint8_t snd_shift; /* the peer's window scale */
+    uint8_t family;
+    uint16_t peer_port;
+    uint8_t state;  /* enum tcp_state */
+    uint8_t armed;  /* 1 << enum tcp_timer */
+    uint32_t flags; /* enum tcp_flag */
 
     /* Receiving. */
     uint32_t rcv_nxt;
     uint32_t rcv_adv;   /* right edge of the window that was announced */
     uint32_t rcv_acked; /* what was acknowledged last */
-    uint32_t unread;    /* bytes before rcv_nxt that are in the store: the application is paused */
-    uint32_t ts_recent;
-    uint32_t ts_recent_at;
-    uint32_t store;       /* first chunk of the receive store */
-    uint32_t sack_recent; /* in the range that changed last (RFC 2018 section 4) */
+    uint32_t unread;    /* bytes before rcv_nxt that the application did not take: they are in the
+                           store, or, once it is done, thrown away */
+    uint32_t ts_recent, ts_offset;
+    uint32_t store; /* first chunk of the receive store */
     uint16_t store_chunks;
     uint16_t rcv_mss; /* the longest segment that came, which is what a full one is taken to be */
 
     /* Sending. */
-    uint16_t mss; /* payload of a full segment with no options */
-    uint8_t dup_acks;
-    uint8_t acks_owed; /* duplicate acknowledgements for this turn */
     uint32_t snd_una, snd_nxt;
-    uint32_t snd_max; /* the highest that was ever sent */
-    uint32_t snd_wnd, snd_wnd_max;
-    uint32_t snd_wl1, snd_wl2;
+    uint32_t snd_max;      /* the highest that was ever sent */
+    uint16_t wnd, wnd_max; /* the peer's window, now and at its widest, as its header says it */
+    uint32_t snd_wl1;
     uint32_t queue, queue_last; /* chunks from snd_una on */
     uint32_t queued;            /* bytes in them */
+    uint16_t mss;               /* payload of a full segment without options */
+    uint8_t snd_shift;          /* the peer's window scale */
+    uint8_t acks_owed;          /* duplicate acknowledgements for this turn */
+
+    /* Loss and round trips. */
     uint32_t cwnd, ssthresh;
     uint32_t recover;
     uint32_t high_rxt; /* in recovery: sent again up to here */
     struct tcp_range scoreboard[TCP_SCOREBOARD];
     uint32_t rtt_seq, rtt_at_us;
     uint32_t srtt_us, rttvar_us; /* 0: no sample */
-    uint32_t rto_ms;             /* as RFC 6298 computes it, before backoff */
     uint8_t scoreboard_count;
+    uint8_t dup_acks;
     uint8_t backoff;
     uint8_t retries;
-    uint8_t probes; /* keep-alive probes without an answer */
+    uint8_t probes;           /* keep-alive probes without an answer */
+    uint8_t challenges;       /* sent in the second that is ... */
+    uint8_t challenge_second; /* ... this one */
+    uint8_t prefix_bits;      /* of the prefix under which it is counted */
 
     /* Times. */
-    uint8_t armed;       /* 1 << enum tcp_timer */
-    uint8_t challenges;  /* sent in the current second */
     uint16_t timer_slot; /* where in the wheel */
     uint32_t at[TCP_T_COUNT];
     uint32_t timer_at; /* when the wheel will look at it */
     uint32_t timer_next, timer_prev;
-    uint32_t challenge_at;
     uint32_t heard_at; /* of the last segment from the peer */
-    uint32_t sent_at;  /* of the last segment with data */
     uint32_t shut_at;
 
+    uint32_t hash_next;
     uint32_t out_next; /* output list, or the list of the free */
-    uint32_t prefix;   /* hash of the prefix, as counted */
-    uint32_t iss, irs;
-    uint32_t ts_offset;
-    uint32_t discarded; /* bytes that came after tcp_finish */
+    uint32_t iss;
 };
 
 struct tcp_chunk {
     uint32_t next;
     uint32_t seq; /* of its first byte; receive store only */
     uint16_t start, len;
-    uint32_t unused;
+    uint32_t stamp; /* receive store: the later the higher */
     uint8_t data[TCP_CHUNK_DATA];
 };
 
@@ -168,7 +166,7 @@ struct tcp_past {
     uint32_t older, newer; /* by age */
     uint32_t until;
     uint32_t snd_nxt, rcv_nxt;
-    uint32_t iss, irs;
+    uint32_t iss;
     uint32_t ts_recent, ts_offset;
     bool time_wait, timestamp;
 };
@@ -204,6 +202,7 @@ struct tcp {
 
     struct tcp_chunk *chunks;
     uint32_t free_chunk, fresh_chunk;
+    uint32_t stamp;
 
     struct tcp_past *pasts;
     uint32_t *past_heads;
@@ -262,6 +261,17 @@ static inline bool tcp_finished(const struct tcp_conn *conn)
     return tcp_fin_queued(conn) || conn->state == TCP_FIN_WAIT_2;
 }
 
+/* tcp_snd_wnd is the peer's window in bytes, tcp_snd_wnd_max the widest that it has told. */
+static inline uint32_t tcp_snd_wnd(const struct tcp_conn *conn)
+{
+    return (uint32_t)conn->wnd << conn->snd_shift;
+}
+
+static inline uint32_t tcp_snd_wnd_max(const struct tcp_conn *conn)
+{
+    return (uint32_t)conn->wnd_max << conn->snd_shift;
+}
+
 /* tcp_snd_end is the sequence number behind all that is queued, FIN included. */
 static inline uint32_t tcp_snd_end(const struct tcp_conn *conn)
 {
@@ -293,9 +303,11 @@ void tcp_tuple_init(struct tcp_tuple *tuple, const struct tcp *tcp, uint8_t fami
                     const uint8_t *peer, const uint8_t *ours, uint16_t peer_port);
 struct tcp_conn *tcp_table_find(struct tcp *tcp, const struct tcp_tuple *tuple);
 /* tcp_table_add returns false when the chain is longer than chance makes it. */
-bool tcp_table_add(struct tcp *tcp, struct tcp_conn *conn, uint32_t hash);
-void tcp_table_remove(struct tcp *tcp, struct tcp_conn *conn);
-uint32_t tcp_prefix_hash(const struct tcp *tcp, uint8_t family, const uint8_t *addr);
+bool tcp_table_add(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_tuple *tuple);
+void tcp_table_remove(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_tuple *tuple);
+void tcp_tuple_of(struct tcp_tuple *tuple, const struct tcp *tcp, const struct tcp_conn *conn);
+uint8_t tcp_prefix_bits(const struct tcp *tcp, uint8_t family);
+uint32_t tcp_prefix_hash(const struct tcp *tcp, uint8_t family, const uint8_t *addr, uint8_t bits);
 uint32_t tcp_prefix_count(const struct tcp *tcp, uint32_t prefix);
 void tcp_prefix_add(struct tcp *tcp, uint32_t prefix, int change);
 
@@ -320,7 +332,8 @@ void tcp_cookie_key(struct tcp *tcp, const struct hash_key *key, uint64_t seed);
 
 /* tcp_timewait.c */
 struct tcp_past *tcp_past_find(struct tcp *tcp, const struct hash128 *id);
-void tcp_past_add(struct tcp *tcp, const struct tcp_conn *conn, bool time_wait);
+void tcp_past_add(struct tcp *tcp, const struct tcp_conn *conn, const struct hash128 *id,
+                  bool time_wait);
 void tcp_past_remove(struct tcp *tcp, struct tcp_past *past);
 unsigned tcp_past_expire(struct tcp *tcp, unsigned budget);
 void tcp_past_restart(struct tcp *tcp, struct tcp_past *past);
@@ -345,7 +358,8 @@ uint32_t tcp_store_end(const struct tcp *tcp, const struct tcp_conn *conn, uint3
 /* tcp_store_front returns the bytes at the store's front, *len of them. */
 const uint8_t *tcp_store_front(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t *len);
 void tcp_store_drop(struct tcp *tcp, struct tcp_conn *conn, uint32_t len);
-/* tcp_store_ranges lists up to max ranges beyond rcv_nxt, the one with sack_recent first. */
+/* tcp_store_ranges lists up to max ranges beyond rcv_nxt, the one that changed last first (RFC 2018
+ * section 4). */
 unsigned tcp_store_ranges(const struct tcp *tcp, const struct tcp_conn *conn,
                           struct tcp_range *ranges, unsigned max);
 
@@ -365,14 +379,14 @@ uint32_t tcp_window_edge(const struct tcp *tcp, const struct tcp_conn *conn);
 void tcp_answer(struct tcp *tcp, const struct tcp_segment *segment, struct tcp_packet *packet);
 
 /* tcp_loss.c */
-void tcp_loss_open(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_loss_open(struct tcp_conn *conn);
 void tcp_loss_restart(struct tcp_conn *conn);
 void tcp_loss_acked(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_head *head,
                     uint32_t acked, uint32_t flight);
 void tcp_loss_duplicate(struct tcp *tcp, struct tcp_conn *conn);
 bool tcp_loss_sacks(struct tcp_conn *conn, const struct tcp_head *head);
 void tcp_loss_timeout(struct tcp *tcp, struct tcp_conn *conn);
-void tcp_loss_sample(struct tcp *tcp, struct tcp_conn *conn, uint32_t rtt_us);
+void tcp_loss_sample(struct tcp_conn *conn, uint32_t rtt_us);
 uint32_t tcp_loss_pipe(const struct tcp_conn *conn);
 /* tcp_loss_hole finds what recovery sends next of what was sent before; an empty range: nothing. */
 struct tcp_range tcp_loss_hole(const struct tcp_conn *conn);

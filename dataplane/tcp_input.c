@@ -103,7 +103,6 @@ static void fill_in(struct tcp *tcp, struct tcp_conn *conn, const struct arrival
         conn->flags |= TCP_F_TIMESTAMP;
         conn->ts_offset = tcp_cookie_ts_offset(tcp, &in->tuple);
         conn->ts_recent = head->ts_value;
-        conn->ts_recent_at = tcp->now_ms;
     }
     if (offer->wscale != TCP_NO_WSCALE) {
         conn->flags |= TCP_F_WSCALE;
@@ -113,18 +112,16 @@ static void fill_in(struct tcp *tcp, struct tcp_conn *conn, const struct arrival
         conn->flags |= TCP_F_SACK;
     conn->mss = (uint16_t)tcp_min(offer->mss, our_mss(tcp, conn->family));
     conn->rcv_mss = TCP_MSS_FLOOR;
-    conn->irs = head->seq - 1;
     conn->iss = head->ack - 1;
     conn->rcv_nxt = conn->rcv_acked = head->seq;
     conn->rcv_adv = head->seq + first_window(tcp);
     conn->snd_una = conn->snd_nxt = conn->snd_max = conn->recover = head->ack;
     conn->high_rxt = head->ack;
     conn->snd_wl1 = head->seq;
-    conn->snd_wl2 = head->ack;
-    conn->snd_wnd = conn->snd_wnd_max = (uint32_t)head->window << conn->snd_shift;
-    conn->heard_at = conn->sent_at = tcp->now_ms;
+    conn->wnd = conn->wnd_max = head->window;
+    conn->heard_at = tcp->now_ms;
     conn->state = TCP_ESTABLISHED;
-    tcp_loss_open(tcp, conn);
+    tcp_loss_open(conn);
 }
 
 static void refuse(struct tcp *tcp, const struct arrival *in, enum tcp_reason reason)
@@ -137,7 +134,8 @@ static void refuse(struct tcp *tcp, const struct arrival *in, enum tcp_reason re
 static void open_conn(struct tcp *tcp, const struct arrival *in, const struct tcp_offer *offer,
                       struct tcp_past *past)
 {
-    uint32_t prefix = tcp_prefix_hash(tcp, in->segment->family, in->segment->src);
+    uint8_t bits = tcp_prefix_bits(tcp, in->segment->family);
+    uint32_t prefix = tcp_prefix_hash(tcp, in->segment->family, in->segment->src, bits);
     if (tcp_prefix_count(tcp, prefix) >= tcp->settings.per_prefix) {
         refuse(tcp, in, TCP_REASON_prefix);
         return;
@@ -147,7 +145,7 @@ static void open_conn(struct tcp *tcp, const struct arrival *in, const struct tc
         refuse(tcp, in, TCP_REASON_connections);
         return;
     }
-    if (!tcp_table_add(tcp, conn, (uint32_t)in->tuple.id.lo)) {
+    if (!tcp_table_add(tcp, conn, &in->tuple)) {
         tcp_give_conn(tcp, conn);
         refuse(tcp, in, TCP_REASON_connections);
         return;
@@ -157,7 +155,7 @@ static void open_conn(struct tcp *tcp, const struct arrival *in, const struct tc
         TCP_COUNT(tcp, reopened);
         tcp_past_remove(tcp, past);
     }
-    conn->prefix = prefix;
+    conn->prefix_bits = bits;
     tcp_prefix_add(tcp, prefix, 1);
     TCP_COUNT(tcp, opened);
     if (!tcp->app.open(tcp->app.app, conn)) {

@@ -19,21 +19,24 @@ void tcp_loss_restart(struct tcp_conn *conn)
     conn->cwnd = tcp_min(conn->cwnd, initial_window(conn));
 }
 
-void tcp_loss_open(struct tcp *tcp, struct tcp_conn *conn)
+void tcp_loss_open(struct tcp_conn *conn)
 {
     conn->cwnd = initial_window(conn);
     conn->ssthresh = UINT32_MAX;
-    conn->rto_ms = tcp_max(RTO_FIRST_MS, tcp->settings.rto_min_ms);
 }
 
 uint32_t tcp_rto(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-    uint64_t rto = tcp_max(conn->rto_ms, tcp->settings.rto_min_ms);
-    return (uint32_t)(rto << conn->backoff > tcp->settings.rto_max_ms ? tcp->settings.rto_max_ms
-                                                                      : rto << conn->backoff);
+    uint64_t rto_ms = RTO_FIRST_MS;
+    if (conn->srtt_us)
+        rto_ms = ((uint64_t)conn->srtt_us + 4ull * conn->rttvar_us) / 1000 + 1;
+    if (rto_ms < tcp->settings.rto_min_ms)
+        rto_ms = tcp->settings.rto_min_ms;
+    rto_ms <<= conn->backoff;
+    return rto_ms < tcp->settings.rto_max_ms ? (uint32_t)rto_ms : tcp->settings.rto_max_ms;
 }
 
-void tcp_loss_sample(struct tcp *tcp, struct tcp_conn *conn, uint32_t rtt_us)
+void tcp_loss_sample(struct tcp_conn *conn, uint32_t rtt_us)
 {
     if (rtt_us == 0)
         rtt_us = 1;
@@ -45,8 +48,6 @@ void tcp_loss_sample(struct tcp *tcp, struct tcp_conn *conn, uint32_t rtt_us)
         conn->rttvar_us = conn->rttvar_us - conn->rttvar_us / 4 + off / 4;
         conn->srtt_us = conn->srtt_us - conn->srtt_us / 8 + rtt_us / 8;
     }
-    uint64_t rto = ((uint64_t)conn->srtt_us + 4ull * conn->rttvar_us) / 1000 + 1;
-    conn->rto_ms = rto < tcp->settings.rto_max_ms ? (uint32_t)rto : tcp->settings.rto_max_ms;
     conn->backoff = 0;
 }
 
@@ -56,7 +57,7 @@ static void sample_echo(struct tcp *tcp, struct tcp_conn *conn, uint32_t echo)
 {
     uint32_t rtt_ms = tcp_ts_now(tcp, conn->ts_offset) - echo;
     if (rtt_ms <= tcp->settings.rto_max_ms)
-        tcp_loss_sample(tcp, conn, rtt_ms * 1000);
+        tcp_loss_sample(conn, rtt_ms * 1000);
 }
 
 static void measure(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_head *head)
@@ -67,7 +68,7 @@ static void measure(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_hea
     if (conn->flags & TCP_F_RTT && !tcp_before(head->ack, conn->rtt_seq)) {
         conn->flags &= ~TCP_F_RTT;
         if (!again)
-            tcp_loss_sample(tcp, conn, tcp->now_us - conn->rtt_at_us);
+            tcp_loss_sample(conn, tcp->now_us - conn->rtt_at_us);
     }
     if (conn->snd_una == conn->snd_max)
         conn->flags &= ~TCP_F_RTO;

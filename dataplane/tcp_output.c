@@ -6,7 +6,8 @@
 uint32_t tcp_window_edge(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint32_t bytes = tcp->settings.receive_bytes;
-    uint32_t edge = conn->rcv_nxt + (bytes > conn->unread ? bytes - conn->unread : 0);
+    uint32_t unread = tcp_finished(conn) ? 0 : tcp_min(conn->unread, bytes);
+    uint32_t edge = conn->rcv_nxt + bytes - unread;
     if (!(conn->flags & TCP_F_WSCALE) && edge - conn->rcv_nxt > UINT16_MAX)
         edge = conn->rcv_nxt + UINT16_MAX;
     if (!tcp_before(conn->rcv_adv, edge))
@@ -99,7 +100,7 @@ static bool send_bare(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, uint
  * counts. */
 static uint32_t bare_seq(const struct tcp_conn *conn)
 {
-    return conn->snd_max - conn->snd_una <= conn->snd_wnd ? conn->snd_max : conn->snd_nxt;
+    return conn->snd_max - conn->snd_una <= tcp_snd_wnd(conn) ? conn->snd_max : conn->snd_nxt;
 }
 
 bool tcp_send_reset(struct tcp *tcp, struct tcp_conn *conn)
@@ -130,7 +131,6 @@ static void mark_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, uint
         time_it(tcp, conn, end);
     if (tcp_before(conn->snd_max, end))
         conn->snd_max = end;
-    conn->sent_at = tcp->now_ms;
     if (conn->flags & TCP_F_PERSIST) {
         conn->flags &= ~TCP_F_PERSIST;
         conn->backoff = 0;
@@ -208,7 +208,7 @@ static uint32_t usable(const struct tcp_conn *conn)
     else if (!(conn->flags & TCP_F_RECOVERY) && conn->dup_acks && conn->dup_acks < 3)
         cwnd += conn->dup_acks * conn->mss; /* RFC 3042 */
     uint32_t by_cwnd = cwnd > in_network ? cwnd - in_network : 0;
-    uint32_t by_peer = conn->snd_wnd > flight ? conn->snd_wnd - flight : 0;
+    uint32_t window = tcp_snd_wnd(conn), by_peer = window > flight ? window - flight : 0;
     return tcp_min(by_cwnd, by_peer);
 }
 
@@ -216,7 +216,7 @@ static uint32_t usable(const struct tcp_conn *conn)
  * 9293 section 3.8.6.2.1).  Nagle's wait is left out: an application here sends whole answers. */
 static bool worth_sending(const struct tcp_conn *conn, uint32_t len, uint32_t left)
 {
-    return len && (len == left || len == segment_bytes(conn) || len >= conn->snd_wnd_max / 2);
+    return len && (len == left || len == segment_bytes(conn) || len >= tcp_snd_wnd_max(conn) / 2);
 }
 
 /* send_new sends the next data that was not sent, or is sent again after a timeout, or our FIN.
@@ -262,7 +262,7 @@ static bool send_probe(struct tcp *tcp, struct tcp_conn *conn)
         return true;
     }
     uint32_t len = tcp_min(conn->queued, segment_bytes(conn));
-    len = tcp_max(1, tcp_min(len, conn->snd_wnd));
+    len = tcp_max(1, tcp_min(len, tcp_snd_wnd(conn)));
     void *buffer;
     uint8_t *frame = take_frame(tcp, &buffer);
     if (!frame)
@@ -307,7 +307,7 @@ bool tcp_output(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (conn->flags & TCP_F_PROBE && !send_probe(tcp, conn))
         return false;
-    if (conn->snd_una == conn->snd_max && tcp->now_ms - conn->sent_at > tcp_rto(tcp, conn))
+    if (conn->snd_una == conn->snd_max && tcp->now_ms - conn->heard_at > tcp_rto(tcp, conn))
         tcp_loss_restart(conn);
     int sent = 1;
     for (unsigned i = 0; i < TCP_BURST && sent > 0; i++) {

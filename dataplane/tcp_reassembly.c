@@ -61,6 +61,7 @@ static uint32_t fill(struct tcp *tcp, struct tcp_conn *conn, uint32_t *before, u
         uint32_t part = tcp_min(len - done, TCP_CHUNK_DATA - end);
         memcpy(chunk->data + end, bytes + done, part);
         chunk->len = (uint16_t)(chunk->len + part);
+        chunk->stamp = tcp->stamp;
         done += part;
     }
     return done;
@@ -81,6 +82,8 @@ static void join(struct tcp *tcp, struct tcp_conn *conn, uint32_t at)
         return;
     memcpy(chunk->data + end, next->data + next->start, next->len);
     chunk->len = (uint16_t)(chunk->len + next->len);
+    if (tcp_before(chunk->stamp, next->stamp))
+        chunk->stamp = next->stamp;
     chunk->next = next->next;
     tcp_chunk_give(tcp, index);
     conn->store_chunks--;
@@ -107,6 +110,7 @@ bool tcp_store_put(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, const u
 {
     if (seq != conn->rcv_nxt && too_many_runs(tcp, conn, seq, len))
         return false;
+    tcp->stamp++;
     uint32_t done = 0, before = TCP_NONE, at = conn->store;
     bool overlap = false;
     while (done < len) {
@@ -129,7 +133,7 @@ bool tcp_store_put(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, const u
         if (filled < gap)
             return false;
         done += gap;
-        at = before == TCP_NONE ? conn->store : chunk_at(tcp, before)->next;
+        at = before; /* joined, it may hold more of what comes */
     }
     if (overlap)
         TCP_COUNT(tcp, overlap);
@@ -172,21 +176,24 @@ void tcp_store_drop(struct tcp *tcp, struct tcp_conn *conn, uint32_t len)
 unsigned tcp_store_ranges(const struct tcp *tcp, const struct tcp_conn *conn,
                           struct tcp_range *ranges, unsigned max)
 {
-    struct tcp_range found[TCP_RUNS_MAX + 2];
+    struct tcp_range found[TCP_RUNS_MAX + 1];
     unsigned count = 0, recent = 0;
+    uint32_t stamp = 0;
     for (uint32_t at = conn->store; at != TCP_NONE; at = chunk_at(tcp, at)->next) {
         const struct tcp_chunk *chunk = chunk_at(tcp, at);
         if (!tcp_before(conn->rcv_nxt, chunk->seq))
             continue;
-        if (count && found[count - 1].end == chunk->seq) {
-            found[count - 1].end = chunk_end(chunk);
-        } else if (count < TCP_RUNS_MAX + 2) {
-            found[count++] = (struct tcp_range){chunk->seq, chunk_end(chunk)};
+        if (!count || found[count - 1].end != chunk->seq) {
+            if (count > TCP_RUNS_MAX)
+                break;
+            found[count++].start = chunk->seq;
+        }
+        found[count - 1].end = chunk_end(chunk);
+        if (count == 1 || tcp_before(stamp, chunk->stamp)) {
+            stamp = chunk->stamp;
+            recent = count - 1;
         }
     }
-    for (unsigned i = 0; i < count; i++)
-        if (conn->sack_recent - found[i].start < found[i].end - found[i].start)
-            recent = i;
     unsigned out = 0;
     if (count && max)
         ranges[out++] = found[recent];

@@ -12,8 +12,9 @@
  * others). */
 void tcp_challenge(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (tcp->now_ms - conn->challenge_at >= CHALLENGE_MS) {
-        conn->challenge_at = tcp->now_ms;
+    uint8_t second = (uint8_t)(tcp->now_ms / CHALLENGE_MS);
+    if (conn->challenge_second != second) {
+        conn->challenge_second = second;
         conn->challenges = 0;
     }
     if (conn->challenges >= tcp_min(tcp->settings.challenges, UINT8_MAX)) {
@@ -36,7 +37,7 @@ static bool timestamp_ok(struct tcp *tcp, struct tcp_conn *conn, const struct tc
         return false;
     }
     if (tcp_before(head->ts_value, conn->ts_recent) &&
-        tcp->now_ms - conn->ts_recent_at < TS_RECENT_MS_MAX) {
+        tcp->now_ms - conn->heard_at < TS_RECENT_MS_MAX) {
         tcp_drop(tcp, TCP_REASON_paws);
         tcp_challenge(tcp, conn);
         return false;
@@ -99,7 +100,7 @@ static bool acceptable(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_
         return false;
     }
     /* RFC 5961 section 5.2, and what was never sent. */
-    if (tcp_before(head->ack, conn->snd_una - conn->snd_wnd_max) ||
+    if (tcp_before(head->ack, conn->snd_una - tcp_snd_wnd_max(conn)) ||
         tcp_before(conn->snd_max, head->ack)) {
         tcp_drop(tcp, TCP_REASON_ack);
         tcp_challenge(tcp, conn);
@@ -110,17 +111,16 @@ static bool acceptable(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_
 
 static void take_window(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_head *head)
 {
-    uint32_t window = (uint32_t)head->window << conn->snd_shift;
     bool newer = tcp_before(conn->snd_wl1, head->seq) ||
-                 (conn->snd_wl1 == head->seq && !tcp_before(head->ack, conn->snd_wl2));
+                 (conn->snd_wl1 == head->seq && !tcp_before(head->ack, conn->snd_una));
     if (!newer)
         return;
     conn->snd_wl1 = head->seq;
-    conn->snd_wl2 = head->ack;
-    if (window == conn->snd_wnd)
+    if (head->window == conn->wnd)
         return;
-    conn->snd_wnd = window;
-    conn->snd_wnd_max = tcp_max(conn->snd_wnd_max, window);
+    conn->wnd = head->window;
+    if (conn->wnd_max < conn->wnd)
+        conn->wnd_max = conn->wnd;
     tcp_want_output(tcp, conn);
 }
 
@@ -176,7 +176,7 @@ static bool advance(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_hea
 /* take_ack returns false when the connection is over. */
 static bool take_ack(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_head *head)
 {
-    bool same_window = (uint32_t)head->window << conn->snd_shift == conn->snd_wnd;
+    bool same_window = head->window == conn->wnd;
     bool news = conn->flags & TCP_F_SACK && head->sack_count && tcp_loss_sacks(conn, head);
     take_window(tcp, conn, head);
     if (tcp_before(conn->snd_una, head->ack))
@@ -194,14 +194,12 @@ static void throw_away(struct tcp *tcp, struct tcp_conn *conn, uint32_t len)
 {
     counter_add(&tcp->counters.discarded, len);
     conn->rcv_nxt += len;
-    conn->discarded += tcp_min(len, UINT32_MAX - conn->discarded);
+    conn->unread += tcp_min(len, UINT32_MAX - conn->unread);
 }
 
 /* give offers bytes in order to the application, and returns how many it took. */
 static uint32_t give(struct tcp *tcp, struct tcp_conn *conn, const uint8_t *bytes, uint32_t len)
 {
-    if (conn->flags & TCP_F_ABORT || tcp_finished(conn))
-        return len;
     uint32_t took = tcp->app.data(tcp->app.app, conn, bytes, len);
     assert(took <= len);
     counter_add(&tcp->counters.bytes_in, took);
@@ -215,7 +213,7 @@ static uint32_t give(struct tcp *tcp, struct tcp_conn *conn, const uint8_t *byte
 /* tell_end: the peer's FIN, once all before it has been taken. */
 static void tell_end(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (!(conn->flags & TCP_F_PEER_FIN) || conn->unread ||
+    if (!(conn->flags & TCP_F_PEER_FIN) || (conn->unread && !tcp_finished(conn)) ||
         conn->flags & (TCP_F_ENDED | TCP_F_ABORT))
         return;
     conn->flags |= TCP_F_ENDED;
@@ -226,7 +224,7 @@ static void tell_end(struct tcp *tcp, struct tcp_conn *conn)
 /* tcp_offer_store offers what waits in the store, until all is taken or the application pauses. */
 void tcp_offer_store(struct tcp *tcp, struct tcp_conn *conn)
 {
-    while (conn->unread && !(conn->flags & TCP_F_PAUSED)) {
+    while (conn->unread && !(conn->flags & (TCP_F_PAUSED | TCP_F_ABORT)) && !tcp_finished(conn)) {
         uint32_t len;
         const uint8_t *bytes = tcp_store_front(tcp, conn, &len);
         len = tcp_min(len, conn->unread);
@@ -291,7 +289,6 @@ static void out_of_order(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, c
 {
     if (!tcp_finished(conn) && !(conn->flags & TCP_F_PEER_FIN)) {
         TCP_COUNT(tcp, out_of_order);
-        conn->sack_recent = seq;
         keep(tcp, conn, seq, bytes, len);
     }
     if (conn->acks_owed < TCP_DUP_ACKS_MAX)
@@ -362,13 +359,12 @@ static void take_fin(struct tcp *tcp, struct tcp_conn *conn)
     tcp_offer_store(tcp, conn);
 }
 
-static void take_timestamp(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_head *head)
+static void take_timestamp(struct tcp_conn *conn, const struct tcp_head *head)
 {
     if (!head->has_timestamp || !(conn->flags & TCP_F_TIMESTAMP) ||
         tcp_before(conn->rcv_acked, head->seq))
         return;
     conn->ts_recent = head->ts_value;
-    conn->ts_recent_at = tcp->now_ms;
 }
 
 /* expected: the next segment in order, with nothing about it that would need a second look. */
@@ -380,8 +376,7 @@ static bool expected(const struct tcp_conn *conn, const struct tcp_head *head)
            head->seq == conn->rcv_nxt && !(conn->flags & special) && !head->sack_count &&
            conn->store == TCP_NONE && head->len <= conn->rcv_adv - conn->rcv_nxt &&
            head->ack - conn->snd_una <= conn->snd_max - conn->snd_una &&
-           (head->len || head->ack != conn->snd_una) &&
-           (uint32_t)head->window << conn->snd_shift == conn->snd_wnd &&
+           (head->len || head->ack != conn->snd_una) && head->window == conn->wnd &&
            head->has_timestamp == timestamp &&
            (!timestamp || !tcp_before(head->ts_value, conn->ts_recent));
 }
@@ -395,8 +390,7 @@ bool tcp_receive_fast(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_h
     conn->heard_at = tcp->now_ms;
     conn->probes = 0;
     conn->snd_wl1 = head->seq;
-    conn->snd_wl2 = head->ack;
-    take_timestamp(tcp, conn, head);
+    take_timestamp(conn, head);
     if (head->ack != conn->snd_una && !advance(tcp, conn, head))
         return true;
     if (head->len == 0)
@@ -418,11 +412,11 @@ bool tcp_receive(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_head *
         return false;
     conn->heard_at = tcp->now_ms;
     conn->probes = 0;
-    take_timestamp(tcp, conn, head);
+    take_timestamp(conn, head);
     if (!take_ack(tcp, conn, head))
         return true;
     bool whole = take_data(tcp, conn, head);
-    if (conn->discarded > tcp->settings.linger_bytes) {
+    if (tcp_finished(conn) && conn->unread > tcp->settings.linger_bytes) {
         tcp_over(tcp, conn, TCP_END_linger);
         return true;
     }

@@ -34,44 +34,57 @@ static bool same(const struct tcp_conn *conn, const struct tcp_tuple *tuple)
            !memcmp(conn->addrs, tuple->bytes, bytes);
 }
 
+void tcp_tuple_of(struct tcp_tuple *tuple, const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    uint32_t half = conn->family == 4 ? 4 : 16;
+    tcp_tuple_init(tuple, tcp, conn->family, conn->addrs, conn->addrs + half, conn->peer_port);
+}
+
+static uint32_t *head_of(const struct tcp *tcp, const struct tcp_tuple *tuple)
+{
+    return &tcp->heads[tuple->id.lo & tcp->head_mask];
+}
+
 struct tcp_conn *tcp_table_find(struct tcp *tcp, const struct tcp_tuple *tuple)
 {
-    uint32_t hash = (uint32_t)tuple->id.lo;
-    uint32_t at = tcp->heads[hash & tcp->head_mask];
+    uint32_t at = *head_of(tcp, tuple);
     while (at != TCP_NONE) {
         struct tcp_conn *conn = tcp_conn(tcp, at);
-        if (conn->hash == hash && same(conn, tuple))
+        if (same(conn, tuple))
             return conn;
         at = conn->hash_next;
     }
     return NULL;
 }
 
-bool tcp_table_add(struct tcp *tcp, struct tcp_conn *conn, uint32_t hash)
+bool tcp_table_add(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_tuple *tuple)
 {
-    uint32_t *head = &tcp->heads[hash & tcp->head_mask];
+    uint32_t *head = head_of(tcp, tuple);
     unsigned length = 0;
     for (uint32_t at = *head; at != TCP_NONE; at = tcp_conn(tcp, at)->hash_next)
         length++;
     if (length >= CHAIN_MAX)
         return false;
-    conn->hash = hash;
     conn->hash_next = *head;
     *head = tcp_index(tcp, conn);
     return true;
 }
 
-void tcp_table_remove(struct tcp *tcp, struct tcp_conn *conn)
+void tcp_table_remove(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_tuple *tuple)
 {
-    uint32_t *link = &tcp->heads[conn->hash & tcp->head_mask];
+    uint32_t *link = head_of(tcp, tuple);
     while (*link != tcp_index(tcp, conn))
         link = &tcp_conn(tcp, *link)->hash_next;
     *link = conn->hash_next;
 }
 
-uint32_t tcp_prefix_hash(const struct tcp *tcp, uint8_t family, const uint8_t *addr)
+uint8_t tcp_prefix_bits(const struct tcp *tcp, uint8_t family)
 {
-    uint8_t bits = family == 4 ? tcp->settings.prefix4 : tcp->settings.prefix6;
+    return family == 4 ? tcp->settings.prefix4 : tcp->settings.prefix6;
+}
+
+uint32_t tcp_prefix_hash(const struct tcp *tcp, uint8_t family, const uint8_t *addr, uint8_t bits)
+{
     uint8_t prefix[18] = {family, bits};
     memcpy(prefix + 2, addr, (bits + 7) / 8);
     if (bits % 8)

@@ -85,21 +85,18 @@ static struct tcp_past *take(struct tcp *tcp)
     return past_at(tcp, index);
 }
 
-void tcp_past_add(struct tcp *tcp, const struct tcp_conn *conn, bool time_wait)
+void tcp_past_add(struct tcp *tcp, const struct tcp_conn *conn, const struct hash128 *id,
+                  bool time_wait)
 {
-    struct tcp_tuple tuple;
-    uint32_t half = conn->family == 4 ? 4 : 16;
-    tcp_tuple_init(&tuple, tcp, conn->family, conn->addrs, conn->addrs + half, conn->peer_port);
     struct tcp_past *past = take(tcp);
-    uint32_t *head = past_head(tcp, &tuple.id);
+    uint32_t *head = past_head(tcp, id);
     *past = (struct tcp_past){
-        .id = tuple.id,
+        .id = *id,
         .hash_next = *head,
         .until = tcp->now_ms + (time_wait ? tcp->settings.time_wait_ms : COOKIE_LIFE_MS),
         .snd_nxt = conn->snd_max,
         .rcv_nxt = conn->rcv_nxt,
         .iss = conn->iss,
-        .irs = conn->irs,
         .ts_recent = conn->ts_recent,
         .ts_offset = conn->ts_offset,
         .time_wait = time_wait,
