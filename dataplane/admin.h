@@ -23,6 +23,9 @@ void admin_sink_change(void *context, const struct control_request *request,
 json_t *admin_sink_json(const struct sink_thread *sink);
 void admin_sink_warn(const struct sink_thread *sink, json_t *warnings);
 
+/* admin_http_status adds what TCP and HTTP have counted to the status, where there is HTTP. */
+void admin_http_status(const struct topo *topo, json_t *status);
+
 /* admin_leaderboard answers GET /v1/leaderboards/{hunt} (a prefix route). */
 void admin_leaderboard(void *context, const struct control_request *request,
                        struct control_response *response);

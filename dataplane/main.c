@@ -134,16 +134,22 @@ static void reload(struct topo *topo)
 
 static void sample_rate(struct topo *topo)
 {
-    static uint64_t last_ns, last_received;
+    static uint64_t last_ns, last_received, last_requests;
     struct account account;
+    struct http_totals http;
     uint64_t now = clock_monotonic_ns();
     if (now - last_ns < NS_PER_S)
         return;
     topo_account(topo, &account);
-    if (last_ns)
+    (void)topo_http_count(topo, &http);
+    if (last_ns) {
         atomic_store(&topo->events_per_s,
                      (account.received - last_received) * NS_PER_S / (now - last_ns));
+        atomic_store(&topo->requests_per_s,
+                     (http.http.requests - last_requests) * NS_PER_S / (now - last_ns));
+    }
     last_received = account.received;
+    last_requests = http.http.requests;
     last_ns = now;
 }
 
