@@ -178,9 +178,9 @@ static void add(void *sum, const void *counters, size_t bytes)
 
 bool topo_http_count(const struct topo *topo, struct http_totals *totals)
 {
-    static const uint8_t turned_away[] = {HTTP_PROBLEM_rate, HTTP_PROBLEM_not_ready,
-                                          HTTP_PROBLEM_no_buffer, HTTP_PROBLEM_no_batch,
-                                          HTTP_PROBLEM_gave_way};
+    static const uint8_t turned_away[] = {HTTP_PROBLEM_rate,     HTTP_PROBLEM_not_ready,
+                                          HTTP_PROBLEM_no_room,  HTTP_PROBLEM_no_buffer,
+                                          HTTP_PROBLEM_no_batch, HTTP_PROBLEM_gave_way};
     memset(totals, 0, sizeof *totals);
     for (uint32_t r = 0; r < topo->plan.rx_count; r++) {
         const struct rx_http *http = topo->rx[r]->http;

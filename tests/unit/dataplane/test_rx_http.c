@@ -421,6 +421,7 @@ static void refused_for_want_of_state_is_told_and_not_lost(void **state)
     struct event event = taken();
     reply(&event, RESULT_REFUSED, 0);
     assert_status("503");
+    assert_non_null(strstr(client.text, "state_full"));
     assert_non_null(strstr(client.text, "Retry-After: "));
     assert_int_equal(rx.counters.refused, 1);
     assert_int_equal(rx.counters.lost[LOST_state_full], 0);
@@ -475,11 +476,15 @@ static void while_draining_what_waits_is_closed_and_what_comes_is_refused(void *
     dial();
     atomic_store(&draining, true);
     turn();
-    turn();
-    assert_true(client.finished && !client.reset);
-    dial();
+    assert_false(client.finished);
     post(1);
     assert_status("503");
+    turn();
+    assert_true(client.finished && !client.reset);
+    dial(); /* a load balancer, which must hear it */
+    say("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    assert_status("503");
+    assert_non_null(strstr(client.text, "draining"));
 }
 
 static void when_nothing_is_received_any_more_connections_are_reset(void **state)
