@@ -189,6 +189,9 @@ struct conf_hunt {
     struct conf_place place;
 };
 
+/* What is sent of an outcome. */
+enum conf_format { CONF_FORMAT_JSON, CONF_FORMAT_CLOUDEVENTS };
+
 enum conf_sink_type { CONF_SINK_FILE, CONF_SINK_REDIS };
 
 /* Where a server listens: an address and a port, or with port 0 a Unix socket's path. */
@@ -207,6 +210,8 @@ struct conf_sink {
     uint32_t outcomes; /* bit per enum outcome_kind, in that order */
     uint32_t hunt_count;
     char (*hunt)[CONF_NAME_MAX + 1]; /* NULL: outcomes of any hunt, and of none */
+    bool paused;
+    enum conf_format format;
 
     /* redis */
     char address[CONF_PATH_MAX]; /* a conf_endpoint */
@@ -289,6 +294,7 @@ struct conf {
 
     struct {
         char socket[CONF_PATH_MAX];
+        char http[CONF_NAME_MAX + 1]; /* a conf_endpoint with a port, or "none" */
     } management;
 
     struct {
@@ -363,6 +369,9 @@ unsigned conf_diff(const struct conf *from, const struct conf *to,
                    void (*each)(void *arg, char sign, const char *path, const char *from,
                                 const char *to, bool hot),
                    void *arg);
+
+/* conf_sink_same says whether two sinks are configured alike but for `paused`. */
+bool conf_sink_same(const struct conf_sink *from, const struct conf_sink *to);
 
 /* conf_print_schema and conf_print_manual write the JSON Schema, and trove.yaml(5) as a whole page
  * of roff, from the table of keys. */

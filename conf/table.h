@@ -16,6 +16,9 @@ extern const struct key_set table_hunt;
 /* listen.http, its base a struct conf (table_http.c). */
 extern const struct key_set table_http;
 
+/* One sink. */
+extern const struct key_set table_sink;
+
 /* table_applies says whether a row is one of this kind of element: kinds is one of KEY_KINDS,
  * or 0 where there are no kinds. */
 static inline bool table_applies(const struct key *key, unsigned kinds)

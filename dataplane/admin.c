@@ -24,13 +24,9 @@ static void count(json_t *object, const char *name, uint64_t value)
 
 /* ---- latency ---- */
 
-enum stage { STAGE_DECISION, STAGE_DURABLE, STAGE_RING_WAIT, STAGE_SYNC, STAGE_COUNT };
-
 static const char *const stage_names[STAGE_COUNT] = {"decision", "durable", "ring_wait", "sync"};
 
-/* Sums a stage over all shards into a fresh histogram, the caller's to free; NULL without memory.
- */
-static struct histogram *stage_sum(const struct topo *topo, enum stage stage)
+struct histogram *admin_stage_sum(const struct topo *topo, enum stage stage)
 {
     struct histogram *sum = calloc(1, sizeof *sum);
     for (uint32_t s = 0; sum && s < topo->plan.shard_count; s++) {
@@ -57,7 +53,7 @@ static double mean_us(const struct histogram *h)
 
 static json_t *latency_summary(const struct topo *topo, enum stage stage)
 {
-    struct histogram *h = stage_sum(topo, stage);
+    struct histogram *h = admin_stage_sum(topo, stage);
     if (!h)
         return json_null();
     json_t *summary =
@@ -73,7 +69,7 @@ static json_t *latency_summary(const struct topo *topo, enum stage stage)
 static json_t *latency_full(const struct topo *topo, enum stage stage)
 {
     static const double wanted[] = {50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 100.0};
-    struct histogram *h = stage_sum(topo, stage);
+    struct histogram *h = admin_stage_sum(topo, stage);
     if (!h)
         return json_null();
     json_t *percentiles = json_array(), *buckets = json_array();
@@ -271,16 +267,6 @@ static json_t *status_usage(const struct topo *topo)
                      (json_int_t)sum.corrections_capacity);
 }
 
-static json_t *status_sinks(const struct topo *topo)
-{
-    json_t *sinks = json_array();
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++) {
-        const struct sink_thread *sink = &topo->sinks[i];
-        json_array_append_new(sinks, admin_sink_json(sink));
-    }
-    return sinks;
-}
-
 static json_t *status_lcores(const struct topo *topo)
 {
     json_t *lcores = json_array();
@@ -298,7 +284,7 @@ static json_t *status_lcores(const struct topo *topo)
     return lcores;
 }
 
-static bool journal_failed(const struct topo *topo)
+bool admin_journal_failed(const struct topo *topo)
 {
     for (uint32_t s = 0; s < topo->plan.shard_count; s++)
         if (atomic_load(&topo->journals[s].journal->error))
@@ -306,7 +292,7 @@ static bool journal_failed(const struct topo *topo)
     return false;
 }
 
-static json_t *status_warnings(const struct topo *topo, const struct account *account)
+static json_t *status_warnings(struct topo *topo, const struct account *account)
 {
     json_t *warnings = json_array();
     if (account->lost)
@@ -322,15 +308,14 @@ static json_t *status_warnings(const struct topo *topo, const struct account *ac
             json_sprintf("%llu ids left before events.dedupe.window was over, their duplicates "
                          "are not found -> raise events.dedupe.capacity",
                          (unsigned long long)left_early));
-    if (journal_failed(topo))
+    if (admin_journal_failed(topo))
         json_array_append_new(warnings,
                               json_string("a journal has stopped: nothing is accepted any more; "
                                           "mend the disk, then restart troved"));
     if (!topo->huge)
         json_array_append_new(warnings,
                               json_string("no huge pages: fine for a try, not for production"));
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++)
-        admin_sink_warn(&topo->sinks[i], warnings);
+    admin_sink_warn(topo, warnings);
     return warnings;
 }
 
@@ -341,16 +326,13 @@ static json_t *status_config(const struct snapshot *snapshot)
                      control_text(snapshot->conf->file), "hunts", (int)snapshot->rules->hunt_count);
 }
 
-static void get_status(void *context, const struct control_request *request,
-                       struct control_response *response)
+json_t *admin_status(struct topo *topo)
 {
-    struct topo *topo = context;
     const struct snapshot *snapshot = topo_read_lock(topo);
     struct account account;
-    (void)request;
     topo_account(topo, &account);
     const char *state = atomic_load(&topo->stop_wanted) ? "draining"
-                        : journal_failed(topo)          ? "journal_failed"
+                        : admin_journal_failed(topo)    ? "journal_failed"
                                                         : "running";
     json_t *status = json_pack(
         "{s:s, s:s, s:s, s:i, s:f, s:s, s:o, s:I, s:I, s:o}", "version", TROVE_VERSION, "pop",
@@ -368,11 +350,18 @@ static void get_status(void *context, const struct control_request *request,
     json_object_set_new(status, "latency", latency);
     json_object_set_new(status, "journal", status_journals(topo));
     json_object_set_new(status, "usage", status_usage(topo));
-    json_object_set_new(status, "sinks", status_sinks(topo));
+    json_object_set_new(status, "sinks", admin_sink_list(topo));
     json_object_set_new(status, "lcores", status_lcores(topo));
     json_object_set_new(status, "warnings", status_warnings(topo, &account));
     topo_read_unlock(topo);
-    response->body = status;
+    return status;
+}
+
+static void get_status(void *context, const struct control_request *request,
+                       struct control_response *response)
+{
+    (void)request;
+    response->body = admin_status(context);
 }
 
 /* ---- configuration ---- */
@@ -537,8 +526,11 @@ static void post_stop(void *context, const struct control_request *request,
 }
 
 const struct control_route admin_routes[] = {
-    {"GET", "/v1/status", false, get_status},
-    {"GET", "/v1/latency", false, get_latency},
+    {"GET", "/v1/status", false, get_status, .open = true},
+    {"GET", "/v1/latency", false, get_latency, .open = true},
+    {"GET", "/metrics", false, admin_metrics, .open = true},
+    {"GET", "/healthz", false, admin_healthz, .open = true},
+    {"GET", "/readyz", false, admin_readyz, .open = true},
     {"GET", "/v1/config", false, get_config},
     {"POST", "/v1/config:check", false, check_config},
     {"POST", "/v1/config:diff", false, diff_config},

@@ -179,6 +179,7 @@ static void wait_for_stop(struct topo *topo, const sigset_t *signals)
             reload(topo);
         sample_rate(topo);
         report_journals(topo);
+        sinks_tend(topo);
     }
 }
 
@@ -206,6 +207,24 @@ static int finish(struct topo *topo)
     return rc;
 }
 
+/* open_http serves metrics and what else anybody may read.  Returns 0, or -1 with error. */
+static int open_http(struct control *control, const struct conf *conf, char error[512])
+{
+    struct conf_endpoint at;
+    if (strcmp(conf->management.http, "none") == 0)
+        return 0;
+    int rc = conf_endpoint_parse(conf->management.http, &at);
+    if (!rc)
+        rc = control_open(control, at.host, at.port);
+    if (!rc)
+        return 0;
+    snprintf(error, 512, "management.http %s: %s", conf->management.http,
+             rc == -EADDRINUSE ? "another program listens there (ss -ltnp shows which); stop it, "
+                                 "give this one a port of its own, or set none to run without"
+                               : strerror(-rc));
+    return -1;
+}
+
 static int run(struct conf *conf, struct diag_list *diags)
 {
     static struct topo topo;
@@ -227,11 +246,16 @@ static int run(struct conf *conf, struct diag_list *diags)
                      rc == -EADDRINUSE ? "a troved answers there already; stop it (trovectl stop), "
                                          "or give this one a socket of its own"
                                        : strerror(-rc));
+        } else {
+            rc = open_http(control, conf, error);
+        }
+        if (rc) {
             atomic_store(&topo.stop_wanted, true);
             topo_stop(&topo);
         }
     }
     if (rc) {
+        control_stop(control);
         rc = fail(error, diags);
     } else {
         plan_print(&topo.plan, conf, stderr);

@@ -368,7 +368,7 @@ static int make_states(struct topo *topo, struct state **states, char error[512]
     return 0;
 }
 
-static int start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), void *arg)
+int topo_start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), void *arg)
 {
     pthread_attr_t attr;
     cpu_set_t set;
@@ -388,16 +388,14 @@ static int start_threads(struct topo *topo, char error[512])
     int rc = 0;
     for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++) {
         struct journal_thread *journal = &topo->journals[s];
-        rc = start_thread(&journal->thread, control, journal_run, journal);
+        rc = topo_start_thread(&journal->thread, control, journal_run, journal);
         journal->started = !rc;
     }
-    for (uint32_t i = 0; !rc && i < topo->sink_count; i++) {
-        rc = start_thread(&topo->sinks[i].thread, control, sink_run, &topo->sinks[i]);
-        topo->sinks[i].started = !rc;
-    }
+    if (!rc)
+        rc = sinks_start(topo);
     for (uint32_t c = 0; !rc && c < topo->plan.core_count; c++) {
         struct core *core = &topo->cores[c];
-        rc = start_thread(&core->thread, core->plan->core, core_run, core);
+        rc = topo_start_thread(&core->thread, core->plan->core, core_run, core);
         core->started = !rc;
     }
     if (rc)
@@ -412,6 +410,7 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
     memset(topo, 0, sizeof *topo);
     pthread_mutex_init(&topo->apply_lock, NULL);
     pthread_mutex_init(&topo->read_lock, NULL);
+    pthread_mutex_init(&topo->sinks.lock, NULL);
     topo->conf = conf;
     topo->start_ns = clock_monotonic_ns();
     topo->store.dir_fd = topo->store.journal_fd = topo->store.config_fd = topo->store.sinks_fd =
@@ -430,5 +429,5 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
         make_states(topo, states, error) || start_ports(topo, error) ||
         make_parts(topo, states, error))
         return -1;
-    return topo_make_sinks(topo, error) ? -1 : start_threads(topo, error);
+    return sinks_open(topo, error) ? -1 : start_threads(topo, error);
 }

@@ -23,10 +23,9 @@
 #include "dataplane/rx.h"
 #include "dataplane/rx_http.h"
 #include "dataplane/store.h"
+#include "dataplane/topo_sink.h"
 #include "graph/shard.h"
 #include "sinks/board.h"
-#include "sinks/line.h"
-#include "sinks/sink.h"
 
 /* A configuration version as the cores see it: published whole, never changed. */
 struct snapshot {
@@ -66,22 +65,6 @@ struct core {
         longest_ns; /* of one turn of its loop: what the machine or a part took from it */
 };
 
-struct sink_thread {
-    struct topo *topo;
-    pthread_t thread;
-    bool started;
-    struct pump *pump;
-    struct sink_file *file;
-    struct sink_redis *redis;
-    const struct sink_ops *ops;
-    void *sink; /* file or redis, as ops has it */
-    struct line_origin origin;
-    char dead_path[CONF_PATH_MAX + 96];
-    const struct conf_sink *conf; /* NULL: the leaderboards */
-    _Atomic int error;            /* errno of the last poll that failed, 0 when it went well */
-    _Atomic bool ended;
-};
-
 struct journal_thread {
     struct topo *topo;
     pthread_t thread;
@@ -111,8 +94,6 @@ struct topo {
     struct shard *shards[PLAN_PARTS_MAX];
     struct correction_link corrections[PLAN_PARTS_MAX]; /* [shard] */
     struct journal_thread journals[PLAN_PARTS_MAX];
-    uint32_t sink_count; /* the configured ones, then the leaderboards' */
-    struct sink_thread sinks[CONF_SINKS_MAX + 1];
     struct board *board;
     uint64_t start_ns;  /* CLOCK_MONOTONIC */
     uint64_t recovered; /* events replayed at start */
@@ -124,6 +105,7 @@ struct topo {
     uint32_t items_saved;
     struct snapshot *published; /* by RCU */
     struct snapshot *retired;   /* until every core has left it */
+    struct sinks sinks;
     _Atomic int phase;
     _Atomic bool stop_wanted;
     _Atomic uint64_t events_per_s, requests_per_s;
@@ -146,14 +128,12 @@ void topo_stop(struct topo *topo);
  * all that topo_start took. */
 void topo_fini(struct topo *topo);
 
-/* topo_make_sinks makes the pumps of the configured sinks and of the leaderboards; 0, or -1 as
- * topo_start. */
-int topo_make_sinks(struct topo *topo, char error[512]);
+/* topo_start_thread starts a thread on a core; 0 or an errno. */
+int topo_start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), void *arg);
 
 /* The threads' bodies. */
 void *core_run(void *core);
 void *journal_run(void *journal_thread);
-void *sink_run(void *sink_thread);
 
 struct apply_result {
     uint32_t version;

@@ -1,5 +1,8 @@
-/* topo_sink.c - the sinks and their pumps: made, run. */
+/* topo_sink.c - one sink: made, run, paused. */
+#include "dataplane/topo_sink.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,104 +17,186 @@
 #define RETRY_MAX_NS  (5 * NS_PER_S)
 #define RETRY_TICK_NS (20 * NS_PER_MS)
 
-static int make_pump(struct topo *topo, struct sink_thread *thread, const char *cursor,
-                     uint32_t outcomes, const struct sink_ops *ops, void *sink)
+static const struct sink_ops *const sink_types[] = {
+    [CONF_SINK_FILE] = &sink_file_ops,
+    [CONF_SINK_REDIS] = &sink_redis_ops,
+};
+
+/* ---- modes ---- */
+
+/* What an operator said outlives the daemon: `paused` or `drain` in a file, no file for a sink that
+ * runs. A file that a crash cut short was written by somebody who did not want it to run. */
+static enum pump_mode load_mode(const char *path)
 {
-    const struct conf_sink *conf = thread->conf;
+    char text[16] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? PUMP_RUN : PUMP_PAUSED;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    return n > 0 && strcmp(text, "drain\n") == 0 ? PUMP_DRAIN : PUMP_PAUSED;
+}
+
+static int write_mode(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return -errno;
+    size_t len = strlen(text);
+    ssize_t n = write(fd, text, len);
+    int rc = n == (ssize_t)len ? 0 : n < 0 ? -errno : -ENOSPC;
+    if (!rc && fsync(fd))
+        rc = -errno;
+    close(fd);
+    return rc;
+}
+
+static int keep_mode(struct sink_thread *sink, enum pump_mode mode)
+{
+    int rc = 0;
+    if (mode != PUMP_RUN)
+        rc = write_mode(sink->mode_path, mode == PUMP_DRAIN ? "drain\n" : "paused\n");
+    else if (unlink(sink->mode_path) && errno != ENOENT)
+        rc = -errno;
+    if (!rc && fsync(sink->topo->store.sinks_fd))
+        rc = -errno;
+    if (!rc)
+        sink->kept = mode;
+    return rc;
+}
+
+int sink_set_mode(struct sink_thread *sink, enum pump_mode mode)
+{
+    if (sink->conf.paused)
+        return -EPERM;
+    int rc = keep_mode(sink, mode);
+    if (!rc)
+        pump_set_mode(sink->pump, mode);
+    return rc;
+}
+
+/* ---- made ---- */
+
+static int copy_conf(struct conf_sink *to, const struct conf_sink *from)
+{
+    *to = *from;
+    if (!from->hunt_count)
+        return 0;
+    to->hunt = calloc(from->hunt_count, sizeof *to->hunt);
+    if (!to->hunt)
+        return -ENOMEM;
+    memcpy(to->hunt, from->hunt, from->hunt_count * sizeof *to->hunt);
+    return 0;
+}
+
+/* Whose streams these are: a name of the data directory that gives nothing of its key away. */
+static void name_journal(const struct topo *topo, char name[LINE_JOURNAL_MAX + 1])
+{
+    snprintf(name, LINE_JOURNAL_MAX + 1, "%016llx",
+             (unsigned long long)hash64(&topo->key, "journal", 7));
+}
+
+static uint64_t hash_target(const struct topo *topo, const struct conf_sink *conf)
+{
+    char text[2 * CONF_PATH_MAX + 2 * CONF_NAME_MAX + 64];
+    int len = snprintf(text, sizeof text, "%d %s %s %s %u", (int)conf->type, conf->path,
+                       conf->address, conf->stream, conf->database);
+    uint64_t hash = hash64(&topo->key, text, (size_t)len);
+    return hash ? hash : 1;
+}
+
+static int make_pump(struct sink_thread *sink, uint32_t outcomes)
+{
+    const struct topo *topo = sink->topo;
     struct pump_wiring wiring = {
-        .name = thread->conf ? thread->conf->name : ops->type,
-        .cursor_path = cursor,
+        .name = sink->conf.name[0] ? sink->conf.name : sink->ops->type,
+        .cursor_path = sink->cursor_path,
         .journal_dir_fd = topo->store.journal_fd,
         .epoch = topo->store.epoch,
         .shard_count = topo->plan.shard_count,
         .outcomes = outcomes,
-        .hunts = conf ? conf->hunt : NULL,
-        .hunt_count = conf ? conf->hunt_count : 0,
-        .dead_path = ops->remote ? thread->dead_path : NULL,
-        .origin = &thread->origin,
-        .ops = ops,
-        .sink = sink,
+        .hunts = sink->conf.hunt,
+        .hunt_count = sink->conf.hunt_count,
+        .dead_path = sink->ops->remote ? sink->dead_path : NULL,
+        .origin = &sink->origin,
+        .target = sink->target,
+        .ops = sink->ops,
+        .sink = sink->sink,
     };
-    thread->ops = ops;
-    thread->sink = sink;
-    thread->topo = topo;
-    topo->sink_count++;
     for (uint32_t s = 0; s < topo->plan.shard_count; s++)
         wiring.marks[s] = &topo->journals[s].journal->mark;
-    return sink ? pump_new(&thread->pump, &wiring) : -ENOMEM;
+    return pump_new(&sink->pump, &wiring);
 }
 
-/* Whose streams these are: a name of the data directory that gives nothing of its key away. */
-static void name_journal(const struct topo *topo, char name[24])
+static void name_files(struct sink_thread *sink)
 {
-    snprintf(name, 24, "%016llx", (unsigned long long)hash64(&topo->key, "journal", 7));
+    const char *dir = sink->topo->store.path, *name = sink->conf.name;
+    size_t room = sizeof sink->cursor_path;
+    snprintf(sink->cursor_path, room, "%s/sinks/%s.cursor", dir, name);
+    snprintf(sink->dead_path, room, "%s/sinks/%s.dead", dir, name);
+    snprintf(sink->state_path, room, "%s/sinks/%s.files", dir, name);
+    snprintf(sink->mode_path, room, "%s/sinks/%s.mode", dir, name);
 }
 
-static void *make_client(struct topo *topo, struct sink_thread *thread)
+struct sink_thread *sink_make(struct topo *topo, const struct conf_sink *conf, const char *pop)
 {
-    const struct conf_sink *conf = thread->conf;
-    const char *pop = topo->conf->pop, *host = topo->conf->host;
-    char journal[24];
-    if (conf->type == CONF_SINK_FILE)
-        return thread->file = sink_file_new(conf->path, pop, host);
-    if (line_origin_init(&thread->origin, pop, host))
+    char journal[LINE_JOURNAL_MAX + 1];
+    struct sink_thread *sink = calloc(1, sizeof *sink);
+    if (!sink)
         return NULL;
+    sink->topo = topo;
+    sink->ops = sink_types[conf->type];
     name_journal(topo, journal);
-    return thread->redis = sink_redis_new(conf, journal, pop, host);
-}
-
-static int make_sink(struct topo *topo, uint32_t i, char error[512])
-{
-    static const struct sink_ops *const ops[] = {
-        [CONF_SINK_FILE] = &sink_file_ops, [CONF_SINK_REDIS] = &sink_redis_ops};
-    struct sink_thread *thread = &topo->sinks[i];
-    const struct conf_sink *conf = thread->conf = &topo->conf->sinks[i];
-    char cursor[CONF_PATH_MAX + 96];
-    snprintf(cursor, sizeof cursor, "%s/sinks/%s.cursor", topo->store.path, conf->name);
-    snprintf(thread->dead_path, sizeof thread->dead_path, "%s/sinks/%s.dead", topo->store.path,
-             conf->name);
-    void *sink = make_client(topo, thread);
-    int rc = make_pump(topo, thread, cursor, conf->outcomes, ops[conf->type], sink);
-    if (rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -ESTALE)
-        snprintf(error, 512,
-                 "sink '%s': %.200s %s; restore it from a copy, or remove it to have everything "
-                 "delivered again",
-                 conf->name, cursor,
-                 rc == -ESTALE ? "says that more was delivered than the journal holds"
-                               : "is damaged, or is not a cursor");
-    else if (rc)
-        snprintf(error, 512, "%.120s:%u:%u: error: sink '%s' cannot write %.120s: %s",
-                 topo->conf->file, conf->place.line, conf->place.column, conf->name,
-                 conf->path[0] ? conf->path : conf->address, strerror(-rc));
-    return rc ? -1 : 0;
+    if (copy_conf(&sink->conf, conf) ||
+        line_origin_init(&sink->origin, pop, topo->conf->host, journal))
+        goto fail;
+    name_files(sink);
+    sink->target = hash_target(topo, conf);
+    sink->sink = sink->ops->make(&(struct sink_setup){
+        .conf = &sink->conf, .origin = &sink->origin, .state_path = sink->state_path});
+    if (!sink->sink || make_pump(sink, conf->outcomes))
+        goto fail;
+    sink->kept = load_mode(sink->mode_path);
+    pump_set_mode(sink->pump, conf->paused ? PUMP_PAUSED : sink->kept);
+    return sink;
+fail:
+    sink_free(sink);
+    return NULL;
 }
 
 /* Leaderboards live in memory and are read from the first record at every start: their cursor
  * starts anew as well. */
-static int make_board(struct topo *topo, char error[512])
+struct sink_thread *sink_make_board(struct topo *topo)
 {
-    char cursor[CONF_PATH_MAX + 96];
-    snprintf(cursor, sizeof cursor, "%s/sinks/leaderboard.projection", topo->store.path);
-    (void)unlink(cursor);
-    topo->board = board_new(topo->conf->limits.ranked);
-    int rc = make_pump(topo, &topo->sinks[topo->sink_count], cursor,
-                       1u << OUTCOME_award | 1u << OUTCOME_claim_granted | 1u << OUTCOME_granted |
-                           1u << OUTCOME_revoked,
-                       &board_ops, topo->board);
-    if (rc)
-        snprintf(error, 512, "the leaderboards cannot read the journal: %s", strerror(-rc));
-    return rc ? -1 : 0;
+    struct sink_thread *sink = calloc(1, sizeof *sink);
+    if (!sink)
+        return NULL;
+    sink->topo = topo;
+    sink->ops = &board_ops;
+    sink->sink = topo->board;
+    atomic_store(&sink->ready, true);
+    snprintf(sink->cursor_path, sizeof sink->cursor_path, "%s/sinks/leaderboard.projection",
+             topo->store.path);
+    (void)unlink(sink->cursor_path);
+    if (make_pump(sink, 1u << OUTCOME_award | 1u << OUTCOME_claim_granted | 1u << OUTCOME_granted |
+                            1u << OUTCOME_revoked) == 0)
+        return sink;
+    sink_free(sink);
+    return NULL;
 }
 
-int topo_make_sinks(struct topo *topo, char error[512])
+void sink_free(struct sink_thread *sink)
 {
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++)
-        if (make_sink(topo, i, error))
-            return -1;
-    return make_board(topo, error);
+    if (!sink)
+        return;
+    pump_free(sink->pump);
+    if (sink->ops->free && sink->sink)
+        sink->ops->free(sink->sink);
+    free(sink->conf.hunt);
+    free(sink);
 }
 
-/* ---- pumps ---- */
+/* ---- run ---- */
 
 static void sleep_ns(uint64_t ns)
 {
@@ -127,31 +212,72 @@ static uint64_t retry_ns(unsigned failures)
     return ns / 2 + (uint64_t)random() % (ns / 2);
 }
 
-static void wait_to_retry(const struct sink_thread *thread, int phase, unsigned failures)
+static void wait_to_retry(const struct sink_thread *sink, int phase, unsigned failures)
 {
     uint64_t until = clock_monotonic_ns() + retry_ns(failures);
-    while (clock_monotonic_ns() < until && !pump_is_asked(thread->pump) &&
-           atomic_load_explicit(&thread->topo->phase, memory_order_acquire) == phase)
+    while (clock_monotonic_ns() < until && !pump_is_asked(sink->pump) &&
+           !atomic_load(&sink->told) &&
+           atomic_load_explicit(&sink->topo->phase, memory_order_acquire) == phase)
         sleep_ns(RETRY_TICK_NS);
 }
 
-void *sink_run(void *arg)
+/* Says whether another sink, removed or changed, is still at what this one is to go on with. */
+static bool is_held_up(const struct sink_thread *sink)
 {
-    struct sink_thread *thread = arg;
+    struct sinks *sinks = &sink->topo->sinks;
+    bool held = false;
+    pthread_mutex_lock(&sinks->lock);
+    for (uint32_t i = 0; i < sinks->leaving_count; i++) {
+        const struct sink_thread *other = sinks->leaving[i];
+        bool same = strcmp(other->conf.name, sink->conf.name) == 0 || other->target == sink->target;
+        held |= same && other->born < sink->born && !atomic_load(&other->ended);
+    }
+    pthread_mutex_unlock(&sinks->lock);
+    return held;
+}
+
+/* Returns whether it came to that. */
+static bool wait_for_turn(const struct sink_thread *sink)
+{
+    while (!atomic_load(&sink->ready) || is_held_up(sink)) {
+        if (atomic_load(&sink->told) || atomic_load(&sink->topo->phase) >= PHASE_END)
+            return false;
+        sleep_ns(PUMP_SLEEP_NS);
+    }
+    return true;
+}
+
+static void pump_until_told(struct sink_thread *sink)
+{
     unsigned failures = 0;
-    for (;;) {
-        int phase = atomic_load_explicit(&thread->topo->phase, memory_order_acquire);
-        int count = pump_poll(thread->pump, PUMP_BUDGET);
-        atomic_store(&thread->error, count < 0 ? -count : 0);
+    while (!atomic_load(&sink->told)) {
+        int phase = atomic_load_explicit(&sink->topo->phase, memory_order_acquire);
+        int count = pump_poll(sink->pump, PUMP_BUDGET);
+        atomic_store(&sink->error, count < 0 ? -count : 0);
         if (phase >= PHASE_END || (phase >= PHASE_SYNC && count == 0))
             break;
         if (count < 0)
-            wait_to_retry(thread, phase, failures++);
+            wait_to_retry(sink, phase, failures++);
         else
             failures = 0;
         if (count == 0)
             sleep_ns(PUMP_SLEEP_NS);
     }
-    atomic_store(&thread->ended, true);
+}
+
+void *sink_run(void *arg)
+{
+    struct sink_thread *sink = arg;
+    if (wait_for_turn(sink))
+        pump_until_told(sink);
+    pump_close(sink->pump);
+    atomic_store(&sink->ended, true);
     return NULL;
+}
+
+int sink_start(struct sink_thread *sink)
+{
+    int rc = topo_start_thread(&sink->thread, sink->topo->plan.control_core, sink_run, sink);
+    sink->started = !rc;
+    return rc;
 }
