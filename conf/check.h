@@ -13,7 +13,7 @@ void check_hunt(struct reader *reader, const struct yaml_node *map, void *base);
 void check_sink(struct reader *reader, const struct yaml_node *map, void *base);
 void check_tcp(struct reader *reader, const struct yaml_node *map, void *base);
 void check_cors(struct reader *reader, const struct yaml_node *map, void *base);
-void check_http(struct reader *reader, const struct yaml_node *map, void *base);
+void check_http_listen(struct reader *reader, const struct yaml_node *map, void *base);
 void check_root(struct reader *reader, const struct yaml_node *map, void *base);
 
 /* check_http_event compares listen.http with limits, once both are read. */

@@ -70,7 +70,7 @@ static void check_buffers(struct reader *r, const struct yaml_node *map,
                  "bodies must hold at least %u times max_body", SHARE);
 }
 
-void check_http(struct reader *r, const struct yaml_node *map, void *base)
+void check_http_listen(struct reader *r, const struct yaml_node *map, void *base)
 {
     const struct conf_http *http = &((const struct conf *)base)->http;
     if (!map)

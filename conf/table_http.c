@@ -125,4 +125,5 @@ static const struct key http_keys[] = {
     {0},
 };
 
-const struct key_set table_http = {.noun = "listen.http", .keys = http_keys, .check = check_http};
+const struct key_set table_http = {
+    .noun = "listen.http", .keys = http_keys, .check = check_http_listen};

@@ -59,8 +59,7 @@ static json_t *http_json(const struct topo *topo, const struct http_totals *tota
 void admin_http_status(const struct topo *topo, json_t *status)
 {
     struct http_totals totals;
-    if (!topo_http_count(topo, &totals))
-        return;
+    topo_http_count(topo, &totals);
     json_object_set_new(status, "tcp", tcp_json(&totals));
     json_object_set_new(status, "http", http_json(topo, &totals));
 }

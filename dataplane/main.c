@@ -141,7 +141,7 @@ static void sample_rate(struct topo *topo)
     if (now - last_ns < NS_PER_S)
         return;
     topo_account(topo, &account);
-    (void)topo_http_count(topo, &http);
+    topo_http_count(topo, &http);
     if (last_ns) {
         atomic_store(&topo->events_per_s,
                      (account.received - last_received) * NS_PER_S / (now - last_ns));

@@ -191,8 +191,7 @@ struct http_totals {
     uint64_t frames_waiting; /* for a port */
 };
 
-/* topo_http_count returns false where there is no HTTP. */
-bool topo_http_count(const struct topo *topo, struct http_totals *totals);
+void topo_http_count(const struct topo *topo, struct http_totals *totals);
 
 /* received = accepted + duplicate + rejected + refused + lost + in_flight, in_flight being at a
  * shard right now. */

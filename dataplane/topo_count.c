@@ -19,7 +19,7 @@ void topo_account(const struct topo *topo, struct account *account)
             account->rejected += READ(c->rejected[reason]);
     }
     struct http_totals http;
-    (void)topo_http_count(topo, &http);
+    topo_http_count(topo, &http);
     account->refused = account->received = http.refused;
     for (uint32_t r = 0; r < topo->plan.rx_count; r++)
         account->refused += READ(topo->rx[r]->counters.refused);

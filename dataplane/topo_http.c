@@ -69,7 +69,7 @@ static void add(void *sum, const void *counters, size_t bytes)
         to[i] += counter_read(&from[i]);
 }
 
-bool topo_http_count(const struct topo *topo, struct http_totals *totals)
+void topo_http_count(const struct topo *topo, struct http_totals *totals)
 {
     static const uint8_t turned_away[] = {HTTP_PROBLEM_rate,     HTTP_PROBLEM_not_ready,
                                           HTTP_PROBLEM_no_room,  HTTP_PROBLEM_no_buffer,
@@ -85,5 +85,4 @@ bool topo_http_count(const struct topo *topo, struct http_totals *totals)
     }
     for (size_t i = 0; i < sizeof turned_away; i++)
         totals->refused += totals->http.problems[turned_away[i]];
-    return topo->conf->http.port != 0;
 }

@@ -28,7 +28,8 @@ static uint64_t datagrams(const struct topo *topo)
 static bool connected(const struct topo *topo)
 {
     struct http_totals totals;
-    return topo_http_count(topo, &totals) && totals.tcp.connections;
+    topo_http_count(topo, &totals);
+    return totals.tcp.connections != 0;
 }
 
 static void wait_for_silence(const struct topo *topo, uint64_t deadline)
@@ -100,7 +101,7 @@ void topo_stop(struct topo *topo)
 {
     uint64_t wait_ns = topo->conf->drain_ns + NS_PER_S;
     atomic_store(&topo->stop_wanted, true); /* HTTP takes nothing new, and ends what waits */
-    pthread_mutex_lock(&topo->apply_lock); /* what an apply has begun is finished; none follows */
+    pthread_mutex_lock(&topo->apply_lock);  /* what an apply has begun is finished; none follows */
     wait_for_silence(topo, clock_monotonic_ns() + topo->conf->drain_ns);
     phase_set(topo, PHASE_QUIET);
     wait_until(settled, topo, clock_monotonic_ns() + wait_ns);

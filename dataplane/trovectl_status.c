@@ -130,7 +130,7 @@ static void print_answers(const json_t *answers, FILE *out)
 static void print_http(const json_t *status, FILE *out)
 {
     const json_t *http = json_object_get(status, "http"), *tcp = json_object_get(status, "tcp");
-    if (!json_is_object(http))
+    if (!field_count(http, "port"))
         return;
     fprintf(out, "http      port %llu  connections %s  requests %s/s  %s in all",
             (unsigned long long)field_count(http, "port"),
