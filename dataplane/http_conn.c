@@ -140,14 +140,16 @@ void http_conn_arm(struct http *http, struct http_conn *conn)
 static void head_bad(struct http *http, struct http_conn *conn, const struct http_head *head)
 {
     conn->flags |= HTTP_CONN_CLOSING;
-    if (conn->first == HTTP_NONE || conn->first == conn->receiving) {
+    bool first = conn->first == HTTP_NONE || conn->first == conn->receiving;
+    if (first && tcp_send_room(http->tcp, conn->tcp) >= HTTP_SMALL_BYTES) {
         http_conn_refuse(http, conn, head->problem, true, head->offset);
         return;
     }
-    if (conn->receiving == HTTP_NONE)
-        http_request_take(http, conn);
-    if (conn->receiving == HTTP_NONE)
+    if (conn->receiving == HTTP_NONE && http_request_take(http, conn) == HTTP_NONE) {
+        if (first)
+            abort_conn(http, conn);
         return;
+    }
     struct http_request *r = http_request_at(http, conn->receiving);
     r->method = HTTP_METHOD_OTHER;
     r->flags |= HTTP_REQUEST_HAS_OFFSET;

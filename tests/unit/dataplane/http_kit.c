@@ -166,6 +166,10 @@ static void answer_one(const struct kit_event *e)
     struct event event;
     REQUIRE(!e->len || !memcmp(e->bytes, e->copy, e->len));
     enum reason reason = event_parse(&limits, &key, e->copy, e->len, &event);
+    if (kit.reason) {
+        reason = kit.reason;
+        event.reason_offset = kit.reason_offset;
+    }
     struct answer answer = {
         .token = e->token,
         .partition = 7,
@@ -197,7 +201,8 @@ uint32_t kit_answer(uint32_t count)
         answer_one(&kit.events[i]);
         kit.room++;
     }
-    memmove(kit.events, kit.events + count, (kit.event_count - count) * sizeof kit.events[0]);
+    if (count)
+        memmove(kit.events, kit.events + count, (kit.event_count - count) * sizeof kit.events[0]);
     kit.event_count -= count;
     return count;
 }

@@ -49,8 +49,10 @@ struct kit {
     uint64_t durable[HTTP_SHARDS_MAX];
     bool hold_disk; /* durable is not moved by itself */
     unsigned health;
-    uint8_t claim; /* what answers say of a claim */
-    bool refuse;   /* shards have no room */
+    uint8_t claim;          /* what answers say of a claim */
+    unsigned reason;        /* not none: shards reject every event for it */
+    uint16_t reason_offset; /* there */
+    bool refuse;            /* shards have no room */
     uint32_t shard_count;
 };
 

@@ -11,20 +11,14 @@
 #include <cmocka.h>
 
 #include "tests/unit/dataplane/http_kit.h"
+#include "tests/unit/dataplane/http_requests.h"
 
-#define E1                                                                                         \
-    "{\"id\":\"7f3c1e2a-9b4d-4c8e-a1f2-0d9e8c7b6a5f\",\"time\":1795209600123,\"user\":\"u-1\","    \
-    "\"type\":\"view\",\"item\":\"A\"}"
-#define E1_LEN "104"
-#define EDUP                                                                                       \
-    "{\"id\":\"7f3c1e2a-9b4d-4c8e-a1f2-0d9e8c7bdddd\",\"time\":1795209600123,\"user\":\"u-1\","    \
-    "\"type\":\"view\",\"item\":\"A\"}"
-#define H    "Host: t\r\n"
-#define JSON "Content-Type: application/json\r\n"
-#define ND   "Content-Type: application/x-ndjson\r\n"
-#define POST "POST /v1/events HTTP/1.1\r\n" H
-#define OK   POST JSON "Content-Length: " E1_LEN "\r\n\r\n" E1
-#define GET  "GET /healthz HTTP/1.1\r\n" H "\r\n"
+#define E1     EVENT
+#define E1_LEN EVENT_LEN
+#define EDUP   EVENT_DUP
+#define H      HOST
+#define ND     NDJSON
+#define OK     POST_ONE
 
 struct line {
     const char *name;
