@@ -1,9 +1,12 @@
 /* tcp_cookie.c - what a SYN-ACK's sequence number says, so that nothing is kept for a SYN.
  *
- * From the top: 8 bits that carry the SYN's options, under a mask; 12 bits that are right for these
- * addresses, options and time; 12 bits that are right for the peer's sequence number, too.  All 24
- * must be right to open a connection.  The first 12 alone tell that a segment belongs to a
- * handshake that goes on, of which something before it was lost: it is not answered with a reset.
+ * From the top: 6 bits that carry the SYN's options, under a mask; 26 bits that are right for these
+ * addresses, options, time and the peer's sequence number.
+ *
+ * A segment of a handshake may overtake the one that would complete it, which must not be answered
+ * with a reset.  With timestamps, it shows a fresh one of ours.  Without, 4 of the 26 bits leave
+ * the peer's sequence number out: where only these are right, the segment is such a one, or, in one
+ * case of eight, a stray.
  *
  * The function is SipHash-2-4 (Aumasson and Bernstein, 2012), since anybody may ask for any number
  * of its values; time goes by slots, of which the current one and the one before are right (RFC
@@ -11,11 +14,12 @@
  */
 #include "dataplane/tcp_impl.h"
 
-enum { SLOTS_VALID = 2, NO_WSCALE_CODE = 15 };
-enum cookie_use { USE_MASK = 1, USE_HALF, USE_WHOLE, USE_TIMESTAMP };
+enum { SLOTS_VALID = 2, MAC_BITS = 26, EARLY_BITS = 4 };
+enum cookie_use { USE_MASK = 1, USE_EARLY, USE_WHOLE, USE_TIMESTAMP };
 
-/* What is told apart of the peer's MSS; it is rounded down, but not under the floor. */
-static const uint16_t mss_codes[8] = {536, 1160, 1220, 1300, 1360, 1400, 1440, 1460};
+/* What is told apart: rounded down, but a segment size not under the floor. */
+static const uint16_t mss_codes[4] = {536, 1220, 1400, 1460};
+static const uint8_t wscale_codes[8] = {0, 2, 4, 6, 7, 8, 10, TCP_NO_WSCALE};
 
 static uint64_t rotate(uint64_t v, unsigned bits)
 {
@@ -72,60 +76,64 @@ void tcp_cookie_key(struct tcp *tcp, const struct hash_key *key, uint64_t seed)
 
 static uint8_t encode(const struct tcp_offer *offer)
 {
-    uint8_t mss = 7;
+    uint8_t mss = 3, wscale = 7;
     while (mss > 0 && mss_codes[mss] > offer->mss)
         mss--;
-    uint8_t wscale = offer->wscale == TCP_NO_WSCALE ? NO_WSCALE_CODE : offer->wscale;
-    return (uint8_t)(mss << 5 | wscale << 1 | offer->sack);
+    while (wscale_codes[wscale] > offer->wscale)
+        wscale--;
+    return (uint8_t)(mss << 4 | wscale << 1 | offer->sack);
 }
 
 static struct tcp_offer decode(uint8_t code)
 {
-    uint8_t wscale = code >> 1 & 15;
     return (struct tcp_offer){
-        .mss = mss_codes[code >> 5],
-        .wscale = wscale == NO_WSCALE_CODE ? TCP_NO_WSCALE : wscale,
+        .mss = mss_codes[code >> 4],
+        .wscale = wscale_codes[code >> 1 & 7],
         .sack = code & 1,
     };
 }
 
-static uint32_t half_of(const struct tcp *tcp, const struct tcp_tuple *tuple, uint32_t slot,
-                        uint8_t code)
+static uint8_t mask_of(const struct tcp *tcp, const struct tcp_tuple *tuple)
 {
-    return mac(tcp, tuple, USE_HALF, (uint64_t)slot << 8 | code) & 0xfff;
+    return mac(tcp, tuple, USE_MASK, 0) & 63;
 }
 
-static uint32_t rest_of(const struct tcp *tcp, const struct tcp_tuple *tuple, uint32_t slot,
-                        uint8_t code, uint32_t irs)
+/* bits_of returns the 26 bits, with or without those that leave irs out. */
+static uint32_t bits_of(const struct tcp *tcp, const struct tcp_tuple *tuple, uint32_t slot,
+                        uint8_t code, uint32_t irs, bool early)
 {
-    /* The slot's lowest bits are enough: which slots are right is decided by the half. */
-    uint64_t more = (uint64_t)irs << 32 | (slot & 0xffffff) << 8 | code;
-    return mac(tcp, tuple, USE_WHOLE, more) & 0xfff;
+    uint64_t more = (uint64_t)(slot & 0xffffff) << 8 | code;
+    uint64_t whole = mac(tcp, tuple, USE_WHOLE, (uint64_t)irs << 32 | more);
+    uint32_t all = (uint32_t)(whole >> (64 - MAC_BITS));
+    if (!early)
+        return all;
+    return all >> EARLY_BITS << EARLY_BITS |
+           (uint32_t)(mac(tcp, tuple, USE_EARLY, more) >> (64 - EARLY_BITS));
 }
 
 uint32_t tcp_cookie_make(const struct tcp *tcp, const struct tcp_tuple *tuple, uint32_t irs,
                          const struct tcp_offer *offer)
 {
     uint8_t code = encode(offer);
-    uint8_t masked = code ^ (uint8_t)mac(tcp, tuple, USE_MASK, 0);
-    return (uint32_t)masked << 24 | half_of(tcp, tuple, tcp->slot, code) << 12 |
-           rest_of(tcp, tuple, tcp->slot, code, irs);
+    return (uint32_t)(code ^ mask_of(tcp, tuple)) << MAC_BITS |
+           bits_of(tcp, tuple, tcp->slot, code, irs, !offer->timestamp);
 }
 
 enum tcp_cookie tcp_cookie_check(const struct tcp *tcp, const struct tcp_tuple *tuple, uint32_t iss,
                                  uint32_t irs, struct tcp_offer *offer)
 {
     enum tcp_cookie verdict = TCP_COOKIE_WRONG;
-    uint8_t code = (uint8_t)(iss >> 24) ^ (uint8_t)mac(tcp, tuple, USE_MASK, 0);
+    uint8_t code = (uint8_t)(iss >> MAC_BITS) ^ mask_of(tcp, tuple);
+    bool timestamp = offer->timestamp;
     for (uint32_t age = 0; age < SLOTS_VALID; age++) {
-        uint32_t slot = tcp->slot - age;
-        if ((iss >> 12 & 0xfff) != half_of(tcp, tuple, slot, code))
-            continue;
-        verdict = TCP_COOKIE_EARLY;
-        if ((iss & 0xfff) != rest_of(tcp, tuple, slot, code, irs))
-            continue;
-        *offer = decode(code);
-        return TCP_COOKIE_RIGHT;
+        uint32_t wrong = iss ^ bits_of(tcp, tuple, tcp->slot - age, code, irs, !timestamp);
+        if (wrong << (32 - MAC_BITS) == 0) {
+            *offer = decode(code);
+            offer->timestamp = timestamp;
+            return TCP_COOKIE_RIGHT;
+        }
+        if (!timestamp && wrong << (32 - EARLY_BITS) == 0)
+            verdict = TCP_COOKIE_EARLY;
     }
     return verdict;
 }

@@ -316,12 +316,13 @@ struct tcp_offer { /* what a SYN said, as far as a cookie can carry it */
     uint16_t mss;
     uint8_t wscale; /* [0, 14], or TCP_NO_WSCALE */
     bool sack;
+    bool timestamp; /* of itself seen in every segment, and so handed in to tcp_cookie_check */
 };
 enum tcp_cookie { TCP_COOKIE_WRONG, TCP_COOKIE_EARLY, TCP_COOKIE_RIGHT };
 uint32_t tcp_cookie_make(const struct tcp *tcp, const struct tcp_tuple *tuple, uint32_t irs,
                          const struct tcp_offer *offer);
 /* tcp_cookie_check looks at an ACK to sequence number iss + 1 from seq irs + 1.  EARLY: the cookie
- * is ours and fresh, but irs is not the one that it was made for. */
+ * is ours and fresh as far as can be told, but irs is not what it was made for. */
 enum tcp_cookie tcp_cookie_check(const struct tcp *tcp, const struct tcp_tuple *tuple, uint32_t iss,
                                  uint32_t irs, struct tcp_offer *offer);
 uint32_t tcp_cookie_ts_offset(const struct tcp *tcp, const struct tcp_tuple *tuple);

@@ -52,6 +52,7 @@ static void answer_syn(struct tcp *tcp, const struct arrival *in)
                              : TCP_MSS_FLOOR6,
         .wscale = head->wscale,
         .sack = head->sack_permitted,
+        .timestamp = head->has_timestamp,
     };
     struct tcp_packet packet = {
         .src_port = tcp->port,
@@ -71,15 +72,19 @@ static void answer_syn(struct tcp *tcp, const struct arrival *in)
     tcp_answer(tcp, in->segment, &packet);
 }
 
-/* judge_cookie: with timestamps, that of our SYN-ACK must have come back, too. */
+/* judge_cookie: with timestamps, that of our SYN-ACK must have come back, too; where it has, a
+ * wrong cookie is that of a segment that is early. */
 static enum tcp_cookie judge_cookie(const struct tcp *tcp, const struct arrival *in,
                                     struct tcp_offer *offer)
 {
     const struct tcp_head *head = &in->head;
+    offer->timestamp = head->has_timestamp;
     if (head->has_timestamp &&
         !tcp_cookie_fresh_echo(tcp, tcp_cookie_ts_offset(tcp, &in->tuple), head->ts_echo))
         return TCP_COOKIE_WRONG;
-    return tcp_cookie_check(tcp, &in->tuple, head->ack - 1, head->seq - 1, offer);
+    enum tcp_cookie verdict =
+        tcp_cookie_check(tcp, &in->tuple, head->ack - 1, head->seq - 1, offer);
+    return verdict == TCP_COOKIE_WRONG && head->has_timestamp ? TCP_COOKIE_EARLY : verdict;
 }
 
 static void fill_in_peer(struct tcp_conn *conn, const struct arrival *in)
@@ -183,8 +188,11 @@ static void listen(struct tcp *tcp, const struct arrival *in, struct tcp_past *p
             open_conn(tcp, in, &offer, past);
             break;
         case TCP_COOKIE_EARLY:
-            tcp_drop(tcp, TCP_REASON_early);
-            break;
+            if (!past) {
+                tcp_drop(tcp, TCP_REASON_early);
+                break;
+            } /* what was open a moment ago is not about to open */
+            /* fall through */
         default:
             refuse(tcp, in, TCP_REASON_stray);
         }

@@ -242,7 +242,8 @@ void client_input(struct client *c, const uint8_t *bytes, uint32_t len)
     }
     uint32_t number = get32(bytes + 4) - c->irs;
     if (flags & RST) {
-        if (number == c->rcv_nxt && !client_done(c))
+        bool time_wait = c->ended && c->una == end_of_stream(c) + 1; /* RFC 1337 */
+        if (number == c->rcv_nxt && !time_wait)
             c->state = CLIENT_FAILED;
         return;
     }
