@@ -168,6 +168,17 @@ static void report_journals(const struct topo *topo)
     }
 }
 
+static void announce(const struct topo *topo, const struct conf *conf)
+{
+    char http[32] = "";
+    plan_print(&topo->plan, conf, stderr);
+    if (conf->http.port)
+        snprintf(http, sizeof http, " http port %u,", conf->http.port);
+    fprintf(stderr, "troved %s ready: udp port %u,%s control %s, config v%u, %s huge pages\n",
+            TROVE_VERSION, conf->udp.port, http, conf->management.socket,
+            topo_snapshot(topo)->version, topo->huge ? "with" : "without");
+}
+
 static void wait_for_stop(struct topo *topo, const sigset_t *signals)
 {
     const struct timespec tick = {.tv_nsec = 100 * (long)NS_PER_MS};
@@ -258,10 +269,7 @@ static int run(struct conf *conf, struct diag_list *diags)
         control_stop(control);
         rc = fail(error, diags);
     } else {
-        plan_print(&topo.plan, conf, stderr);
-        fprintf(stderr, "troved %s ready: udp port %u, control %s, config v%u, %s huge pages\n",
-                TROVE_VERSION, conf->udp.port, conf->management.socket,
-                topo_snapshot(&topo)->version, topo.huge ? "with" : "without");
+        announce(&topo, conf);
         wait_for_stop(&topo, &signals);
         rc = finish(&topo);
         control_stop(control);
