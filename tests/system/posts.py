@@ -13,7 +13,7 @@ URL = f"http://192.0.2.1:{PORT}"
 HTTP = f"listen: {{ http: {{ port: {PORT} }} }}\n"
 
 
-def connect(address="192.0.2.1", source=None, timeout=10):
+def connect(address="192.0.2.1", source=None, timeout=30):
     return socket.create_connection((address, PORT), timeout=timeout, source_address=source and (source, 0))
 
 

@@ -24,7 +24,7 @@ def server(make):
 
 
 def curl(*args, **options):
-    return subprocess.run(["curl", "-sS", "--max-time", "20", "-w", "\n%{http_code}", *args, f"{URL}/v1/events"], capture_output=True, text=True, timeout=30, check=True, **options)
+    return subprocess.run(["curl", "-sS", "--max-time", "40", "-w", "\n%{http_code}", *args, f"{URL}/v1/events"], capture_output=True, text=True, timeout=60, check=True, **options)
 
 
 def curled(*args, **options):
@@ -163,11 +163,12 @@ def test_a_claim_is_answered_with_its_outcome_and_a_repeat_with_the_same(make):
 
 
 def test_what_was_answered_is_there_after_kill_9(server):
-    answered = []
+    answered, socks = [], []
 
     def client(number):
         try:
             with connect() as sock:
+                socks.append(sock)
                 stream = Stream(sock)
                 for body in bodies(2000, user=f"u-{number}"):
                     sock.sendall(request(body))
@@ -181,6 +182,11 @@ def test_what_was_answered_is_there_after_kill_9(server):
         thread.start()
     awaited(lambda: len(answered) > 500)
     server.kill()
+    for sock in socks:  # nobody is there any more to tell them
+        try:
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
     for thread in threads:
         thread.join(30)
     server.start()

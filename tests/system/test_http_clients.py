@@ -95,7 +95,7 @@ def test_h2load_posts_one_event_many_times(server, tmp_path):
 
 
 def test_http_client_on_one_connection_whole_and_in_chunks(server):
-    connection = http.client.HTTPConnection("192.0.2.1", PORT, timeout=10)
+    connection = http.client.HTTPConnection("192.0.2.1", PORT, timeout=30)
     sent = bodies(300)
     for i, body in enumerate(sent):
         if i % 3 == 2:
