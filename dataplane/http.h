@@ -173,8 +173,9 @@ void http_answered(struct http *http, uint32_t shard, const struct answer *answe
 
 /* http_poll sends answers that have become durable and feeds batches on, a bounded amount of each,
  * and takes over the time for the callbacks until the next poll.  While health says draining it
- * also closes connections that wait for nothing.  Once per turn, between the turn's tcp_input calls
- * and tcp_poll; now_ns: CLOCK_MONOTONIC.  Returns work done, 0 means idle. */
+ * also closes connections that have waited for a request for a second.  Once per turn, between the
+ * turn's tcp_input calls and tcp_poll; now_ns: CLOCK_MONOTONIC.  Returns work done, 0 means idle.
+ */
 unsigned http_poll(struct http *http, uint64_t now_ns);
 
 /* http_date gives the Date header the time, CLOCK_REALTIME: at least once a second; without it

@@ -4,7 +4,8 @@
  * deadline that has moved on since is seen when the timer fires. */
 #include "dataplane/http_impl.h"
 
-#define DRAIN_CONNS 64 /* looked at in a turn */
+#define DRAIN_CONNS 64                   /* looked at in a turn */
+#define DRAIN_NS    UINT64_C(1000000000) /* for a new connection's request to come */
 #define OVER        (HTTP_CONN_CLOSING | HTTP_CONN_FINISHED)
 
 static struct http_conn *find(struct http *http, const struct tcp_conn *tcp)
@@ -374,7 +375,8 @@ unsigned http_conn_drain(struct http *http)
     for (unsigned i = 0; i < DRAIN_CONNS; i++) {
         struct http_conn *conn = &http->conns[http->drain_at];
         http->drain_at = http->drain_at + 1 < http->connection_count ? http->drain_at + 1 : 0;
-        if (conn->flags & HTTP_CONN_OPEN && !(conn->flags & OVER) && conn->first == HTTP_NONE) {
+        if (conn->flags & HTTP_CONN_OPEN && !(conn->flags & OVER) && conn->first == HTTP_NONE &&
+            http->now_ns - conn->since_ns >= DRAIN_NS) {
             http_conn_finish(http, conn);
             closed++;
         }

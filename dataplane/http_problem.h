@@ -104,7 +104,8 @@ enum http_status {
     HTTP_PROBLEM(coding_unknown, 501, HTTP_CLOSES, "a transfer coding other than chunked")         \
     HTTP_PROBLEM(not_ready, 503, HTTP_STAYS, "this host takes no events now; nothing was taken")   \
     HTTP_PROBLEM(no_room, 503, HTTP_STAYS,                                                         \
-                 "no room for the event now: a shard, its journal or its state is full")           \
+                 "a shard or its journal does not keep up; nothing of it was taken")               \
+    HTTP_PROBLEM(state_full, 503, HTTP_STAYS, "no room for the event's id, user or tile")          \
     HTTP_PROBLEM(no_buffer, 503, HTTP_CLOSES, "no buffer for the request now")                     \
     HTTP_PROBLEM(no_batch, 503, HTTP_STAYS, "too many batches at once; nothing of it was taken")   \
     HTTP_PROBLEM(gave_way, 503, HTTP_CLOSES,                                                       \

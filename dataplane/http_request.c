@@ -364,7 +364,7 @@ uint32_t http_request_body(struct http *http, uint32_t slot, const uint8_t *byte
 static enum http_problem problem_of(const struct answer *answer)
 {
     if (answer->result == RESULT_REFUSED)
-        return HTTP_PROBLEM_no_room;
+        return HTTP_PROBLEM_state_full;
     if (answer->result != RESULT_REJECTED)
         return HTTP_PROBLEM_none;
     switch (answer->reason) {

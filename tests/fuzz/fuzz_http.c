@@ -52,7 +52,9 @@ static void start(unsigned flags)
         settings.batch_events = 3;
     }
     settings.cors.any = flags & ANY_ORIGIN;
-    kit_start(&limits, &settings);
+    if (!kit.http) /* one for all inputs: what one leaves behind, the next one finds */
+        kit_start(&limits, &settings);
+    kit_begin(&settings);
     kit.room = 100000;
     kit.health = flags & NOT_READY ? HTTP_HEALTH_starting : HTTP_HEALTH_ready;
     kit_turn();
@@ -97,7 +99,7 @@ static struct got run(const struct script *script, bool cut)
     };
     require(got.output && got.log);
     require(kit_statuses(conn) != NULL);
-    kit_stop();
+    kit_end_all();
     drop_continues(got.output);
     return got;
 }

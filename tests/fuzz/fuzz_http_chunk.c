@@ -144,8 +144,10 @@ static bool may_trail(const char *name, size_t len)
 static bool trailers(struct text *t)
 {
     const char *begin = t->at;
-    for (unsigned count = 0; !crlf(t); count++) {
+    for (unsigned count = 0;; count++) {
         const char *name = t->at;
+        if (!ends(t) && *t->at == '\r')
+            return crlf(t) && t->at - begin <= TRAILER_BYTES_MAX;
         if (t->short_of || count == TRAILERS_MAX || !token(t) || ends(t) || *t->at != ':')
             return false;
         if (!may_trail(name, (size_t)(t->at - name)))
@@ -156,7 +158,6 @@ static bool trailers(struct text *t)
         if (!crlf(t))
             return false;
     }
-    return t->at - begin <= TRAILER_BYTES_MAX;
 }
 
 /* decode_slowly returns HTTP_BAD also for what is only too short: the caller knows by short_of. */

@@ -299,9 +299,9 @@ static void test_refused_events_are_listed(void **state)
     kit_settle();
     assert_string_equal(body_of(conn),
                         "{\"accepted\":0,\"duplicate\":0,\"rejected\":1,\"refused\":2,\"errors\":["
-                        "{\"index\":0,\"code\":\"no_room\"},"
+                        "{\"index\":0,\"code\":\"state_full\"},"
                         "{\"index\":1,\"code\":\"id_missing\",\"offset\":1},"
-                        "{\"index\":2,\"code\":\"no_room\"}],\"errors_omitted\":0}");
+                        "{\"index\":2,\"code\":\"state_full\"}],\"errors_omitted\":0}");
 }
 
 static void test_batches_at_once_are_bounded(void **state)
