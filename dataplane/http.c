@@ -144,11 +144,11 @@ void http_date(struct http *http, uint64_t realtime_ns)
     text_time_format((int64_t)(seconds * 1000), now);
     struct http_text t = {.at = http->date, .end = http->date + sizeof http->date};
     HTTP_PUT(&t, "Date: ");
-    http_text_put(&t, days + 3 * (seconds / 86400 % 7), 3);
+    http_text_put(&t, days + 3 * (size_t)(seconds / 86400 % 7), 3);
     HTTP_PUT(&t, ", ");
     http_text_put(&t, now + 8, 2);
     HTTP_PUT(&t, " ");
-    http_text_put(&t, months + 3 * ((now[5] - '0') * 10 + now[6] - '0' - 1), 3);
+    http_text_put(&t, months + 3 * (size_t)((now[5] - '0') * 10 + now[6] - '0' - 1), 3);
     HTTP_PUT(&t, " ");
     http_text_put(&t, now, 4);
     HTTP_PUT(&t, " ");

@@ -72,7 +72,7 @@ static void put_error(struct http_text *t, const struct http_batch *batch,
     http_text_number(t, error->index);
     HTTP_PUT(t, ",\"code\":\"");
     http_text_string(t, rejected ? reason_name(error->reason)
-                                 : http_problem_name(HTTP_PROBLEM_no_room));
+                                 : http_problem_name(HTTP_PROBLEM_state_full));
     HTTP_PUT(t, "\"");
     if (rejected) {
         HTTP_PUT(t, ",\"offset\":");

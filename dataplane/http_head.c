@@ -23,7 +23,7 @@ static enum http_problem bad(struct http_head *head, enum http_problem problem, 
 
 static enum http_problem check_version(struct http_head *head, const uint8_t *text, uint32_t at)
 {
-    if (memcmp(text, "HTTP/", 5) || !http_is(text[5], HTTP_DIGIT) || text[6] != '.' ||
+    if (memcmp(text, "HTTP/", 5) != 0 || !http_is(text[5], HTTP_DIGIT) || text[6] != '.' ||
         !http_is(text[7], HTTP_DIGIT))
         return bad(head, HTTP_PROBLEM_request_line, at);
     if (text[5] != '1')

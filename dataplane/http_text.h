@@ -30,7 +30,7 @@ static inline void http_text_put(struct http_text *t, const void *text, size_t l
 }
 
 /* HTTP_PUT writes a string literal. */
-#define HTTP_PUT(t, literal) http_text_put(t, "" literal, sizeof literal - 1)
+#define HTTP_PUT(t, literal) http_text_put(t, (literal), sizeof(literal) - 1)
 
 static inline void http_text_string(struct http_text *t, const char *text)
 {

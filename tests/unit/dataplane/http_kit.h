@@ -38,6 +38,7 @@ struct kit {
     struct http *http;
     struct tcp_app app;
     struct kit_conn conns[KIT_CONNS];
+    uint32_t conn_count;      /* that were ever open */
     struct kit_event *events; /* at shards, in order */
     uint32_t event_count, event_room;
     char *log; /* every event that was submitted, a line each */
@@ -62,7 +63,13 @@ extern struct kit kit;
 struct http_limits kit_limits(void);
 void kit_start(const struct http_limits *limits, const struct http_settings *settings);
 
-/* kit_stop ends all connections, answers all events, and requires that nothing is left. */
+/* kit_begin goes on with the same instance and other settings, as if it were new. */
+void kit_begin(const struct http_settings *settings);
+
+/* kit_end_all ends all connections, answers all events, and requires that nothing is left; kit_stop
+ * frees the instance as well. */
+void kit_end_all(void);
+
 void kit_stop(void);
 
 uint32_t kit_open(void);

@@ -39,6 +39,12 @@ static int teardown(void **state)
     return 0;
 }
 
+static void restart(void)
+{
+    kit_stop();
+    setup(NULL);
+}
+
 static void add(const char *text)
 {
     size_t len = strlen(text);
@@ -130,7 +136,7 @@ static void test_broken_array_is_one_dead_letter(void **state)
         {"[1 , 2 3]", "\"offset\":7}"},
     };
     for (unsigned i = 0; i < sizeof broken / sizeof broken[0]; i++) {
-        setup(NULL);
+        restart();
         add(broken[i].text);
         uint32_t conn = send_body(JSON);
         assert_int_equal(kit.event_count, 1);
@@ -139,9 +145,7 @@ static void test_broken_array_is_one_dead_letter(void **state)
         kit_settle();
         assert_string_equal(kit_statuses(conn), "400");
         require_text(conn, broken[i].place);
-        kit_stop();
     }
-    setup(NULL);
 }
 
 static void test_long_broken_array_is_not_kept(void **state)
@@ -154,7 +158,7 @@ static void test_long_broken_array_is_not_kept(void **state)
     kit_settle();
     assert_string_equal(kit_statuses(conn), "400");
     assert_null(kit.log);
-    setup(NULL);
+    restart();
     add("[1,");
     kit.room = 0;
     conn = send_body(JSON);
@@ -168,7 +172,7 @@ static void test_element_longer_than_any_event(void **state)
     static const char *const begins[] = {"[\"", "[{\"a\":\"", "[\"\\ud83d\\ude00", "[1"};
     for (unsigned i = 0; i < 4; i++) {
         for (unsigned shift = 0; shift < 14; shift++) {
-            setup(NULL);
+            restart();
             add("[1");
             body_len = 0;
             add(begins[i]);
@@ -185,10 +189,8 @@ static void test_element_longer_than_any_event(void **state)
             assert_string_equal(kit_statuses(conn), "413");
             require_text(conn, "\"code\":\"array_event_bytes\"");
             assert_null(kit.log);
-            kit_stop();
         }
     }
-    setup(NULL);
 }
 
 /* Ten thousand events, longer than a turn's work: portions, single events in between, all of it
@@ -197,7 +199,7 @@ static void test_a_long_batch_is_fed_in_portions(void **state)
 {
     (void)state;
     for (unsigned array = 0; array < 2; array++) {
-        setup(NULL);
+        restart();
         add(array ? "[" : "");
         for (unsigned i = 0; i < 9000; i++) {
             add(i ? array ? "," : "\n" : "");
@@ -233,9 +235,7 @@ static void test_a_long_batch_is_fed_in_portions(void **state)
                 assert_int_equal(n, next++);
         }
         assert_int_equal(next, 9000);
-        kit_stop();
     }
-    setup(NULL);
 }
 
 static void test_batch_needs_room_to_begin(void **state)
@@ -299,9 +299,9 @@ static void test_refused_events_are_listed(void **state)
     kit_settle();
     assert_string_equal(body_of(conn),
                         "{\"accepted\":0,\"duplicate\":0,\"rejected\":1,\"refused\":2,\"errors\":["
-                        "{\"index\":0,\"code\":\"no_room\"},"
+                        "{\"index\":0,\"code\":\"state_full\"},"
                         "{\"index\":1,\"code\":\"id_missing\",\"offset\":1},"
-                        "{\"index\":2,\"code\":\"no_room\"}],\"errors_omitted\":0}");
+                        "{\"index\":2,\"code\":\"state_full\"}],\"errors_omitted\":0}");
 }
 
 static void test_batches_at_once_are_bounded(void **state)
@@ -340,7 +340,7 @@ static void test_connection_dies_in_a_batch(void **state)
 {
     (void)state;
     for (unsigned turns = 0; turns < 40; turns++) {
-        setup(NULL);
+        restart();
         for (unsigned i = 0; i < 3000; i++) {
             add_event(i, "");
             add("\n");
@@ -358,9 +358,7 @@ static void test_connection_dies_in_a_batch(void **state)
         kit.hold_disk = false;
         kit_settle();
         assert_int_equal(counters()->open_batches, 0);
-        kit_stop();
     }
-    setup(NULL);
 }
 
 static void test_lines_longer_than_any_event(void **state)
