@@ -7,9 +7,9 @@
 
 #define CACHE_LINE 64
 
-static_assert(sizeof(struct tcp_chunk) == TCP_CHUNK_BYTES);
-static_assert(sizeof(struct tcp_past) <= 64);
-static_assert(sizeof(struct tcp_conn) == 256);
+static_assert(sizeof(struct tcp_chunk) == TCP_CHUNK_BYTES, "a chunk is what tcp.h says");
+static_assert(sizeof(struct tcp_past) <= 64, "an entry and its chain's head are a cache line");
+static_assert(sizeof(struct tcp_conn) == 256, "a connection is four cache lines");
 
 void tcp_settings_init(struct tcp_settings *settings)
 {

@@ -283,6 +283,13 @@ static inline uint32_t tcp_ts_now(const struct tcp *tcp, uint32_t offset)
     return tcp->now_ms + offset;
 }
 
+/* tcp_our_mss is what we can receive in one segment, and send at most. */
+static inline uint16_t tcp_our_mss(const struct tcp *tcp, uint8_t family)
+{
+    uint32_t headers = TCP_HEADER_BYTES + (family == 4 ? TCP_IPV4_BYTES : TCP_IPV6_BYTES);
+    return (uint16_t)(tcp->mtu - headers);
+}
+
 /* tcp.c */
 void tcp_clock_set(struct tcp *tcp, uint64_t now_ns);
 /* tcp_want_output puts the connection on the output list. */

@@ -29,12 +29,6 @@ static void answer_reset(struct tcp *tcp, const struct arrival *in)
     tcp_answer(tcp, in->segment, &packet);
 }
 
-static uint16_t our_mss(const struct tcp *tcp, uint8_t family)
-{
-    uint16_t headers = TCP_HEADER_BYTES + (family == 4 ? TCP_IPV4_BYTES : TCP_IPV6_BYTES);
-    return (uint16_t)(tcp->mtu - headers);
-}
-
 static uint32_t first_window(const struct tcp *tcp)
 {
     return tcp_min(tcp->settings.receive_bytes, UINT16_MAX);
@@ -64,7 +58,8 @@ static void answer_syn(struct tcp *tcp, const struct arrival *in)
         .options_len = 0,
     };
     bool scales = head->wscale != TCP_NO_WSCALE;
-    tcp_option_syn(&packet, our_mss(tcp, family), scales ? TCP_WSCALE : TCP_NO_WSCALE, offer.sack);
+    tcp_option_syn(&packet, tcp_our_mss(tcp, family), scales ? TCP_WSCALE : TCP_NO_WSCALE,
+                   offer.sack);
     if (head->has_timestamp)
         tcp_option_timestamp(&packet, tcp_ts_now(tcp, tcp_cookie_ts_offset(tcp, &in->tuple)),
                              head->ts_value);
@@ -115,7 +110,7 @@ static void fill_in(struct tcp *tcp, struct tcp_conn *conn, const struct arrival
     }
     if (offer->sack)
         conn->flags |= TCP_F_SACK;
-    conn->mss = (uint16_t)tcp_min(offer->mss, our_mss(tcp, conn->family));
+    conn->mss = (uint16_t)tcp_min(offer->mss, tcp_our_mss(tcp, conn->family));
     conn->rcv_mss = TCP_MSS_FLOOR;
     conn->iss = head->ack - 1;
     conn->rcv_nxt = conn->rcv_acked = head->seq;

@@ -285,13 +285,12 @@ static bool send_owed(struct tcp *tcp, struct tcp_conn *conn)
             return false;
         TCP_COUNT(tcp, keepalives);
     }
-    while (conn->flags & TCP_F_ACK_NOW || conn->acks_owed > 1) {
+    while (conn->flags & TCP_F_ACK_NOW || conn->acks_owed) {
         if (!send_bare(tcp, conn, bare_seq(conn), TCP_ACK))
             return false;
         if (conn->acks_owed)
             conn->acks_owed--;
     }
-    conn->acks_owed = 0;
     return true;
 }
 

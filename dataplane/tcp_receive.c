@@ -275,6 +275,12 @@ static void in_order(struct tcp *tcp, struct tcp_conn *conn, const uint8_t *byte
     }
 }
 
+static void learn_mss(const struct tcp *tcp, struct tcp_conn *conn, uint32_t len)
+{
+    if (len > conn->rcv_mss)
+        conn->rcv_mss = (uint16_t)tcp_min(len, tcp_our_mss(tcp, conn->family));
+}
+
 /* owe_ack: every second full segment at once, any other by and by (RFC 9293 section 3.8.6.3). */
 static void owe_ack(struct tcp *tcp, struct tcp_conn *conn)
 {
@@ -321,8 +327,7 @@ static bool take_data(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_h
         return whole;
     if (conn->flags & TCP_F_PEER_FIN)
         return false; /* it said that there is no more */
-    if (len > conn->rcv_mss)
-        conn->rcv_mss = (uint16_t)tcp_min(len, UINT16_MAX);
+    learn_mss(tcp, conn, len);
     if (seq != conn->rcv_nxt) {
         out_of_order(tcp, conn, seq, bytes, len);
         return whole;
@@ -395,8 +400,7 @@ bool tcp_receive_fast(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_h
         return true;
     if (head->len == 0)
         return true;
-    if (head->len > conn->rcv_mss)
-        conn->rcv_mss = (uint16_t)tcp_min(head->len, UINT16_MAX);
+    learn_mss(tcp, conn, head->len);
     in_order(tcp, conn, head->payload, head->len);
     owe_ack(tcp, conn);
     return true;

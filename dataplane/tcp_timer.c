@@ -134,6 +134,8 @@ static bool fire_keepalive(struct tcp *tcp, struct tcp_conn *conn)
     if (!settings->keepalive_ms)
         return true;
     uint32_t silent = tcp->now_ms - conn->heard_at;
+    if (conn->snd_una != conn->snd_max || conn->queued) /* what is under way asks already */
+        silent = 0;
     if (silent < settings->keepalive_ms) {
         tcp_timer_set(tcp, conn, TCP_T_IDLE, settings->keepalive_ms - silent);
         return true;
