@@ -190,6 +190,8 @@ struct conf_hunt {
 /* What is sent of an outcome. */
 enum conf_format { CONF_FORMAT_JSON, CONF_FORMAT_CLOUDEVENTS };
 
+enum conf_compress { CONF_COMPRESS_NONE, CONF_COMPRESS_ZSTD };
+
 enum conf_sink_type { CONF_SINK_FILE, CONF_SINK_REDIS };
 
 /* Where a server listens: an address and a port, or with port 0 a Unix socket's path. */
@@ -210,6 +212,12 @@ struct conf_sink {
     char (*hunt)[CONF_NAME_MAX + 1]; /* NULL: outcomes of any hunt, and of none */
     bool paused;
     enum conf_format format;
+
+    /* file, with a directory instead of a path */
+    char directory[CONF_PATH_MAX]; /* "": none */
+    uint64_t rotate_bytes;
+    uint64_t rotate_after_ns;
+    enum conf_compress compress;
 
     /* redis */
     char address[CONF_PATH_MAX]; /* a conf_endpoint */

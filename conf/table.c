@@ -45,6 +45,8 @@ static const char *const sink_words[] = {
     [CONF_SINK_FILE] = "file", [CONF_SINK_REDIS] = "redis", NULL};
 static const char *const format_words[] = {
     [CONF_FORMAT_JSON] = "json", [CONF_FORMAT_CLOUDEVENTS] = "cloudevents", NULL};
+static const char *const compress_words[] = {
+    [CONF_COMPRESS_NONE] = "none", [CONF_COMPRESS_ZSTD] = "zstd", NULL};
 static const char *const outcome_words[] = {
 #define OUTCOME_WORD(name, help) #name,
     OUTCOME_KIND_LIST(OUTCOME_WORD)
@@ -382,8 +384,20 @@ static const struct key sink_keys[] = {
     {"type", KEY_CHOICE, KEY_HOT | KEY_REQUIRED, AT(struct conf_sink, type), .words = sink_words,
      .help = "where outcomes go"},
     {"path", KEY_PATH, KEY_HOT, AT(struct conf_sink, path), .absent = "none",
-     .help = "of a file sink, which needs it: the file that gets one JSON object per outcome and "
-             "line; relative to data_dir"},
+     .help = "of a file sink, which needs it or directory: the file that gets one JSON object per "
+             "outcome and line; relative to data_dir"},
+    {"directory", KEY_PATH, KEY_HOT, AT(struct conf_sink, directory), .absent = "none",
+     .help = "of a file sink: where it puts files by the hour, yyyy/mm/dd/hh/NAME-NNNNNN.ndjson, "
+             "after the time at which events were received (UTC); relative to data_dir"},
+    {"rotate_size", KEY_SIZE, KEY_HOT, AT(struct conf_sink, rotate_bytes), .min = 64 << 10,
+     .max = 1024 * GIB, .scale = 1, .fallback = "128MiB",
+     .help = "of a file sink with a directory: a file of this size is closed"},
+    {"rotate_after", KEY_TIME, KEY_HOT, AT(struct conf_sink, rotate_after_ns), .min = SECOND,
+     .max = DAY, .fallback = "1h",
+     .help = "of a file sink with a directory: a file is closed this long after it was begun"},
+    {"compress", KEY_CHOICE, KEY_HOT, AT(struct conf_sink, compress), .words = compress_words,
+     .fallback = "none",
+     .help = "of a file sink with a directory: zstd makes files of zstd frames, one a batch"},
     {"outcomes", KEY_BITS, KEY_HOT, AT(struct conf_sink, outcomes), .min = 1,
      .max = OUTCOME_KIND_COUNT, .words = outcome_words, .absent = "all of them",
      .help = "which outcomes it gets"},
