@@ -279,6 +279,7 @@ struct conf {
         uint64_t segment_bytes;
         uint64_t group_commit_ns; /* a record waits at most this long for company */
         uint32_t buffer_blocks;   /* of 256 KiB a shard may have filled and not yet durable */
+        uint32_t reserve;         /* segments kept back for a full disk */
     } journal;
 
     struct {

@@ -259,6 +259,9 @@ static const struct key journal_keys[] = {
     {"buffer", KEY_SIZE, 0, AT(struct conf, journal.buffer_blocks), .min = 8ull * BLOCK_BYTES,
      .max = 16 * GIB, .scale = BLOCK_BYTES, .fallback = "64MiB",
      .help = "what a shard may have decided and not yet durable; behind it ingest waits"},
+    {"reserve", KEY_NUMBER, 0, AT(struct conf, journal.reserve), .max = 64, .fallback = "1",
+     .help = "segments of each shard that are kept back, so that what was decided can be written "
+             "down when the disk is full; as many more as journal.buffer needs"},
     {0},
 };
 
