@@ -79,6 +79,12 @@ struct conf_port {
 };
 
 /* What a worker core does when a turn of its loop found nothing. */
+enum conf_io {
+    CONF_IO_AUTO, /* io_uring where the kernel allows it */
+    CONF_IO_URING,
+    CONF_IO_SYNC, /* pwritev2 and fdatasync */
+};
+
 enum conf_idle {
     CONF_IDLE_POLL,  /* looks again at once */
     CONF_IDLE_PAUSE, /* a few tens of nanoseconds that a sibling thread or the power budget can use
@@ -280,6 +286,7 @@ struct conf {
         uint64_t group_commit_ns; /* a record waits at most this long for company */
         uint32_t buffer_blocks;   /* of 256 KiB a shard may have filled and not yet durable */
         uint32_t reserve;         /* segments kept back for a full disk */
+        enum conf_io io;
     } journal;
 
     struct {

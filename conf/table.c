@@ -32,6 +32,8 @@ static const char *const timestamp_words[] = {
     [CONF_TIMESTAMP_NONE] = "none", [CONF_TIMESTAMP_TRAILER] = "trailer", NULL};
 static const char *const idle_words[] = {
     [CONF_IDLE_POLL] = "poll", [CONF_IDLE_PAUSE] = "pause", [CONF_IDLE_SLEEP] = "sleep", NULL};
+static const char *const io_words[] = {
+    [CONF_IO_AUTO] = "auto", [CONF_IO_URING] = "io_uring", [CONF_IO_SYNC] = "sync", NULL};
 static const char *const kind_words[] = {
     [CONF_TRAIL] = "trail", [CONF_BASKET] = "basket", [CONF_TILES] = "tiles", NULL};
 static const char *const member_words[] = {[CONF_MEMBER_STRING] = "string",
@@ -259,6 +261,9 @@ static const struct key journal_keys[] = {
     {"buffer", KEY_SIZE, 0, AT(struct conf, journal.buffer_blocks), .min = 8ull * BLOCK_BYTES,
      .max = 16 * GIB, .scale = BLOCK_BYTES, .fallback = "64MiB",
      .help = "what a shard may have decided and not yet durable; behind it ingest waits"},
+    {"io", KEY_CHOICE, 0, AT(struct conf, journal.io), .fallback = "auto", .words = io_words,
+     .help = "how groups are written: io_uring, one submission each; sync, pwritev2 and fdatasync; "
+             "auto, io_uring where the kernel allows it"},
     {"reserve", KEY_NUMBER, 0, AT(struct conf, journal.reserve), .max = 64, .fallback = "1",
      .help = "segments of each shard that are kept back, so that what was decided can be written "
              "down when the disk is full; as many more as journal.buffer needs"},

@@ -55,6 +55,9 @@ static json_t *journal_json(const struct topo *topo, uint32_t shard)
         (json_int_t)READ(j->counters.error_count), "given_up",
         (json_int_t)READ(j->counters.given_up), "spare", (json_int_t)atomic_load(&stock->ready),
         "reserve", (json_int_t)stock->wiring.reserve, "error");
+    const struct journal_uring *uring = topo->journals[shard].uring;
+    bool through = uring && journal_uring_works(uring);
+    json_object_set_new(one, "io", json_string(through ? "io_uring" : "sync"));
     set_trouble(j, one);
     return one;
 }

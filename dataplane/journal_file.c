@@ -74,8 +74,7 @@ static int file_adopt(void *disk, int dir_fd, const char *from, const char *to, 
     return renameat(dir_fd, from, dir_fd, to) || fsync(dir_fd) ? -errno : 0;
 }
 
-/* Takes written bytes off the front of the parts. */
-static void skip(struct iovec **parts, int *count, size_t bytes)
+void journal_file_skip(struct iovec **parts, int *count, size_t bytes)
 {
     while (*count && bytes >= (*parts)->iov_len) {
         bytes -= (*parts)->iov_len;
@@ -102,7 +101,7 @@ static int file_commit(void *disk, int handle, struct iovec *parts, int count, u
         size_t done = (size_t)n & ~(size_t)(BLOCK_ALIGN - 1);
         if (!done)
             return -EIO;
-        skip(&parts, &count, done);
+        journal_file_skip(&parts, &count, done);
         offset += done;
     }
     return fdatasync(handle) ? -errno : 0;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -34,3 +35,6 @@ struct journal_file_ops {
 /* pwritev2 with O_DIRECT where the file system has it, then fdatasync.  A handle is a file
  * descriptor. */
 extern const struct journal_file_ops journal_file_posix;
+
+/* journal_file_skip takes the first bytes off the front of the parts. */
+void journal_file_skip(struct iovec **parts, int *count, size_t bytes);

@@ -222,11 +222,12 @@ static void make_rx(struct topo *topo, struct rings *rings, struct core *core, u
 static int make_parts(struct topo *topo, struct state **states, char error[512])
 {
     struct rings *rings = calloc(1, sizeof *rings);
-    int rc = rings ? 0 : -1;
-    if (!rc)
-        make_rings(topo, rings);
-    if (!rc)
-        rc = topo_disk_make(topo, rings->to_journal, rings->from_journal);
+    if (!rings) {
+        snprintf(error, 512, "no memory for the rings");
+        return -1;
+    }
+    make_rings(topo, rings);
+    int rc = topo_disk_make(topo, rings->to_journal, rings->from_journal, error);
     for (uint32_t c = 0; !rc && c < topo->plan.core_count; c++) {
         struct core *core = &topo->cores[c];
         if (core->plan->shard >= 0)
@@ -235,8 +236,6 @@ static int make_parts(struct topo *topo, struct state **states, char error[512])
             make_rx(topo, rings, core, core->plan->rx[i]);
         arena_seal(&core->arena);
     }
-    if (rc)
-        snprintf(error, 512, "no memory for the journals");
     free(rings);
     return rc;
 }

@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "dataplane/base/text.h"
 #include "dataplane/journal.h"
+#include "dataplane/journal_uring.h"
 #include "dataplane/plan.h"
 #include "dataplane/port.h"
 #include "dataplane/rx.h"
@@ -71,6 +72,7 @@ struct journal_thread {
     bool ended; /* the thread has closed the journal */
     struct journal *journal;
     struct journal_stock stock;
+    struct journal_uring *uring; /* NULL: pwritev2 and fdatasync */
 };
 
 enum phase {
@@ -138,9 +140,11 @@ void *core_run(void *core);
 void *journal_run(void *journal_thread);
 void *stock_run(void *topo);
 
-/* topo_disk_make makes the journals and their stocks, given each shard's rings; 0 or -ENOMEM.
+/* topo_disk_make makes the journals and their stocks, given each shard's rings; 0, or -1 with one
+ * line in error.
  * topo_disk_fini ends them. */
-int topo_disk_make(struct topo *topo, struct block_ring **from_shard, struct block_ring **to_shard);
+int topo_disk_make(struct topo *topo, struct block_ring **from_shard, struct block_ring **to_shard,
+                   char error[512]);
 void topo_disk_fini(struct topo *topo);
 
 struct apply_result {

@@ -73,7 +73,7 @@ static int open_header(int dir_fd, struct segment_id id, struct segment_header *
 /* find_stop asks the next segment where this one ends.  It may not be there yet, nor ever. */
 static void find_stop(struct segment_reader *reader)
 {
-    struct segment_header next;
+    struct segment_header next = {0};
     struct segment_id id = reader->id;
     if (reader->stop != UINT64_MAX || id.number++ == SEGMENT_NUMBER_MAX)
         return;
@@ -99,7 +99,7 @@ static int check_chain(const struct segment_reader *reader, const struct segment
 
 int segment_reader_open(struct segment_reader *reader, struct segment_id id)
 {
-    struct segment_header header;
+    struct segment_header header = {0};
     int fd = open_header(reader->dir_fd, id, &header);
     if (fd < 0)
         return fd;

@@ -15,6 +15,8 @@ STRACE = shutil.which("strace")
 needs_strace = pytest.mark.skipif(not STRACE, reason="strace is not installed")
 SMALL = CONFIG.replace("journal: {{ buffer: 32MiB }}", "journal: {{ buffer: 2MiB, segment_size: 1MiB }}\ndrain: 1s")
 assert SMALL != CONFIG
+# What strace can reach.
+SYNC = SMALL.replace("journal: {{ ", "journal: {{ io: sync, ")
 
 
 @pytest.fixture
@@ -191,7 +193,7 @@ def test_a_read_only_data_directory_is_one_clear_line(make, small_disk):
 
 def strace_troved(trove, inject):
     with open(trove.log, "w", encoding="utf-8") as log:
-        trove.process = subprocess.Popen([STRACE, "-D", "-f", "-qq", "-e", "trace=pwritev2,fdatasync", "-e", f"inject={inject}", "-o", trove.dir / "strace",
+        trove.process = subprocess.Popen([STRACE, "-D", "-f", "-qq", "-e", "trace=pwritev2,fdatasync,io_uring_setup", "-e", f"inject={inject}", "-o", trove.dir / "strace",
                                           BUILD / "dataplane/troved", "--config", trove.config], stderr=log, stdout=log)
     deadline = time.monotonic() + 60
     while " ready: " not in trove.log.read_text():
@@ -204,7 +206,7 @@ def strace_troved(trove, inject):
 @pytest.mark.parametrize("inject, message", [("pwritev2:error=ENOSPC:when=4+", "No space left"),
                                              ("fdatasync:error=EIO:when=9+", "Input/output")])
 def test_a_disk_that_fails_for_good_stops_the_journal(make, inject, message):
-    trove = make(config=SMALL)
+    trove = make(config=SYNC)
     strace_troved(trove, inject)
     sock = udp()
     for _ in range(200):
@@ -229,7 +231,7 @@ def test_a_disk_that_fails_for_good_stops_the_journal(make, inject, message):
 @pytest.mark.parametrize("inject, given_up", [("pwritev2:error=EIO:when=3", 1), ("fdatasync:error=EIO:when=5", 1),
                                               ("fdatasync:error=EIO:when=5..9", 1), ("pwritev2:error=ENOSPC:when=4+3", 2)])
 def test_what_a_failed_write_or_sync_left_is_written_again_elsewhere(make, inject, given_up):
-    trove = make(config=SMALL)
+    trove = make(config=SYNC)
     strace_troved(trove, inject)
     sock, sent = udp(), 100
     for i in range(sent):
@@ -250,6 +252,37 @@ def test_what_a_failed_write_or_sync_left_is_written_again_elsewhere(make, injec
     assert trove.status()["recovered"] == sent and "0 differences" in trove.log.read_text()
     assert trove.term() == 0
     no_seq_twice(trove)
+
+
+@needs_strace
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS"])
+def test_where_io_uring_is_forbidden_the_other_way_is_taken(make, error):
+    trove = make(config=SMALL)
+    strace_troved(trove, f"io_uring_setup:error={error}")
+    assert trove.log.read_text().count("journal: no io_uring here") == 1
+    assert journal(trove.status())["io"] == "sync"
+    udp().send(encode())
+    trove.settled(1)
+    trove.ctl("stop")
+    assert trove.wait() == 0
+    trove.config.write_text(trove.config.read_text().replace("journal: { ", "journal: { io: io_uring, "))
+    with pytest.raises(AssertionError, match="journal.io is io_uring, and the kernel does not allow it"):
+        strace_troved(trove, f"io_uring_setup:error={error}")
+    assert trove.wait() == 1
+
+
+@pytest.mark.parametrize("io", ["io_uring", "sync"])
+def test_both_ways_write_the_same_journal(make, io):
+    trove = make(config=SMALL.replace("journal: {{ ", f"journal: {{{{ io: {io}, ")).start()
+    load = flood("5k", "2s", 1)
+    sent = json.loads(load.communicate()[0])["sent"]
+    now = wait_for(trove, lambda now: now["account"]["accepted"] == sent and journal(now)["durable_ordinal"] == journal(now)["records"])
+    assert journal(now)["io"] == io and journal(now)["state"] == "ok" and journal(now)["errors"] == 0
+    assert journal(now)["segment"] > 2
+    assert trove.term() == 0
+    trove.ctl("segment", "verify", "--data-dir", trove.dir / "data")
+    trove.start()
+    assert trove.status()["recovered"] == sent and "0 differences" in trove.log.read_text()
 
 
 @pytest.mark.parametrize("seed", range(2))
