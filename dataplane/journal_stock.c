@@ -141,16 +141,19 @@ uint32_t journal_stock_reserve(uint64_t bytes, uint64_t segment_bytes, uint32_t 
 
 int journal_stock_clear(int dir_fd)
 {
-    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    int rc = dir ? 0 : -errno;
-    if (!dir && fd >= 0)
+    int rc = 0, fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        rc = -errno;
         close(fd);
+        return rc;
+    }
     const struct dirent *entry;
     while (!rc && (entry = readdir(dir)))
         if (segment_is_spare(entry->d_name) && unlinkat(dir_fd, entry->d_name, 0))
             rc = -errno;
-    if (dir)
-        closedir(dir);
+    closedir(dir);
     return rc;
 }

@@ -13,7 +13,7 @@ from test_stop import CATALOG, TRAIL, blast
 
 STRACE = shutil.which("strace")
 needs_strace = pytest.mark.skipif(not STRACE, reason="strace is not installed")
-SMALL = CONFIG.replace("journal: {{ buffer: 32MiB }}", "journal: {{ buffer: 2MiB, segment_size: 1MiB }}\ndrain: 1s")
+SMALL = CONFIG.replace("journal: {{ buffer: 32MiB, segment_size: 16MiB }}", "journal: {{ buffer: 2MiB, segment_size: 1MiB }}\ndrain: 1s")
 assert SMALL != CONFIG
 # What strace can reach.
 SYNC = SMALL.replace("journal: {{ ", "journal: {{ io: sync, ")
