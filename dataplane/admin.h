@@ -19,7 +19,6 @@ struct histogram *admin_stage_sum(const struct topo *topo, enum stage stage);
 
 /* admin_status says all that GET /v1/status does; the caller's to decref. */
 json_t *admin_status(struct topo *topo);
-bool admin_journal_failed(const struct topo *topo);
 
 /* admin_metrics answers GET /metrics in Prometheus' text format 0.0.4; admin_healthz GET /healthz:
  * it is alive; admin_readyz GET /readyz: whether this host should get traffic. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "dataplane/admin.h"
+#include "dataplane/admin_journal.h"
 
 enum shape {
     ONE, /* the status has path.field */
@@ -83,6 +84,12 @@ static const struct metric metrics[] = {
      "shard"},
     {"trove_journal_syncs_total", "Groups made durable", LIST, "journal", "syncs", "shard",
      "shard"},
+    {"trove_journal_errors_total", "Segments or groups that could not be made, written or synced",
+     LIST, "journal", "errors", "shard", "shard"},
+    {"trove_journal_given_up_total", "Segments that ended with an error", LIST, "journal",
+     "given_up", "shard", "shard"},
+    {"trove_journal_spare_segments", "Segments that are ready to be used", LIST, "journal", "spare",
+     "shard", "shard"},
     {"trove_dedupe_ids", "Event ids remembered", ONE, "usage", "dedupe_used"},
     {"trove_dedupe_ids_capacity", "Event ids that there is room for", ONE, "usage",
      "dedupe_capacity"},
@@ -280,7 +287,7 @@ static void print_histograms(FILE *out, const struct topo *topo)
             print_stage(out, name, ingest[i].label, h);
         free(h);
     }
-    head(out, fsync_name, "histogram", "One fdatasync of a journal");
+    head(out, fsync_name, "histogram", "Writing and syncing a group of a journal");
     struct histogram *h = admin_stage_sum(topo, STAGE_SYNC);
     if (h)
         print_stage(out, fsync_name, "", h);
@@ -304,7 +311,7 @@ void admin_metrics(void *context, const struct control_request *request,
         print_metric(out, &metrics[i], status);
     head(out, "trove_ready", "gauge", "1: this host should get traffic");
     fprintf(out, "trove_ready %d\n",
-            !strcmp(json_string_value(json_object_get(status, "state")), "running"));
+            !atomic_load(&topo->stop_wanted) && !admin_journal_refusing(topo));
     json_decref(status);
     print_histograms(out, topo);
     print_process(out);
@@ -328,9 +335,9 @@ void admin_readyz(void *context, const struct control_request *request,
     if (atomic_load(&topo->stop_wanted))
         control_problem(response, 503, "draining", "trovectl status",
                         "troved is stopping: send traffic elsewhere");
-    else if (admin_journal_failed(topo))
-        control_problem(response, 503, "journal_failed", "trovectl status",
-                        "a journal has stopped: nothing that comes is accepted");
+    else if (admin_journal_refusing(topo))
+        control_problem(response, 503, admin_journal_state(topo, "degraded"), "trovectl status",
+                        "a journal has no room or cannot write: nothing that comes is accepted");
     else
         response->body = json_pack("{s:s}", "state", "ready");
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/admin.h"
+#include "dataplane/admin_journal.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/check.h"
 #include "dataplane/eal.h"
@@ -153,21 +154,6 @@ static void sample_rate(struct topo *topo)
     last_ns = now;
 }
 
-/* A journal that stops is told when it happens, not when somebody asks. */
-static void report_journals(const struct topo *topo)
-{
-    static bool told[PLAN_PARTS_MAX];
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
-        int error = atomic_load(&topo->journals[s].journal->error);
-        if (error && !told[s])
-            fprintf(stderr,
-                    "error: journal of shard %u stopped: %s; nothing more is accepted through it: "
-                    "mend the disk, then restart troved\n",
-                    s, strerror(error));
-        told[s] = error != 0;
-    }
-}
-
 static void announce(const struct topo *topo, const struct conf *conf)
 {
     char http[32] = "";
@@ -189,7 +175,7 @@ static void wait_for_stop(struct topo *topo, const sigset_t *signals)
         else if (signal == SIGHUP)
             reload(topo);
         sample_rate(topo);
-        report_journals(topo);
+        admin_journal_report(topo, stderr);
         sinks_tend(topo);
     }
 }
@@ -204,16 +190,15 @@ static int finish(struct topo *topo)
     topo_account_print(&account, stderr);
     rc |= account.in_flight != 0;
     for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
-        int error = atomic_load(&topo->journals[s].journal->error);
-        if (error)
-            fprintf(
-                stderr,
-                "error: journal of shard %u stopped: %s; %llu records that were decided are not "
-                "durable, and forgotten at the next start\n",
-                s, strerror(error),
-                (unsigned long long)(topo->shards[s]->counters.records -
-                                     atomic_load(&topo->journals[s].journal->mark.ordinal)));
-        rc |= error != 0;
+        const struct journal *journal = topo->journals[s].journal;
+        uint64_t forgotten =
+            topo->shards[s]->counters.records - atomic_load(&journal->mark.ordinal);
+        if (forgotten)
+            fprintf(stderr,
+                    "error: journal of shard %u stopped: %s; %llu records that were decided are "
+                    "not durable, and forgotten at the next start\n",
+                    s, strerror(atomic_load(&journal->error)), (unsigned long long)forgotten);
+        rc |= forgotten != 0 || journal_has_failed(journal);
     }
     return rc;
 }

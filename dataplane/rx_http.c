@@ -19,8 +19,7 @@ struct rx_http {
     struct http *http;
     uint32_t connections; /* numbers of connections are below this */
     uint32_t shard_count;
-    const struct segment_mark *marks[RX_SHARDS_MAX];
-    const _Atomic int *journal_errors[RX_SHARDS_MAX];
+    const struct journal *journals[RX_SHARDS_MAX];
     const _Atomic bool *draining;
 
     /* This turn. */
@@ -109,7 +108,7 @@ static bool intake_submit(void *rx, uint64_t token, const uint8_t *bytes, uint32
 static uint64_t intake_durable(void *rx, uint32_t shard)
 {
     const struct rx_http *h = rx;
-    return atomic_load_explicit(&h->marks[shard]->ordinal, memory_order_acquire);
+    return atomic_load_explicit(&h->journals[shard]->mark.ordinal, memory_order_acquire);
 }
 
 static unsigned intake_health(void *rx)
@@ -117,14 +116,19 @@ static unsigned intake_health(void *rx)
     return ((const struct rx_http *)rx)->health;
 }
 
+/* What is waiting for a full disk is still written, to the reserve; nothing is when a journal
+ * failed. */
 static unsigned look_at_health(const struct rx_http *h)
 {
-    for (uint32_t s = 0; s < h->shard_count; s++)
-        if (atomic_load_explicit(h->journal_errors[s], memory_order_relaxed))
+    unsigned health = atomic_load_explicit(h->draining, memory_order_relaxed) ? HTTP_HEALTH_draining
+                                                                              : HTTP_HEALTH_ready;
+    for (uint32_t s = 0; s < h->shard_count; s++) {
+        if (journal_has_failed(h->journals[s]))
             return HTTP_HEALTH_journal_failed;
-    if (atomic_load_explicit(h->draining, memory_order_relaxed))
-        return HTTP_HEALTH_draining;
-    return HTTP_HEALTH_ready;
+        if (journal_is_refusing(h->journals[s]))
+            health = HTTP_HEALTH_disk_full;
+    }
+    return health;
 }
 
 /* ---- set-up ---- */
@@ -141,8 +145,7 @@ void rx_http_init(struct rx *rx, struct arena *arena, const struct rx_http_wirin
     h->rx = rx;
     h->connections = wiring->tcp.connections;
     h->shard_count = rx->shard_count;
-    memcpy(h->marks, wiring->marks, sizeof h->marks);
-    memcpy(h->journal_errors, wiring->journal_errors, sizeof h->journal_errors);
+    memcpy(h->journals, wiring->journals, sizeof h->journals);
     h->draining = wiring->draining;
     h->now_ns = clock_monotonic_ns();
     struct http_wiring http = {

@@ -12,8 +12,8 @@
 
 #include <stdatomic.h>
 
-#include "dataplane/base/segment.h"
 #include "dataplane/http.h"
+#include "dataplane/journal.h"
 #include "dataplane/rx.h"
 #include "dataplane/tcp.h"
 
@@ -31,11 +31,10 @@ struct rx_http_wiring {
     struct tcp_limits tcp;
     struct http_limits http;
     struct rx_http_settings settings;
-    const struct hash_key *key;                       /* outlives the part */
-    uint64_t seed;                                    /* random */
-    const struct segment_mark *marks[RX_SHARDS_MAX];  /* [shard]: how far it is durable */
-    const _Atomic int *journal_errors[RX_SHARDS_MAX]; /* [shard]: not 0 once its journal stopped */
-    const _Atomic bool *draining;                     /* the daemon stops */
+    const struct hash_key *key;                    /* outlives the part */
+    uint64_t seed;                                 /* random */
+    const struct journal *journals[RX_SHARDS_MAX]; /* [shard]: how far it is durable, how it is */
+    const _Atomic bool *draining;                  /* the daemon stops */
 };
 
 size_t rx_http_footprint(const struct tcp_limits *tcp, const struct http_limits *http);

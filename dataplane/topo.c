@@ -150,29 +150,6 @@ static void make_correction_link(struct topo *topo, struct core *core)
     correction_answer_ring_init(link->answers, &core->arena, CORRECTION_RING_SLOTS);
 }
 
-static int make_journal(struct topo *topo, struct rings *rings, uint32_t shard)
-{
-    struct journal_thread *thread = &topo->journals[shard];
-    thread->topo = topo;
-    thread->journal = aligned_alloc(64, arena_round(sizeof *thread->journal, 64));
-    if (!thread->journal)
-        return -ENOMEM;
-    struct journal_wiring wiring = {
-        .ops = journal_file_posix,
-        .dir_fd = topo->store.journal_fd,
-        .epoch = topo->store.epoch,
-        .shard = shard,
-        .shard_count = topo->plan.shard_count,
-        .partition_count = topo->conf->partitions,
-        .key_fingerprint = topo->key.fingerprint,
-        .segment_bytes = topo->conf->journal.segment_bytes,
-        .from_shard = rings->to_journal[shard],
-        .to_shard = rings->from_journal[shard],
-    };
-    journal_init(thread->journal, &wiring);
-    return 0;
-}
-
 static void make_shard(struct topo *topo, struct rings *rings, struct core *core,
                        struct state *state)
 {
@@ -248,11 +225,12 @@ static void make_rx(struct topo *topo, struct rings *rings, struct core *core, u
 static int make_parts(struct topo *topo, struct state **states, char error[512])
 {
     struct rings *rings = calloc(1, sizeof *rings);
-    int rc = rings ? 0 : -1;
-    if (!rc)
-        make_rings(topo, rings);
-    for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++)
-        rc = make_journal(topo, rings, s);
+    if (!rings) {
+        snprintf(error, 512, "no memory for the rings");
+        return -1;
+    }
+    make_rings(topo, rings);
+    int rc = topo_disk_make(topo, rings->to_journal, rings->from_journal, error);
     for (uint32_t c = 0; !rc && c < topo->plan.core_count; c++) {
         struct core *core = &topo->cores[c];
         if (core->plan->shard >= 0)
@@ -261,8 +239,6 @@ static int make_parts(struct topo *topo, struct state **states, char error[512])
             make_rx(topo, rings, core, core->plan->rx[i]);
         arena_seal(&core->arena);
     }
-    if (rc)
-        snprintf(error, 512, "no memory for the journals");
     free(rings);
     return rc;
 }
@@ -390,6 +366,10 @@ static int start_threads(struct topo *topo, char error[512])
         struct journal_thread *journal = &topo->journals[s];
         rc = topo_start_thread(&journal->thread, control, journal_run, journal);
         journal->started = !rc;
+    }
+    if (!rc) {
+        rc = topo_start_thread(&topo->stock_thread, control, stock_run, topo);
+        topo->stock_started = !rc;
     }
     if (!rc)
         rc = sinks_start(topo);

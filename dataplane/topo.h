@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "dataplane/base/text.h"
 #include "dataplane/journal.h"
+#include "dataplane/journal_uring.h"
 #include "dataplane/plan.h"
 #include "dataplane/port.h"
 #include "dataplane/rx.h"
@@ -69,7 +70,10 @@ struct journal_thread {
     struct topo *topo;
     pthread_t thread;
     bool started;
+    bool ended; /* the thread has closed the journal */
     struct journal *journal;
+    struct journal_stock stock;
+    struct journal_uring *uring; /* NULL: pwritev2 and fdatasync */
 };
 
 enum phase {
@@ -94,6 +98,8 @@ struct topo {
     struct shard *shards[PLAN_PARTS_MAX];
     struct correction_link corrections[PLAN_PARTS_MAX]; /* [shard] */
     struct journal_thread journals[PLAN_PARTS_MAX];
+    pthread_t stock_thread; /* makes files for them */
+    bool stock_started;
     struct board *board;
     uint64_t start_ns;  /* CLOCK_MONOTONIC */
     uint64_t recovered; /* events replayed at start */
@@ -134,6 +140,14 @@ int topo_start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), v
 /* The threads' bodies. */
 void *core_run(void *core);
 void *journal_run(void *journal_thread);
+void *stock_run(void *topo);
+
+/* topo_disk_make makes the journals and their stocks, given each shard's rings; 0, or -1 with one
+ * line in error.
+ * topo_disk_fini ends them. */
+int topo_disk_make(struct topo *topo, struct block_ring **from_shard, struct block_ring **to_shard,
+                   char error[512]);
+void topo_disk_fini(struct topo *topo);
 
 struct apply_result {
     uint32_t version;
@@ -154,8 +168,8 @@ int topo_apply(struct topo *topo, const char *file, const char *text, size_t len
 /* topo_correct has a shard do a correction, or with dry_run say what it would do, and waits until
  * the journal has it.  Of an undo the user, the hunt and the tile are filled in from what it
  * undoes. Returns 0 with the answer, whatever it is; -ESHUTDOWN troved is stopping; -EEXIST the id
- * was used for something else; -ENOENT there is nothing of the id to be undone; -EIO the journal
- * has stopped; -ETIMEDOUT not known: the same again says.  Thread: control. */
+ * was used for something else; -ENOENT there is nothing of the id to be undone; -EIO a journal
+ * takes nothing at present; -ETIMEDOUT not known: the same again says.  Thread: control. */
 int topo_correct(struct topo *topo, struct correction *correction, bool dry_run,
                  struct correction_answer *answer);
 

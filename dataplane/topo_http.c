@@ -44,10 +44,8 @@ void topo_http_make(const struct topo *topo, uint32_t index, struct rx *rx, stru
     };
     http_conf_settings(topo->conf, topo->conf, topo->plan.rx_count, &wiring.settings.tcp,
                        &wiring.settings.http);
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
-        wiring.marks[s] = &topo->journals[s].journal->mark;
-        wiring.journal_errors[s] = &topo->journals[s].journal->error;
-    }
+    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
+        wiring.journals[s] = topo->journals[s].journal;
     rx_http_init(rx, arena, &wiring);
 }
 

@@ -93,6 +93,7 @@ static void join_all(struct topo *topo)
 {
     join_journals(topo);
     sinks_join(topo);
+    join(topo->stock_thread, &topo->stock_started);
     for (uint32_t c = 0; c < topo->plan.core_count; c++)
         join(topo->cores[c].thread, &topo->cores[c].started);
 }
@@ -128,8 +129,7 @@ void topo_fini(struct topo *topo)
     sinks_free(topo);
     for (uint32_t p = 0; p < topo->conf->port_count; p++)
         port_close(&topo->ports[p]);
-    for (uint32_t s = 0; s < PLAN_PARTS_MAX; s++)
-        free(topo->journals[s].journal);
+    topo_disk_fini(topo);
     for (uint32_t c = 0; c < topo->plan.core_count; c++)
         arena_close(&topo->cores[c].arena);
     topo_drop(topo);

@@ -47,8 +47,7 @@ static struct arena arena;
 static struct event_ring events;
 static struct answer_ring answers;
 static struct hash_key key;
-static struct segment_mark mark;
-static _Atomic int journal_error;
+static struct journal journal;
 static _Atomic bool draining;
 
 static void put16(uint8_t *at, unsigned value)
@@ -260,8 +259,9 @@ static int setup(void **state)
     port.transmit_room = RX_BURST;
     for (uint32_t i = 0; i < BUFFERS; i++)
         port.idle[port.idle_count++] = &port.packets[i];
-    atomic_store(&mark.ordinal, 0);
-    atomic_store(&journal_error, 0);
+    atomic_store(&journal.mark.ordinal, 0);
+    atomic_store(&journal.state, JOURNAL_OK);
+    atomic_store(&journal.refusing, false);
     atomic_store(&draining, false);
     hash_key_init(&key, seed);
     arena_init(&arena, calloc(1, ARENA), ARENA);
@@ -298,8 +298,7 @@ static int setup(void **state)
                  .shard_count = 1},
         .key = &key,
         .seed = 5,
-        .marks = {&mark},
-        .journal_errors = {&journal_error},
+        .journals = {&journal},
         .draining = &draining,
     };
     tcp_settings_init(&http.settings.tcp);
@@ -328,10 +327,10 @@ static void a_post_is_an_event_in_the_ring_and_its_answer_leaves_once_it_is_dura
     assert_in_range(event.wire_ns, before, clock_monotonic_ns());
     assert_true(event.receive_ns > 1600000000 * NS_PER_S);
     assert_int_equal(rx.counters.received, 1);
-    atomic_store(&mark.ordinal, 4);
+    atomic_store(&journal.mark.ordinal, 4);
     reply(&event, RESULT_ACCEPTED, 5);
     assert_int_equal(client.text_len, 0);
-    atomic_store(&mark.ordinal, 5);
+    atomic_store(&journal.mark.ordinal, 5);
     turn();
     assert_status("202");
     assert_non_null(strstr(client.text, "\"result\":\"accepted\""));
@@ -346,7 +345,7 @@ static void buffers_come_back_and_nothing_is_held_for_who_is_idle(void **state)
         client.text_len = 0;
         post(n);
         struct event event = taken();
-        atomic_store(&mark.ordinal, n + 1);
+        atomic_store(&journal.mark.ordinal, n + 1);
         reply(&event, RESULT_ACCEPTED, n + 1);
         assert_status("202");
         assert_int_equal(port.idle_count, BUFFERS);
@@ -388,7 +387,7 @@ static void an_answer_waits_for_a_buffer(void **state)
     dial();
     post(1);
     struct event event = taken();
-    atomic_store(&mark.ordinal, 1);
+    atomic_store(&journal.mark.ordinal, 1);
     port.no_buffers = true;
     reply(&event, RESULT_ACCEPTED, 1);
     assert_int_equal(client.text_len, 0);
@@ -458,16 +457,42 @@ static void a_full_ring_is_told_and_datagrams_behind_a_post_are_lost_in_its_plac
     assert_int_equal(https, 1);
 }
 
-static void once_a_journal_has_failed_posts_are_refused(void **state)
+static void while_a_journal_cannot_write_posts_are_refused(void **state)
 {
     (void)state;
     dial();
-    atomic_store(&journal_error, 5);
+    atomic_store(&journal.state, JOURNAL_FAILED);
     turn();
     post(1);
     assert_status("503");
     assert_non_null(strstr(client.text, "not_ready"));
     assert_int_equal(event_ring_count(&events), 0);
+    atomic_store(&journal.state, JOURNAL_OK);
+    turn();
+    post(2);
+    taken();
+}
+
+static void what_waits_for_a_full_disk_is_answered_and_nothing_more_is_taken(void **state)
+{
+    (void)state;
+    dial();
+    post(1);
+    struct event event = taken();
+    reply(&event, RESULT_ACCEPTED, 1);
+    atomic_store(&journal.refusing, true);
+    turn();
+    assert_int_equal(client.text_len, 0);
+    atomic_store(&journal.mark.ordinal, 1);
+    turn();
+    assert_status("202");
+    client.text_len = 0;
+    post(2);
+    assert_status("503");
+    client.text_len = 0;
+    say("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    assert_status("503");
+    assert_non_null(strstr(client.text, "disk_full"));
 }
 
 static void while_draining_what_waits_is_closed_and_what_comes_is_refused(void **state)
@@ -546,7 +571,8 @@ int main(void)
         TEST(no_more_frames_wait_than_there_is_room_for),
         TEST(refused_for_want_of_state_is_told_and_not_lost),
         TEST(a_full_ring_is_told_and_datagrams_behind_a_post_are_lost_in_its_place),
-        TEST(once_a_journal_has_failed_posts_are_refused),
+        TEST(while_a_journal_cannot_write_posts_are_refused),
+        TEST(what_waits_for_a_full_disk_is_answered_and_nothing_more_is_taken),
         TEST(while_draining_what_waits_is_closed_and_what_comes_is_refused),
         TEST(when_nothing_is_received_any_more_connections_are_reset),
         TEST(an_icmp_error_comes_to_tcp),
