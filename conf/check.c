@@ -200,7 +200,10 @@ static void check_paths(struct reader *r, const struct yaml_node *map, struct co
     const struct yaml_node *node = list ? list->first : NULL;
     for (uint32_t i = 0; i < conf->sink_count && node; i++, node = node->next) {
         const struct yaml_node *password = yaml_find(node, "password_file");
+        const struct yaml_node *directory = yaml_find(node, "directory");
         reader_anchor(r, yaml_find(node, "path"), conf->data_dir, conf->sinks[i].path);
+        if (directory)
+            reader_anchor(r, directory, conf->data_dir, conf->sinks[i].directory);
         if (password)
             reader_anchor(r, password, conf->data_dir, conf->sinks[i].password_file);
     }
@@ -299,4 +302,5 @@ void check_root(struct reader *r, const struct yaml_node *map, void *base)
     check_sinks(r, map, conf);
     check_budgets(r, map, conf);
     check_retention(r, map, conf);
+    check_http_event(r, map, conf);
 }

@@ -34,6 +34,8 @@
 #define CONF_NODES_MAX       256 /* start and treasure items of a trail, each */
 #define CONF_SINKS_MAX       16
 
+#define CONF_ORIGINS_MAX 16 /* of CORS */
+
 #define CONF_CATALOG_MAX ((size_t)1 << 30) /* bytes of a catalog's file */
 
 #define CONF_TEMPLATES_MAX 64
@@ -80,6 +82,12 @@ struct conf_port {
 };
 
 /* What a worker core does when a turn of its loop found nothing. */
+enum conf_io {
+    CONF_IO_AUTO, /* io_uring where the kernel allows it */
+    CONF_IO_URING,
+    CONF_IO_SYNC, /* pwritev2 and fdatasync */
+};
+
 enum conf_idle {
     CONF_IDLE_POLL,  /* looks again at once */
     CONF_IDLE_PAUSE, /* a few tens of nanoseconds that a sibling thread or the power budget can use
@@ -191,6 +199,8 @@ struct conf_hunt {
 /* What is sent of an outcome. */
 enum conf_format { CONF_FORMAT_JSON, CONF_FORMAT_CLOUDEVENTS };
 
+enum conf_compress { CONF_COMPRESS_NONE, CONF_COMPRESS_ZSTD };
+
 enum conf_sink_type { CONF_SINK_FILE, CONF_SINK_REDIS };
 
 /* Where a server listens: an address and a port, or with port 0 a Unix socket's path. */
@@ -212,6 +222,12 @@ struct conf_sink {
     bool paused;
     enum conf_format format;
 
+    /* file, with a directory instead of a path */
+    char directory[CONF_PATH_MAX]; /* "": none */
+    uint64_t rotate_bytes;
+    uint64_t rotate_after_ns;
+    enum conf_compress compress;
+
     /* redis */
     char address[CONF_PATH_MAX]; /* a conf_endpoint */
     char user[CONF_NAME_MAX + 1];
@@ -222,6 +238,54 @@ struct conf_sink {
     char winners[CONF_NAME_MAX + 1]; /* "": none */
     uint64_t timeout_ns;
     struct conf_place place;
+};
+
+/* When an answer to a POST leaves. */
+enum conf_ack { CONF_ACK_ACCEPTED, CONF_ACK_DURABLE };
+
+/* How connections behave below HTTP: see RFC 9293 and its kin. */
+struct conf_tcp {
+    uint32_t mtu; /* of the link's IP packets */
+    uint64_t rto_min_ns, rto_max_ns;
+    uint32_t retries;
+    uint64_t zero_window_ns;
+    uint64_t delayed_ack_ns;
+    uint64_t keepalive_ns; /* of silence until the first probe; 0: none */
+    uint64_t keepalive_every_ns;
+    uint32_t keepalive_probes;
+    uint64_t linger_ns;
+    uint32_t linger_bytes;
+    uint64_t time_wait_ns;
+    uint32_t time_waits; /* connections in that state that are remembered */
+    uint32_t challenges; /* challenge ACKs per connection and second */
+};
+
+/* listen.http.  What is counted over all connections is shared out among the rx parts. */
+struct conf_http {
+    uint16_t port; /* 0: no HTTP, no TCP */
+    enum conf_ack ack, ack_min;
+
+    /* of one request, and of one connection */
+    uint32_t line_bytes, head_bytes, header_count;
+    uint32_t body_bytes, batch_events;
+    uint32_t pipeline;
+    uint64_t head_timeout_ns, idle_timeout_ns, body_timeout_ns, answer_timeout_ns;
+    uint32_t body_rate;  /* bytes a second that a body must come at, after body_timeout */
+    uint32_t event_rate; /* events a second of one connection; 0: any */
+    uint64_t retry_after_ns;
+    uint32_t receive_bytes, send_bytes;
+
+    /* of all of them */
+    uint32_t connections, prefix_connections;
+    uint8_t prefix4, prefix6; /* bits of an address */
+    uint32_t requests;        /* at work */
+    uint64_t bodies_bytes;    /* of buffers for their bodies */
+    uint64_t buffer_bytes;    /* of what is received and not read, sent and not acknowledged */
+
+    uint32_t origin_count;
+    char (*origin)[CONF_NAME_MAX + 1]; /* that scripts in browsers may post from; "*": any */
+    uint64_t preflight_ns;             /* that a browser may remember the permission */
+    struct conf_tcp tcp;
 };
 
 struct conf {
@@ -240,6 +304,8 @@ struct conf {
         uint16_t port;
         uint32_t max_datagram; /* UDP payload bytes */
     } udp;
+
+    struct conf_http http;
 
     struct {
         char socket[CONF_PATH_MAX];
@@ -276,6 +342,8 @@ struct conf {
         uint64_t retain_bytes;    /* what is more may go; 0: nothing does for its size */
         uint64_t min_free_bytes;  /* of the disk; 0: nothing goes for that */
         uint32_t buffer_blocks;   /* of 256 KiB a shard may have filled and not yet durable */
+        uint32_t reserve;         /* segments kept back for a full disk */
+        enum conf_io io;
     } journal;
 
     struct {

@@ -5,24 +5,10 @@
 #include <string.h>
 
 #include "conf/check.h"
+#include "conf/table_row.h"
 #include "dataplane/base/block.h"
 #include "dataplane/base/event.h"
 #include "dataplane/base/outcome.h"
-
-#define AT(type, member) .offset = offsetof(type, member), .width = sizeof(((type *)0)->member)
-
-#define COUNT_AT(type, member) .count_offset = offsetof(type, member)
-
-/* An allocated list and its count. */
-#define LIST_AT(type, member)                                                                      \
-    .offset = offsetof(type, member), .width = sizeof(void *), COUNT_AT(type, member##_count)
-
-#define SECOND 1000000000ull
-#define MINUTE (60 * SECOND)
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-#define MIB    (1ull << 20)
-#define GIB    (1ull << 30)
 
 static const char *const auto_words[] = {
     [CONF_OFF] = "off", [CONF_ON] = "on", [CONF_AUTO] = "auto", NULL};
@@ -34,6 +20,8 @@ static const char *const timestamp_words[] = {
     [CONF_TIMESTAMP_NONE] = "none", [CONF_TIMESTAMP_TRAILER] = "trailer", NULL};
 static const char *const idle_words[] = {
     [CONF_IDLE_POLL] = "poll", [CONF_IDLE_PAUSE] = "pause", [CONF_IDLE_SLEEP] = "sleep", NULL};
+static const char *const io_words[] = {
+    [CONF_IO_AUTO] = "auto", [CONF_IO_URING] = "io_uring", [CONF_IO_SYNC] = "sync", NULL};
 static const char *const kind_words[] = {
     [CONF_TRAIL] = "trail", [CONF_BASKET] = "basket", [CONF_TILES] = "tiles", NULL};
 static const char *const member_words[] = {[CONF_MEMBER_STRING] = "string",
@@ -47,6 +35,8 @@ static const char *const sink_words[] = {
     [CONF_SINK_FILE] = "file", [CONF_SINK_REDIS] = "redis", NULL};
 static const char *const format_words[] = {
     [CONF_FORMAT_JSON] = "json", [CONF_FORMAT_CLOUDEVENTS] = "cloudevents", NULL};
+static const char *const compress_words[] = {
+    [CONF_COMPRESS_NONE] = "none", [CONF_COMPRESS_ZSTD] = "zstd", NULL};
 static const char *const outcome_words[] = {
 #define OUTCOME_WORD(name, help) #name,
     OUTCOME_KIND_LIST(OUTCOME_WORD)
@@ -103,6 +93,7 @@ static const struct key_set udp_set = {.noun = "listen.udp", .keys = udp_keys};
 
 static const struct key listen_keys[] = {
     {"udp", KEY_SECTION, .set = &udp_set, .help = "events over UDP"},
+    {"http", KEY_SECTION, .set = &table_http, .help = "events over HTTP"},
     {0},
 };
 
@@ -259,6 +250,12 @@ static const struct key journal_keys[] = {
     {"buffer", KEY_SIZE, 0, AT(struct conf, journal.buffer_blocks), .min = 8ull * BLOCK_BYTES,
      .max = 16 * GIB, .scale = BLOCK_BYTES, .fallback = "64MiB",
      .help = "what a shard may have decided and not yet durable; behind it ingest waits"},
+    {"io", KEY_CHOICE, 0, AT(struct conf, journal.io), .fallback = "auto", .words = io_words,
+     .help = "how groups are written: io_uring, one submission each; sync, pwritev2 and fdatasync; "
+             "auto, io_uring where the kernel allows it"},
+    {"reserve", KEY_NUMBER, 0, AT(struct conf, journal.reserve), .max = 64, .fallback = "1",
+     .help = "segments of each shard that are kept back, so that what was decided can be written "
+             "down when the disk is full; as many more as journal.buffer needs"},
     {"checkpoint", KEY_TIME, 0, AT(struct conf, journal.checkpoint_ns), .max = DAY,
      .fallback = "30s",
      .help = "from one checkpoint of the state to the next, while anything is recorded; a start "
@@ -408,8 +405,20 @@ static const struct key sink_keys[] = {
     {"type", KEY_CHOICE, KEY_HOT | KEY_REQUIRED, AT(struct conf_sink, type), .words = sink_words,
      .help = "where outcomes go"},
     {"path", KEY_PATH, KEY_HOT, AT(struct conf_sink, path), .absent = "none",
-     .help = "of a file sink, which needs it: the file that gets one JSON object per outcome and "
-             "line; relative to data_dir"},
+     .help = "of a file sink, which needs it or directory: the file that gets one JSON object per "
+             "outcome and line; relative to data_dir"},
+    {"directory", KEY_PATH, KEY_HOT, AT(struct conf_sink, directory), .absent = "none",
+     .help = "of a file sink: where it puts files by the hour, yyyy/mm/dd/hh/NAME-NNNNNN.ndjson, "
+             "after the time at which events were received (UTC); relative to data_dir"},
+    {"rotate_size", KEY_SIZE, KEY_HOT, AT(struct conf_sink, rotate_bytes), .min = 64 << 10,
+     .max = 1024 * GIB, .scale = 1, .fallback = "128MiB",
+     .help = "of a file sink with a directory: a file of this size is closed"},
+    {"rotate_after", KEY_TIME, KEY_HOT, AT(struct conf_sink, rotate_after_ns), .min = SECOND,
+     .max = DAY, .fallback = "1h",
+     .help = "of a file sink with a directory: a file is closed this long after it was begun"},
+    {"compress", KEY_CHOICE, KEY_HOT, AT(struct conf_sink, compress), .words = compress_words,
+     .fallback = "none",
+     .help = "of a file sink with a directory: zstd makes files of zstd frames, one a batch"},
     {"outcomes", KEY_BITS, KEY_HOT, AT(struct conf_sink, outcomes), .min = 1,
      .max = OUTCOME_KIND_COUNT, .words = outcome_words, .absent = "all of them",
      .help = "which outcomes it gets"},

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/admin_journal.h"
 #include "dataplane/admin_story.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/base/counter.h"
@@ -154,8 +155,14 @@ static void status_events(const struct topo *topo, const struct account *account
 static json_t *status_packets(const struct topo *topo)
 {
     json_t *packets = json_object(), *dropped = json_object();
-    uint64_t received = 0, delivered = 0, replied = 0, failed = 0, stamps = 0,
+    uint64_t received = 0, delivered = 0, replied = 0, failed = 0, stamps = 0, buffers = 0,
              by_reason[NET_REASON_COUNT] = {0};
+    for (uint32_t p = 0; p < topo->conf->port_count; p++) {
+        struct port_stats stats = {0};
+        if (topo->ports[p].queues)
+            port_read_stats(&topo->ports[p], &stats);
+        buffers += stats.buffers_used;
+    }
     for (uint32_t r = 0; r < topo->plan.rx_count; r++) {
         const struct rx_counters *c = &topo->rx[r]->counters;
         received += READ(c->packets);
@@ -173,6 +180,7 @@ static json_t *status_packets(const struct topo *topo)
     count(packets, "replied", replied);
     count(packets, "reply_failed", failed);
     count(packets, "bad_stamps", stamps);
+    count(packets, "buffers_used", buffers);
     json_object_set_new(packets, "dropped", dropped);
     return packets;
 }
@@ -211,26 +219,6 @@ static json_t *status_hunts(const struct topo *topo)
         json_array_append_new(hunts, hunt);
     }
     return hunts;
-}
-
-static json_t *status_journals(const struct topo *topo)
-{
-    json_t *journals = json_array();
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
-        const struct journal *j = topo->journals[s].journal;
-        uint64_t position = atomic_load(&j->mark.position);
-        int error = atomic_load(&j->error);
-        json_array_append_new(
-            journals, json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}", "shard", (int)s,
-                                "segment", (json_int_t)(position >> 40), "offset",
-                                (json_int_t)(position & ((1ull << 40) - 1)), "durable_ordinal",
-                                (json_int_t)atomic_load(&j->mark.ordinal), "records",
-                                (json_int_t)READ(topo->shards[s]->counters.records), "bytes",
-                                (json_int_t)READ(j->counters.bytes), "syncs",
-                                (json_int_t)READ(j->counters.syncs), "error",
-                                error ? strerror(error) : NULL));
-    }
-    return journals;
 }
 
 static json_t *status_usage(const struct topo *topo)
@@ -277,14 +265,6 @@ static json_t *status_lcores(const struct topo *topo)
     return lcores;
 }
 
-bool admin_journal_failed(const struct topo *topo)
-{
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
-        if (atomic_load(&topo->journals[s].journal->error))
-            return true;
-    return false;
-}
-
 static json_t *status_warnings(struct topo *topo, const struct account *account)
 {
     json_t *warnings = json_array();
@@ -301,10 +281,7 @@ static json_t *status_warnings(struct topo *topo, const struct account *account)
             json_sprintf("%llu ids left before events.dedupe.window was over, their duplicates "
                          "are not found -> raise events.dedupe.capacity",
                          (unsigned long long)left_early));
-    if (admin_journal_failed(topo))
-        json_array_append_new(warnings,
-                              json_string("a journal has stopped: nothing is accepted any more; "
-                                          "mend the disk, then restart troved"));
+    admin_journal_warn(topo, warnings);
     admin_checkpoint_warn(topo, warnings);
     if (!topo->huge)
         json_array_append_new(warnings,
@@ -325,9 +302,8 @@ json_t *admin_status(struct topo *topo)
     const struct snapshot *snapshot = topo_read_lock(topo);
     struct account account;
     topo_account(topo, &account);
-    const char *state = atomic_load(&topo->stop_wanted) ? "draining"
-                        : admin_journal_failed(topo)    ? "journal_failed"
-                                                        : "running";
+    const char *state =
+        atomic_load(&topo->stop_wanted) ? "draining" : admin_journal_state(topo, "running");
     json_t *status = json_pack(
         "{s:s, s:s, s:s, s:i, s:f, s:s, s:o, s:I, s:I, s:o}", "version", TROVE_VERSION, "pop",
         snapshot->conf->pop, "host", snapshot->conf->host, "pid", (int)getpid(), "uptime_s",
@@ -336,12 +312,13 @@ json_t *admin_status(struct topo *topo)
         "recovered", (json_int_t)topo->recovery.events, "account", status_account(&account));
     status_events(topo, &account, status);
     json_object_set_new(status, "packets", status_packets(topo));
+    admin_http_status(topo, status);
     json_object_set_new(status, "hunts", status_hunts(topo));
     json_t *latency = json_object();
     for (enum stage stage = 0; stage < STAGE_COUNT; stage++)
         json_object_set_new(latency, stage_names[stage], latency_summary(topo, stage));
     json_object_set_new(status, "latency", latency);
-    json_object_set_new(status, "journal", status_journals(topo));
+    json_object_set_new(status, "journal", admin_journals(topo));
     json_object_set_new(status, "checkpoint", admin_checkpoint_json(topo));
     json_object_set_new(status, "recovery", admin_recovery_json(topo));
     json_object_set_new(status, "retained", admin_retained_json(topo));

@@ -19,7 +19,6 @@ struct histogram *admin_stage_sum(const struct topo *topo, enum stage stage);
 
 /* admin_status says all that GET /v1/status does; the caller's to decref. */
 json_t *admin_status(struct topo *topo);
-bool admin_journal_failed(const struct topo *topo);
 
 /* admin_metrics answers GET /metrics in Prometheus' text format 0.0.4; admin_healthz GET /healthz:
  * it is alive; admin_readyz GET /readyz: whether this host should get traffic. */
@@ -48,6 +47,10 @@ json_t *admin_recovery_json(const struct topo *topo);
 json_t *admin_checkpoint_json(const struct topo *topo);
 json_t *admin_retained_json(struct topo *topo);
 void admin_checkpoint_warn(const struct topo *topo, json_t *warnings);
+
+/* admin_http_status adds what TCP and HTTP have counted to the status: zeros where the port is 0.
+ */
+void admin_http_status(const struct topo *topo, json_t *status);
 
 /* admin_leaderboard answers GET /v1/leaderboards/{hunt} (a prefix route). */
 void admin_leaderboard(void *context, const struct control_request *request,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "dataplane/admin.h"
+#include "dataplane/admin_journal.h"
 
 enum shape {
     ONE, /* the status has path.field */
@@ -54,6 +55,27 @@ static const struct metric metrics[] = {
     {"trove_packets_reply_failed_total", "Replies that found the transmit queue full", ONE,
      "packets", "reply_failed"},
     {"trove_packets_dropped_total", "Packets dropped", MAP, "packets.dropped", NULL, "reason"},
+    {"trove_http_requests_total", "Requests whose head was read", ONE, "http", "requests"},
+    {"trove_http_answers_total", "Answers by status code", MAP, "http.answers", NULL, "code"},
+    {"trove_http_problems_total", "Why requests were refused", MAP, "http.problems", NULL,
+     "problem"},
+    {"trove_http_events_total", "Events posted and handed to a shard", ONE, "http", "events"},
+    {"trove_http_body_bytes_total", "Bytes of bodies", ONE, "http", "body_bytes"},
+    {"trove_http_answer_bytes_total", "Bytes of answers", ONE, "http", "answer_bytes"},
+    {"trove_http_connections", "Connections open", ONE, "http.now", "connections"},
+    {"trove_http_requests_open", "Requests at work", ONE, "http.now", "requests"},
+    {"trove_tcp_segments_received_total", "Segments received", ONE, "tcp", "segments_in"},
+    {"trove_tcp_segments_sent_total", "Segments sent", ONE, "tcp", "segments_out"},
+    {"trove_tcp_segments_dropped_total", "Segments dropped", MAP, "tcp.dropped", NULL, "reason"},
+    {"trove_tcp_retransmits_total", "Segments sent again", ONE, "tcp", "retransmits"},
+    {"trove_tcp_resets_sent_total", "Resets sent", ONE, "tcp", "resets_out"},
+    {"trove_tcp_syns_total", "SYNs answered with a cookie", ONE, "tcp", "syns"},
+    {"trove_tcp_opened_total", "Connections opened", ONE, "tcp", "opened"},
+    {"trove_tcp_ended_total", "Connections ended", MAP, "tcp.ended", NULL, "how"},
+    {"trove_tcp_time_waits", "Connections that are over and remembered", ONE, "tcp.now",
+     "time_waits"},
+    {"trove_tcp_chunks", "Buffers in use", ONE, "tcp.now", "chunks"},
+    {"trove_tcp_frames_waiting", "Frames that wait for a port", ONE, "tcp.now", "frames_waiting"},
     {"trove_journal_records_total", "Records that the shard has decided", LIST, "journal",
      "records", "shard", "shard"},
     {"trove_journal_durable_ordinal", "The last record that is on disk", LIST, "journal",
@@ -62,6 +84,12 @@ static const struct metric metrics[] = {
      "shard"},
     {"trove_journal_syncs_total", "Groups made durable", LIST, "journal", "syncs", "shard",
      "shard"},
+    {"trove_journal_errors_total", "Segments or groups that could not be made, written or synced",
+     LIST, "journal", "errors", "shard", "shard"},
+    {"trove_journal_given_up_total", "Segments that ended with an error", LIST, "journal",
+     "given_up", "shard", "shard"},
+    {"trove_journal_spare_segments", "Segments that are ready to be used", LIST, "journal", "spare",
+     "shard", "shard"},
     {"trove_dedupe_ids", "Event ids remembered", ONE, "usage", "dedupe_used"},
     {"trove_dedupe_ids_capacity", "Event ids that there is room for", ONE, "usage",
      "dedupe_capacity"},
@@ -259,7 +287,7 @@ static void print_histograms(FILE *out, const struct topo *topo)
             print_stage(out, name, ingest[i].label, h);
         free(h);
     }
-    head(out, fsync_name, "histogram", "One fdatasync of a journal");
+    head(out, fsync_name, "histogram", "Writing and syncing a group of a journal");
     struct histogram *h = admin_stage_sum(topo, STAGE_SYNC);
     if (h)
         print_stage(out, fsync_name, "", h);
@@ -283,7 +311,7 @@ void admin_metrics(void *context, const struct control_request *request,
         print_metric(out, &metrics[i], status);
     head(out, "trove_ready", "gauge", "1: this host should get traffic");
     fprintf(out, "trove_ready %d\n",
-            !strcmp(json_string_value(json_object_get(status, "state")), "running"));
+            !atomic_load(&topo->stop_wanted) && !admin_journal_refusing(topo));
     json_decref(status);
     print_histograms(out, topo);
     print_process(out);
@@ -307,9 +335,9 @@ void admin_readyz(void *context, const struct control_request *request,
     if (atomic_load(&topo->stop_wanted))
         control_problem(response, 503, "draining", "trovectl status",
                         "troved is stopping: send traffic elsewhere");
-    else if (admin_journal_failed(topo))
-        control_problem(response, 503, "journal_failed", "trovectl status",
-                        "a journal has stopped: nothing that comes is accepted");
+    else if (admin_journal_refusing(topo))
+        control_problem(response, 503, admin_journal_state(topo, "degraded"), "trovectl status",
+                        "a journal has no room or cannot write: nothing that comes is accepted");
     else
         response->body = json_pack("{s:s}", "state", "ready");
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/admin.h"
+#include "dataplane/admin_journal.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/check.h"
 #include "dataplane/eal.h"
@@ -134,32 +135,34 @@ static void reload(struct topo *topo)
 
 static void sample_rate(struct topo *topo)
 {
-    static uint64_t last_ns, last_received;
+    static uint64_t last_ns, last_received, last_requests;
     struct account account;
+    struct http_totals http;
     uint64_t now = clock_monotonic_ns();
     if (now - last_ns < NS_PER_S)
         return;
     topo_account(topo, &account);
-    if (last_ns)
+    topo_http_count(topo, &http);
+    if (last_ns) {
         atomic_store(&topo->events_per_s,
                      (account.received - last_received) * NS_PER_S / (now - last_ns));
+        atomic_store(&topo->requests_per_s,
+                     (http.http.requests - last_requests) * NS_PER_S / (now - last_ns));
+    }
     last_received = account.received;
+    last_requests = http.http.requests;
     last_ns = now;
 }
 
-/* A journal that stops is told when it happens, not when somebody asks. */
-static void report_journals(const struct topo *topo)
+static void announce(const struct topo *topo, const struct conf *conf)
 {
-    static bool told[PLAN_PARTS_MAX];
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
-        int error = atomic_load(&topo->journals[s].journal->error);
-        if (error && !told[s])
-            fprintf(stderr,
-                    "error: journal of shard %u stopped: %s; nothing more is accepted through it: "
-                    "mend the disk, then restart troved\n",
-                    s, strerror(error));
-        told[s] = error != 0;
-    }
+    char http[32] = "";
+    plan_print(&topo->plan, conf, stderr);
+    if (conf->http.port)
+        snprintf(http, sizeof http, " http port %u,", conf->http.port);
+    fprintf(stderr, "troved %s ready: udp port %u,%s control %s, config v%u, %s huge pages\n",
+            TROVE_VERSION, conf->udp.port, http, conf->management.socket,
+            topo_snapshot(topo)->version, topo->huge ? "with" : "without");
 }
 
 static void wait_for_stop(struct topo *topo, const sigset_t *signals)
@@ -172,7 +175,7 @@ static void wait_for_stop(struct topo *topo, const sigset_t *signals)
         else if (signal == SIGHUP)
             reload(topo);
         sample_rate(topo);
-        report_journals(topo);
+        admin_journal_report(topo, stderr);
         sinks_tend(topo);
     }
 }
@@ -187,16 +190,15 @@ static int finish(struct topo *topo)
     topo_account_print(&account, stderr);
     rc |= account.in_flight != 0;
     for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
-        int error = atomic_load(&topo->journals[s].journal->error);
-        if (error)
-            fprintf(
-                stderr,
-                "error: journal of shard %u stopped: %s; %llu records that were decided are not "
-                "durable, and forgotten at the next start\n",
-                s, strerror(error),
-                (unsigned long long)(topo->shards[s]->counters.records -
-                                     atomic_load(&topo->journals[s].journal->mark.ordinal)));
-        rc |= error != 0;
+        const struct journal *journal = topo->journals[s].journal;
+        uint64_t forgotten =
+            topo->shards[s]->counters.records - atomic_load(&journal->mark.ordinal);
+        if (forgotten)
+            fprintf(stderr,
+                    "error: journal of shard %u stopped: %s; %llu records that were decided are "
+                    "not durable, and forgotten at the next start\n",
+                    s, strerror(atomic_load(&journal->error)), (unsigned long long)forgotten);
+        rc |= forgotten != 0 || journal_has_failed(journal);
     }
     return rc;
 }
@@ -256,10 +258,7 @@ static int run(struct conf *conf, struct diag_list *diags)
         control_stop(control);
         rc = fail(error, diags);
     } else {
-        plan_print(&topo.plan, conf, stderr);
-        fprintf(stderr, "troved %s ready: udp port %u, control %s, config v%u, %s huge pages\n",
-                TROVE_VERSION, conf->udp.port, conf->management.socket,
-                topo_snapshot(&topo)->version, topo.huge ? "with" : "without");
+        announce(&topo, conf);
         wait_for_stop(&topo, &signals);
         rc = finish(&topo);
         control_stop(control);

@@ -140,7 +140,7 @@ static int end_journal(struct rebuild *rebuild, struct replay_tail tail)
         return 0;
     if (!rc)
         rc = segment_written_behind(store->journal_fd, tail.id, tail.file_id, tail.offset);
-    if (rc > 0)
+    if (rc > 0 || (tail.torn && tail.id.epoch + 1 < store->epoch))
         return replay_damaged(&rebuild->replay, tail.id, tail.offset);
     if (!rc)
         rc = segment_cut(store->journal_fd, tail.id, tail.offset);

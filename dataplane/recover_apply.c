@@ -111,8 +111,6 @@ static int take_record(struct rebuild *rebuild, const struct record *record)
 static int keep_tail(struct rebuild *rebuild)
 {
     struct replay_tail tail = replay_tail(&rebuild->replay);
-    if (tail.torn && tail.id.epoch + 1 < rebuild->replay.store->epoch)
-        return replay_damaged(&rebuild->replay, tail.id, tail.offset);
     struct replay_tail *more =
         realloc(rebuild->tails, (rebuild->tail_count + 1) * sizeof *rebuild->tails);
     if (!more) {

@@ -36,8 +36,9 @@ static size_t core_footprint(const struct topo *topo, const struct plan_core *co
 {
     size_t bytes = 4096, rings = topo->conf->ring_slots;
     uint32_t shards = topo->plan.shard_count;
-    bytes += core->rx_count * (rx_footprint(shards) + arena_round(sizeof(struct rx), 64) + 64 +
-                               shards * (answer_ring_footprint((uint32_t)rings) + 128));
+    bytes += core->rx_count *
+             (rx_footprint(shards) + arena_round(sizeof(struct rx), 64) + 64 +
+              topo_http_footprint(topo) + shards * (answer_ring_footprint((uint32_t)rings) + 128));
     if (core->shard < 0)
         return bytes;
     struct state_limits limits = state_limits_of(topo, (uint32_t)core->shard);
@@ -69,8 +70,8 @@ static int no_memory(uint64_t bytes, uint64_t available, char error[512])
 {
     snprintf(error, 512,
              "%llu MiB of memory needed for state, rings and journal buffers, %llu MiB available; "
-             "lower limits.users, limits.claims, limits.corrections, events.dedupe.capacity or "
-             "journal.buffer",
+             "lower limits.users, limits.claims, limits.corrections, events.dedupe.capacity, "
+             "journal.buffer or, in listen.http, connections, requests, bodies or buffers",
              (unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
     return -1;
 }
@@ -148,29 +149,6 @@ static void make_correction_link(struct topo *topo, struct core *core)
     correction_answer_ring_init(link->answers, &core->arena, CORRECTION_RING_SLOTS);
 }
 
-static int make_journal(struct topo *topo, struct rings *rings, uint32_t shard)
-{
-    struct journal_thread *thread = &topo->journals[shard];
-    thread->topo = topo;
-    thread->journal = aligned_alloc(64, arena_round(sizeof *thread->journal, 64));
-    if (!thread->journal)
-        return -ENOMEM;
-    struct journal_wiring wiring = {
-        .ops = journal_file_posix,
-        .dir_fd = topo->store.journal_fd,
-        .epoch = topo->store.epoch,
-        .shard = shard,
-        .shard_count = topo->plan.shard_count,
-        .partition_count = topo->conf->partitions,
-        .key_fingerprint = topo->key.fingerprint,
-        .segment_bytes = topo->conf->journal.segment_bytes,
-        .from_shard = rings->to_journal[shard],
-        .to_shard = rings->from_journal[shard],
-    };
-    journal_init(thread->journal, &wiring);
-    return 0;
-}
-
 static void make_shard(struct topo *topo, struct rings *rings, struct core *core,
                        struct state *state)
 {
@@ -212,6 +190,7 @@ static void net_of(const struct topo *topo, uint32_t p, struct net *net)
     memset(net, 0, sizeof *net);
     memcpy(net->mac, topo->ports[p].mac, 6);
     net->udp_port = topo->conf->udp.port;
+    net->tcp_port = topo->conf->http.port;
     net->max_datagram = topo->conf->udp.max_datagram;
     net->addr_count = conf->addr_count;
     for (uint32_t i = 0; i < conf->addr_count; i++) {
@@ -239,17 +218,19 @@ static void make_rx(struct topo *topo, struct rings *rings, struct core *core, u
     net_of(topo, plan->port, &wiring.net);
     struct rx *rx = part(&core->arena, sizeof *rx);
     rx_init(rx, &core->arena, &wiring);
+    topo_http_make(topo, r, rx, &core->arena);
     core->rx[core->rx_count++] = topo->rx[r] = rx;
 }
 
 static int make_parts(struct topo *topo, struct state **states, char error[512])
 {
     struct rings *rings = calloc(1, sizeof *rings);
-    int rc = rings ? 0 : -1;
-    if (!rc)
-        make_rings(topo, rings);
-    for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++)
-        rc = make_journal(topo, rings, s);
+    if (!rings) {
+        snprintf(error, 512, "no memory for the rings");
+        return -1;
+    }
+    make_rings(topo, rings);
+    int rc = topo_disk_make(topo, rings->to_journal, rings->from_journal, error);
     for (uint32_t c = 0; !rc && c < topo->plan.core_count; c++) {
         struct core *core = &topo->cores[c];
         if (core->plan->shard >= 0)
@@ -258,8 +239,6 @@ static int make_parts(struct topo *topo, struct state **states, char error[512])
             make_rx(topo, rings, core, core->plan->rx[i]);
         arena_seal(&core->arena);
     }
-    if (rc)
-        snprintf(error, 512, "no memory for the journals");
     free(rings);
     return rc;
 }
@@ -376,6 +355,10 @@ static int start_threads(struct topo *topo, char error[512])
         rc = topo_start_thread(&journal->thread, control, journal_run, journal);
         journal->started = !rc;
     }
+    if (!rc) {
+        rc = topo_start_thread(&topo->stock_thread, control, stock_run, topo);
+        topo->stock_started = !rc;
+    }
     if (!rc)
         rc = sinks_start(topo);
     if (!rc)
@@ -406,7 +389,7 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
         load_items(topo, error))
         return -1;
     hash_key_init(&topo->key, topo->store.seed);
-    if (topo_first(topo, diags, error))
+    if (topo_http_key(topo, error) || topo_first(topo, diags, error))
         return -1;
     uint32_t control =
         conf->control_core >= 0 ? (uint32_t)conf->control_core : machine.cores[0].core;

@@ -19,11 +19,13 @@
 #include "dataplane/base/text.h"
 #include "dataplane/checkpointer.h"
 #include "dataplane/journal.h"
+#include "dataplane/journal_uring.h"
 #include "dataplane/plan.h"
 #include "dataplane/port.h"
 #include "dataplane/recover.h"
 #include "dataplane/retention.h"
 #include "dataplane/rx.h"
+#include "dataplane/rx_http.h"
 #include "dataplane/store.h"
 #include "dataplane/topo_sink.h"
 #include "graph/shard.h"
@@ -71,7 +73,10 @@ struct journal_thread {
     struct topo *topo;
     pthread_t thread;
     bool started;
+    bool ended; /* the thread has closed the journal */
     struct journal *journal;
+    struct journal_stock stock;
+    struct journal_uring *uring; /* NULL: pwritev2 and fdatasync */
 };
 
 /* Makes checkpoints, on the control core: see topo_checkpoint.c. */
@@ -108,6 +113,7 @@ struct topo {
     struct conf *conf; /* the one it started with: keys that need a restart count from here */
     struct store store;
     struct hash_key key;
+    struct hash_key tcp_key; /* random at each start */
     struct plan plan;
     bool huge;
     struct port ports[CONF_PORTS_MAX];
@@ -116,6 +122,8 @@ struct topo {
     struct shard *shards[PLAN_PARTS_MAX];
     struct correction_link corrections[PLAN_PARTS_MAX]; /* [shard] */
     struct journal_thread journals[PLAN_PARTS_MAX];
+    pthread_t stock_thread; /* makes files for them */
+    bool stock_started;
     struct board *board;
     struct checkpoint_thread checkpoint;
     struct retained retained;
@@ -132,7 +140,7 @@ struct topo {
     struct sinks sinks;
     _Atomic int phase;
     _Atomic bool stop_wanted;
-    _Atomic uint64_t events_per_s;
+    _Atomic uint64_t events_per_s, requests_per_s;
 
     /* The control thread's own. */
     uint64_t correction_token; /* of the last question asked */
@@ -143,9 +151,9 @@ struct topo {
  * in either case. */
 int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, char error[512]);
 
-/* topo_stop waits until the input has been silent for 200 ms, for at most conf->drain_ns, then lets
- * every event that was received reach the journal, and every outcome its sink (for at most
- * conf->drain_ns more), and ends the threads. */
+/* topo_stop waits until no datagram has come for 200 ms and every HTTP connection was closed, for
+ * at most conf->drain_ns, then lets every event that was received reach the journal, and every
+ * outcome its sink (for at most conf->drain_ns more), and ends the threads. */
 void topo_stop(struct topo *topo);
 
 /* topo_fini ends the threads that still run, as after a start that failed half-way, and gives back
@@ -171,6 +179,14 @@ void topo_retain(struct topo *topo);
 /* The threads' bodies. */
 void *core_run(void *core);
 void *journal_run(void *journal_thread);
+void *stock_run(void *topo);
+
+/* topo_disk_make makes the journals and their stocks, given each shard's rings; 0, or -1 with one
+ * line in error.
+ * topo_disk_fini ends them. */
+int topo_disk_make(struct topo *topo, struct block_ring **from_shard, struct block_ring **to_shard,
+                   char error[512]);
+void topo_disk_fini(struct topo *topo);
 
 struct apply_result {
     uint32_t version;
@@ -191,8 +207,8 @@ int topo_apply(struct topo *topo, const char *file, const char *text, size_t len
 /* topo_correct has a shard do a correction, or with dry_run say what it would do, and waits until
  * the journal has it.  Of an undo the user, the hunt and the tile are filled in from what it
  * undoes. Returns 0 with the answer, whatever it is; -ESHUTDOWN troved is stopping; -EEXIST the id
- * was used for something else; -ENOENT there is nothing of the id to be undone; -EIO the journal
- * has stopped; -ETIMEDOUT not known: the same again says.  Thread: control. */
+ * was used for something else; -ENOENT there is nothing of the id to be undone; -EIO a journal
+ * takes nothing at present; -ETIMEDOUT not known: the same again says.  Thread: control. */
 int topo_correct(struct topo *topo, struct correction *correction, bool dry_run,
                  struct correction_answer *answer);
 
@@ -209,6 +225,26 @@ void topo_drop(struct topo *topo);
 const struct snapshot *topo_snapshot(const struct topo *topo);
 const struct snapshot *topo_read_lock(struct topo *topo);
 void topo_read_unlock(struct topo *topo);
+
+/* topo_http_key makes the key of TCP's cookies and sequence numbers; 0, or -1 as topo_start.
+ * topo_http_footprint returns what HTTP takes of an rx part's arena, topo_http_make makes it part
+ * of the rx part of that index; nothing where there is no port for it. */
+int topo_http_key(struct topo *topo, char error[512]);
+size_t topo_http_footprint(const struct topo *topo);
+void topo_http_make(const struct topo *topo, uint32_t index, struct rx *rx, struct arena *arena);
+
+/* topo_http_reconfigure takes over those keys of listen.http that are hot.  Thread: the core. */
+void topo_http_reconfigure(const struct topo *topo, const struct conf *conf, struct rx *rx);
+
+/* What TCP and HTTP have counted, over all rx parts. */
+struct http_totals {
+    struct tcp_counters tcp;
+    struct http_counters http;
+    uint64_t refused; /* requests of which nothing was taken: one event each in the account */
+    uint64_t frames_waiting; /* for a port */
+};
+
+void topo_http_count(const struct topo *topo, struct http_totals *totals);
 
 /* received = accepted + duplicate + rejected + refused + lost + in_flight, in_flight being at a
  * shard right now. */

@@ -47,6 +47,7 @@ static bool take_up(struct core *core, const struct snapshot **held)
         settings_of(next->conf, 0, &settings);
         settings.trailer = core->rx[i]->settings.trailer; /* a port's keys need a restart */
         rx_reconfigure(core->rx[i], &settings);
+        topo_http_reconfigure(core->topo, next->conf, core->rx[i]);
     }
     *held = next;
     atomic_store_explicit(&core->version, next->version, memory_order_release);
@@ -126,18 +127,20 @@ void *journal_run(void *arg)
                                 &(struct sched_param){.sched_priority = 2});
     prctl(PR_SET_TIMERSLACK, 1000ul);
     for (;;) {
-        bool ending =
-            atomic_load_explicit(&thread->topo->phase, memory_order_acquire) >= PHASE_SYNC;
+        int phase = atomic_load_explicit(&thread->topo->phase, memory_order_acquire);
+        if (phase >= PHASE_QUIET)
+            journal_end_soon(thread->journal);
         int blocks = journal_poll(thread->journal);
         if (blocks > 0) {
             pause = SLEEP_MIN_NS;
             continue;
         }
-        if (ending)
+        if (phase >= PHASE_SYNC)
             break;
         sleep_ns(pause);
         pause = pause * 2 < sleep_max ? pause * 2 : sleep_max;
     }
     journal_fini(thread->journal);
+    thread->ended = true;
     return NULL;
 }

@@ -12,7 +12,7 @@
 #include "dataplane/topo.h"
 #include "sinks/cursor.h"
 
-#define PUMP_BUDGET   4096
+#define PUMP_BUDGET   SINK_BATCH_MAX
 #define PUMP_SLEEP_NS NS_PER_MS
 #define RETRY_MIN_NS  (100 * NS_PER_MS)
 #define RETRY_MAX_NS  (5 * NS_PER_S)
@@ -22,6 +22,11 @@ static const struct sink_ops *const sink_types[] = {
     [CONF_SINK_FILE] = &sink_file_ops,
     [CONF_SINK_REDIS] = &sink_redis_ops,
 };
+
+static const struct sink_ops *ops_of(const struct conf_sink *conf)
+{
+    return conf->directory[0] ? &sink_parts_ops : sink_types[conf->type];
+}
 
 /* ---- modes ---- */
 
@@ -100,8 +105,11 @@ static void name_journal(const struct topo *topo, char name[LINE_JOURNAL_MAX + 1
 static uint64_t hash_target(const struct topo *topo, const struct conf_sink *conf)
 {
     char text[2 * CONF_PATH_MAX + 2 * CONF_NAME_MAX + 64];
-    int len = snprintf(text, sizeof text, "%d %s %s %s %u", (int)conf->type, conf->path,
-                       conf->address, conf->stream, conf->database);
+    /* A sink of many files keeps by itself where they are; others may write to that directory. */
+    int len = conf->directory[0]
+                  ? snprintf(text, sizeof text, "directory %s", conf->name)
+                  : snprintf(text, sizeof text, "%d %s %s %s %u", (int)conf->type, conf->path,
+                             conf->address, conf->stream, conf->database);
     uint64_t hash = hash64(&topo->key, text, (size_t)len);
     return hash ? hash : 1;
 }
@@ -160,7 +168,7 @@ struct sink_thread *sink_make(struct topo *topo, const struct conf_sink *conf, c
     if (!sink)
         return NULL;
     sink->topo = topo;
-    sink->ops = sink_types[conf->type];
+    sink->ops = ops_of(conf);
     name_journal(topo, journal);
     if (copy_conf(&sink->conf, conf) ||
         line_origin_init(&sink->origin, pop, topo->conf->host, journal))

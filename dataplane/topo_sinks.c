@@ -25,7 +25,10 @@ static int explain(const struct topo *topo, const struct sink_thread *sink, int 
     else
         snprintf(error, 512, "%.120s:%u:%u: error: sink '%s' cannot write %.120s: %s",
                  topo->conf->file, conf->place.line, conf->place.column, conf->name,
-                 conf->path[0] ? conf->path : conf->address, strerror(-rc));
+                 conf->path[0]        ? conf->path
+                 : conf->directory[0] ? conf->directory
+                                      : conf->address,
+                 strerror(-rc));
     return -1;
 }
 

@@ -128,7 +128,7 @@ void trovectl_print_json(const json_t *answer, FILE *out);
 /* trovectl_print_problem renders an RFC 9457 object, configuration faults (its "errors") first. */
 void trovectl_print_problem(const json_t *problem, FILE *err);
 
-/* trovectl_is_well returns false when a journal has failed or the account does not balance: then
+/* trovectl_is_well returns false when a journal takes nothing or the account does not balance: then
  * `status` exits with 1. */
 bool trovectl_is_well(const json_t *status);
 void trovectl_print_status(const json_t *status, FILE *out);

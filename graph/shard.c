@@ -241,6 +241,7 @@ static struct answer decide(struct shard *shard, const struct event *event, uint
         .result = verdict.result,
         .reason = verdict.reason,
         .reason_offset = verdict.reason_offset,
+        .claim = verdict.claim,
     };
     count_verdict(&shard->counters, &verdict);
     if (verdict.result != RESULT_REFUSED) {

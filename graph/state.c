@@ -202,6 +202,11 @@ static enum reason check(const struct rules *rules, const struct event *event,
     return REASON_none;
 }
 
+static bool is_open(const struct rules_hunt *hunt, int64_t time_ms)
+{
+    return time_ms >= hunt->starts_ms && time_ms < hunt->ends_ms;
+}
+
 /* plan finds out what an event is to a hunt, without changing anything.  *out becomes its outcome,
  * final unless the step acts. */
 static void plan(const struct progress *progress, const struct event *event, int64_t time_ms,
@@ -209,7 +214,7 @@ static void plan(const struct progress *progress, const struct event *event, int
 {
     const struct rules_hunt *hunt = step->hunt;
     step->place = PROGRESS_NONE;
-    if (time_ms < hunt->starts_ms || time_ms >= hunt->ends_ms) {
+    if (!is_open(hunt, time_ms)) {
         out->kind = OUTCOME_refusal;
         out->refusal = REFUSAL_window;
         return;
@@ -273,7 +278,7 @@ static void plan_claim(const struct claims *claims, const struct event *event, i
                        uint64_t now_ns, struct step *step, struct outcome *out)
 {
     out->refusal = REFUSAL_window;
-    if (time_ms >= step->hunt->starts_ms && time_ms < step->hunt->ends_ms)
+    if (is_open(step->hunt, time_ms))
         out->refusal = (uint8_t)judge_claim(claims, event, now_ns, step);
     out->kind = out->refusal ? OUTCOME_claim_refused : OUTCOME_claim_granted;
     step->act = !out->refusal;
@@ -361,14 +366,19 @@ static void act(struct state *state, struct progress *progress, const struct rul
     progress_touch(progress, step->place, now_ns, ttl_ns);
 }
 
+/* judged_ms returns the client time that counts. */
+static int64_t judged_ms(const struct event *event, const struct verdict *verdict)
+{
+    return verdict->flags & RECORD_CLAMPED ? (int64_t)(verdict->receive_ns / NS_PER_MS)
+                                           : event->time_ms;
+}
+
 /* plan_hunts plans an event for every hunt that it is for.  Returns the number of outcomes. */
 static uint32_t plan_hunts(const struct partition *partition, const struct rules *rules,
                            const struct event *event, const struct verdict *verdict, uint64_t hunts,
                            struct step *steps, struct outcome *out)
 {
-    int64_t time_ms = event->time_ms;
-    if (verdict->flags & RECORD_CLAMPED)
-        time_ms = (int64_t)(verdict->receive_ns / NS_PER_MS);
+    int64_t time_ms = judged_ms(event, verdict);
     uint32_t count = 0;
     for (; hunts; hunts &= hunts - 1, count++) {
         uint16_t index = (uint16_t)__builtin_ctzll(hunts);
@@ -423,6 +433,42 @@ static bool plan_id(const struct partition *partition, const struct rules *rules
     return true;
 }
 
+/* claim_of says what became of an event's claim, from its outcomes. */
+static uint8_t claim_of(const struct outcome *out, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (out[i].kind == OUTCOME_claim_granted)
+            return ANSWER_CLAIM_GRANTED;
+    return count ? out[0].refusal : ANSWER_CLAIM_NONE;
+}
+
+/* repeated_claim says what became of the claim that a duplicate repeats.  It was granted when the
+ * tile is given away under the award that this event makes; why it was refused is not kept, but is
+ * what it would be refused for now, unless nobody has the tile or its claims are forgotten. */
+static uint8_t repeated_claim(const struct partition *partition, const struct rules *rules,
+                              const struct event *event, const struct verdict *verdict,
+                              uint64_t hunts)
+{
+    uint64_t now_ns = verdict->receive_ns;
+    uint8_t claim = ANSWER_CLAIM_NONE;
+    for (; hunts; hunts &= hunts - 1) {
+        struct step step = {.hunt = &rules->hunts[__builtin_ctzll(hunts)]};
+        enum refusal refusal = judge_claim(&partition->claims, event, now_ns, &step);
+        struct outcome own;
+        name_award(rules, step.hunt, event, &own);
+        if (claims_find(&partition->claims, step.hunt->series, step.tile.word, now_ns) ==
+            state_tag(own.award_id))
+            return ANSWER_CLAIM_GRANTED;
+        if (!is_open(step.hunt, judged_ms(event, verdict)))
+            refusal = REFUSAL_window;
+        else if (refusal == REFUSAL_expired && now_ns >= step.tile.end_ns)
+            refusal = REFUSAL_none;
+        if (claim == ANSWER_CLAIM_NONE)
+            claim = (uint8_t)refusal;
+    }
+    return claim;
+}
+
 /* accept decides an event that the rules take and that was not seen before. */
 static void accept_event(struct state *state, struct partition *partition,
                          const struct rules *rules, const struct event *event, struct hash128 key,
@@ -457,6 +503,9 @@ static void accept_event(struct state *state, struct partition *partition,
             grant(partition, rules, event, now_ns, &steps[i], &out[i]);
         else if (steps[i].act)
             act(state, &partition->progress, rules, event, now_ns, &steps[i], &out[i]);
+    if (event->flags & EVENT_HAS_TILE)
+        verdict->claim =
+            verdict->flags & RECORD_LATE ? ANSWER_CLAIM_LATE : claim_of(out, step_count);
 }
 
 struct verdict state_apply(struct state *state, const struct rules *rules,
@@ -480,6 +529,8 @@ struct verdict state_apply(struct state *state, const struct rules *rules,
         single(out, OUTCOME_duplicate, &verdict);
         out->first_seq = first_seq;
         verdict.result = RESULT_DUPLICATE;
+        if (event->flags & EVENT_HAS_TILE)
+            verdict.claim = repeated_claim(partition, rules, event, &verdict, hunts);
         verdict.flags = 0;
         state_number(partition, &verdict, 1);
         return verdict;

@@ -426,13 +426,14 @@ static int read_tails(struct pump *pump, unsigned budget, unsigned *outcomes)
 
 static int commit(struct pump *pump)
 {
-    if (pump->uncommitted) {
-        int rc = pump->wiring.ops->commit(pump->wiring.sink, &pump->now.resume);
+    const struct sink_ops *ops = pump->wiring.ops;
+    if (pump->uncommitted || (ops->due && ops->due(pump->wiring.sink))) {
+        int rc = ops->commit(pump->wiring.sink, &pump->now.resume);
         pump->sink_failed = rc != 0;
         if (rc)
             return rc;
         counter_add(&pump->counters.delivered, pump->uncommitted);
-        counter_add(&pump->counters.commits, 1);
+        counter_add(&pump->counters.commits, pump->uncommitted != 0);
         pump->uncommitted = 0;
     } else if (!pump->moved || clock_monotonic_ns() - pump->saved_ns < IDLE_SAVE_NS) {
         return 0;

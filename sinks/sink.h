@@ -50,6 +50,9 @@ struct sink_fault {
 
 #define SINK_RESUME_NONE UINT64_MAX
 
+/* Items between two commits. */
+#define SINK_BATCH_MAX 4096
+
 struct line_origin;
 struct sink_cursor;
 
@@ -70,7 +73,7 @@ struct sink_ops {
      * terms (a file's length), SINK_RESUME_NONE when there is no cursor yet: what is there already
      * is not ours to cut. */
     int (*open)(void *sink, uint64_t resume);
-    /* deliver takes one item into the batch. 0 or -errno. */
+    /* deliver takes one item into the batch, of at most SINK_BATCH_MAX. 0 or -errno. */
     int (*deliver)(void *sink, const struct sink_item *item);
     /* commit makes the batch durable on the other side; *resume is what the cursor keeps for open.
      * 0 or -errno. */
@@ -79,13 +82,16 @@ struct sink_ops {
     /* kept tells a sink that keeps its own state how far it has been told; NULL: no need. */
     void (*kept)(void *sink, const struct sink_cursor *cursor);
 
+    /* due says whether a commit would do something although nothing was delivered.  NULL: never. */
+    bool (*due)(const void *sink);
+    /* fault says more about the -errno that was just returned.  NULL: there is no more. */
+    const struct sink_fault *(*fault)(void *sink);
+
     /* What follows is NULL for a sink on this host. */
 
     /* end tells how far the other side has a journal, right after open: when that is less than what
      * was confirmed, as after a failover, the pump goes back there.  0 or -errno. */
     int (*end)(void *sink, uint32_t shard, struct sink_end *end);
-    /* fault says more about the -errno that was just returned. */
-    const struct sink_fault *(*fault)(void *sink);
     /* cancel ends every wait, now and from here on.  Thread: any. */
     void (*cancel)(void *sink);
     /* repeats tells how many outcomes the other side had already.  Thread: any. */
@@ -168,9 +174,10 @@ int pump_new(struct pump **pump, const struct pump_wiring *wiring);
  * Returns 0 or a negative errno: -ESTALE when records that the cursor has not seen are no longer
  * there, -EBADMSG when the cursor file is damaged. */
 int pump_open(struct pump *pump);
-/* pump_poll delivers up to budget outcomes and commits them.  Returns outcomes read, 0 when it has
- * caught up, or a negative errno (to be tried again after a pause): the sink's own, -EBADMSG or
- * -EILSEQ when a journal is damaged where the pump stands, -ESTALE as above. */
+/* pump_poll delivers up to budget outcomes, in [1, SINK_BATCH_MAX], and commits them.  Returns
+ * outcomes read, 0 when it has caught up, or a negative errno (to be tried again after a pause):
+ * the sink's own, -EBADMSG or -EILSEQ when a journal is damaged where the pump stands, -ESTALE as
+ * above. */
 int pump_poll(struct pump *pump, unsigned budget);
 const struct pump_counters *pump_counters(const struct pump *pump);
 /* pump_close saves what can be saved and closes what is open; its report stays readable.
@@ -189,7 +196,9 @@ bool pump_is_asked(const struct pump *pump);
 /* pump_report fills in the report.  Thread: any. */
 void pump_report(struct pump *pump, struct pump_report *report);
 
-/* The sinks there are: one JSON object a line of a file (file.c); one stream a shard, an entry an
+/* The sinks there are: one JSON object a line of a file (file.c), or of files by the hour
+ * (file_parts.c); one stream a shard, an entry an
  * outcome (redis_stream.c). */
 extern const struct sink_ops sink_file_ops;
+extern const struct sink_ops sink_parts_ops;
 extern const struct sink_ops sink_redis_ops;

@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import socket
+import subprocess
 import threading
 import time
 
@@ -285,3 +286,48 @@ def test_cloud_events_are_what_their_specification_says(trove):
         assert e.get("subject") == (data["user"] if named else None)
     awards = [cloudevents.check(line) for line in (trove.dir / "c.ndjson").read_text().splitlines()]
     assert len(awards) == 4 and {e["type"] for e in awards} == {"trove.award"} and {e["data"]["hunt"] for e in awards} == {"h"}
+
+
+def rotated(directory):
+    """The lines of all files by the hour, and the names of the files; each line has to be of its file's hour."""
+    found, names = [], []
+    for path in sorted(directory.rglob("*.ndjson*")):
+        names.append(path.name)
+        text = subprocess.run(["zstd", "-dc"], stdin=path.open("rb"), capture_output=True, text=True, check=True).stdout if ".zst" in path.name \
+            else path.read_text()
+        assert text == "" or text.endswith("\n")
+        for line in text.splitlines():
+            said = json.loads(line)
+            assert said["time"][:13] == "-".join(path.parts[-5:-2]) + "T" + path.parts[-2]
+            found.append(said)
+    return found, names
+
+
+@pytest.mark.parametrize("compress", ["none", "zstd"])
+def test_files_by_the_hour_whatever_is_killed(trove, compress):
+    key = lambda o: tuple(map(int, o["seq"].split(":")))
+    out = trove.dir / "out"
+    sinks = f"  - {{ name: b, type: file, directory: {out}, rotate_size: 64KiB, rotate_after: 3s, compress: {compress} }}\n"
+    apply(trove, sinks)
+    for round_ in range(6):
+        send(1000, round_ * 1000)
+        time.sleep(0.05 * round_)
+        trove.kill()
+        trove.start()
+    send(1000, 6000)
+    trove.settled(1000)
+    caught_up(trove, "b")
+    until(lambda: not list(out.rglob("*.open")), "all are closed")
+    found, names = rotated(out)
+    assert sorted(found, key=key) == sorted(trove.outcomes(), key=key)
+    assert all(n.startswith("b-") and n.endswith(".ndjson" if compress == "none" else ".ndjson.zst") for n in names)
+    assert len(names) > 2
+    before = {path: path.read_bytes() for path in out.rglob("b-*")}
+    apply(trove, sinks.replace("out,", "elsewhere,"))
+    send(500, 7000)
+    trove.settled(1500)
+    caught_up(trove, "b")
+    assert {path: path.read_bytes() for path in out.rglob("b-*")} == before
+    until(lambda: not list((trove.dir / "elsewhere").rglob("*.open")), "all are closed")
+    assert sorted(found + rotated(trove.dir / "elsewhere")[0], key=key) == sorted(trove.outcomes(), key=key)
+    assert trove.term() == 0

@@ -178,6 +178,7 @@ static void expect(uint64_t id, const char *user, uint64_t map_ns, uint32_t inde
     assert_int_equal(v.result, RESULT_ACCEPTED);
     assert_int_equal(v.outcome_count, 1);
     assert_int_equal(out->kind, refusal ? OUTCOME_claim_refused : OUTCOME_claim_granted);
+    assert_int_equal(v.claim, refusal ? refusal : ANSWER_CLAIM_GRANTED);
     assert_string_equal(refusal_name(out->refusal), refusal_name(refusal));
     assert_int_equal(out->award_id[0] != 0, !refusal);
     assert_int_equal(out->hunt, 0);
@@ -247,6 +248,61 @@ static void a_repeated_claim_is_a_duplicate_and_tells_the_first(void **state)
     struct verdict v = state_apply(host.state, f->rules, &e, out);
     assert_int_equal(v.result, RESULT_DUPLICATE);
     assert_int_equal(out->first_seq, 1);
+}
+
+static const char *repeated(uint64_t id, const char *user, uint64_t map_ns, uint32_t index,
+                            uint64_t sent_ns, uint64_t now_ns)
+{
+    char name[TILES_NAME_LEN + 1];
+    struct event e = claim(id, user, map_ns, index, sent_ns, name);
+    e.receive_ns = now_ns;
+    struct verdict v = state_apply(host.state, f->rules, &e, out);
+    assert_int_equal(v.result, RESULT_DUPLICATE);
+    return answer_claim_name(v.claim);
+}
+
+/* Or a client whose answer was lost would ask again and be told that somebody else was faster. */
+static void a_repeated_claim_is_answered_with_what_the_first_one_got(void **state)
+{
+    (void)state;
+    struct state_limits limits = small_limits;
+    limits.dedupe_window_ns = f->conf.events.dedupe_window_ns = 24 * HOUR;
+    f->conf.events.lateness_ns = 24 * HOUR;
+    fixture_build(f);
+    host_close(&host);
+    host = host_open(limits);
+    expect(1, "a", T0, 7, T0, REFUSAL_none);
+    expect(2, "b", T0, 7, T0, REFUSAL_taken);
+    expect(3, "b", T0, 1000, T0, REFUSAL_unknown_tile);
+    expect(4, "b", T0 - 60 * NS_PER_S, 8, T0, REFUSAL_expired);
+    expect(5, "b", T0 + 60 * NS_PER_S, 9, T0, REFUSAL_early);
+    for (uint64_t later_ns = T0; later_ns < T0 + 5 * HOUR; later_ns += HOUR / 4) {
+        assert_string_equal(repeated(1, "a", T0, 7, T0, later_ns), "granted");
+        assert_string_equal(repeated(2, "b", T0, 7, T0, later_ns), "taken");
+        assert_string_equal(repeated(3, "b", T0, 1000, T0, later_ns), "unknown_tile");
+        assert_string_equal(repeated(4, "b", T0 - 60 * NS_PER_S, 8, T0, later_ns), "expired");
+    }
+    /* map_ttl is over: who had the tile is forgotten. */
+    assert_string_equal(repeated(1, "a", T0, 7, T0, T0 + 7 * HOUR), "none");
+}
+
+static void a_repeated_claim_of_a_tile_that_nobody_has_is_not_granted(void **state)
+{
+    (void)state;
+    expect(5, "b", T0 + 60 * NS_PER_S, 9, T0, REFUSAL_early);
+    assert_string_equal(repeated(5, "b", T0 + 60 * NS_PER_S, 9, T0, T0), "early");
+    assert_string_equal(repeated(5, "b", T0 + 60 * NS_PER_S, 9, T0, T0 + 60 * NS_PER_S), "none");
+}
+
+static void a_claim_that_comes_late_is_told_so(void **state)
+{
+    (void)state;
+    char name[TILES_NAME_LEN + 1];
+    struct event e = claim(1, "a", T0, 1, T0 - HOUR, name);
+    e.receive_ns = T0;
+    struct verdict v = state_apply(host.state, f->rules, &e, out);
+    assert_int_equal(v.result, RESULT_ACCEPTED);
+    assert_string_equal(answer_claim_name(v.claim), "late");
 }
 
 /* A reload may let maps live longer: claims are remembered for longer still. */
@@ -332,6 +388,7 @@ static void two_hunts_give_their_own_tiles_away(void **state)
     assert_int_equal(out[0].kind, OUTCOME_claim_granted);
     assert_int_equal(out[1].kind, OUTCOME_claim_granted);
     assert_true(out[0].award_id[0] != out[1].award_id[0]);
+    assert_int_equal(state_apply(host.state, f->rules, &e, out).claim, ANSWER_CLAIM_GRANTED);
     e.id[0] = 2;
     e.flags |= EVENT_HAS_HUNT;
     e.hunt_key = hash64(&f->key, "other", 5);
@@ -378,6 +435,9 @@ int main(void)
         RULE(a_name_that_is_none_and_a_window_that_is_shut_are_told),
         RULE(a_name_written_with_escapes_is_the_same_tile),
         RULE(a_repeated_claim_is_a_duplicate_and_tells_the_first),
+        RULE(a_repeated_claim_is_answered_with_what_the_first_one_got),
+        RULE(a_repeated_claim_of_a_tile_that_nobody_has_is_not_granted),
+        RULE(a_claim_that_comes_late_is_told_so),
         RULE(no_reload_gives_a_tile_away_again),
         RULE(a_full_table_refuses_and_changes_nothing),
         RULE(an_event_with_a_tile_is_for_hunts_of_tiles_alone),

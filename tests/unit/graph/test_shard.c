@@ -648,6 +648,60 @@ static void a_refused_event_is_answered_and_not_journaled(void **state)
     fail();
 }
 
+static struct event claim(uint64_t id, const char *user)
+{
+    static char name[TILES_NAME_LEN + 1];
+    const struct rules_hunt *hunt = &bed.f->rules->hunts[2];
+    struct event e = view(bed.f, id, user, NULL, T0);
+    tiles_name(&hunt->tiles_key, (struct tile){T0 / hunt->period_ns, 1}, name);
+    e.type_key = hash64(&bed.f->key, "note", 4);
+    e.flags = EVENT_HAS_TILE;
+    e.bytes = (const uint8_t *)name;
+    e.len = TILES_NAME_LEN;
+    e.tile = (struct span){.len = TILES_NAME_LEN};
+    return e;
+}
+
+static void a_claim_is_answered_with_its_outcome_and_a_repeat_with_the_same(void **state)
+{
+    (void)state;
+    struct conf_hunt *hunt = &bed.f->conf.hunts[bed.f->conf.hunt_count++];
+    *hunt = (struct conf_hunt){.name = "tiles",
+                               .kind = CONF_TILES,
+                               .types = 2,
+                               .ends_ms = INT64_MAX,
+                               .tiles = 10,
+                               .live = 2,
+                               .period_ns = NS_PER_S,
+                               .map_ttl_ns = 3600 * NS_PER_S};
+    fixture_build(bed.f);
+    free(bed.arena.base);
+    wire_up(&bed);
+    static const struct {
+        uint64_t id;
+        const char *user, *claim;
+        enum result result;
+    } told[] = {{1, "a", "granted", RESULT_ACCEPTED},
+                {2, "b", "taken", RESULT_ACCEPTED},
+                {1, "a", "granted", RESULT_DUPLICATE},
+                {2, "b", "taken", RESULT_DUPLICATE}};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        struct event e = claim(told[i].id, told[i].user);
+        e.partition = 3; /* of the tile, not of the user */
+        e.token = i + 1;
+        assert_int_equal(event_ring_push_burst(&bed.events[0], &e, 1), 1);
+        shard_poll(&bed.shard, bed.now_ns, 64);
+        journal(true);
+        struct answer a = answered(0);
+        assert_int_equal(a.result, told[i].result);
+        assert_string_equal(answer_claim_name(a.claim), told[i].claim);
+        assert_int_equal(a.seq, i % 2 ? 3 : 1);
+    }
+    push(0, named(9, "c", "p"));
+    shard_poll(&bed.shard, bed.now_ns, 64);
+    assert_int_equal(answered(0).claim, ANSWER_CLAIM_NONE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open, close_all)
 
 int main(void)
@@ -670,6 +724,7 @@ int main(void)
         TEST(new_rules_leave_half_of_the_blocks_to_events),
         TEST(new_rules_wait_for_a_free_block),
         TEST(a_refused_event_is_answered_and_not_journaled),
+        TEST(a_claim_is_answered_with_its_outcome_and_a_repeat_with_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,6 +154,7 @@ static const struct sink_ops far_ops = {
 /* Journals of one epoch at a time, written by the real thing. */
 struct writer {
     struct journal journal;
+    struct journal_stock stock;
     struct block_ring filled, empty;
     struct block block;
     void *memory;
@@ -191,9 +192,16 @@ static void start_epoch(struct world *w, uint32_t epoch, uint32_t shard_count)
         block_init(&writer->block, &arena);
         writer->ordinal = 1;
         writer->seq = 1000 * epoch + 100 * i;
-        const struct journal_wiring wiring = {
+        const struct journal_stock_wiring stock = {
             .ops = journal_file_posix,
             .dir_fd = w->dir.fd,
+            .shard = i,
+            .segment_bytes = SEGMENT_HEADER_BYTES + BLOCK_BYTES,
+        };
+        journal_stock_init(&writer->stock, &stock);
+        const struct journal_wiring wiring = {
+            .ops = journal_file_posix,
+            .stock = &writer->stock,
             .epoch = epoch,
             .shard = i,
             .shard_count = shard_count,
@@ -211,6 +219,7 @@ static void end_epoch(struct world *w)
 {
     for (uint32_t i = 0; i < w->shard_count; i++) {
         journal_fini(&w->writers[i].journal);
+        journal_stock_fini(&w->writers[i].stock);
         free(w->writers[i].memory);
     }
     free(w->writers);

@@ -1,0 +1,435 @@
+/* test_http_batch.c - arrays and NDJSON: what is taken, what is listed, and in what portions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dataplane/base/event.h"
+#include "tests/unit/dataplane/http_kit.h"
+#include "tests/unit/dataplane/http_requests.h"
+
+static char body[1u << 21];
+static uint32_t body_len;
+
+static const struct http_counters *counters(void)
+{
+    return http_counters(kit.http);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    struct http_limits limits = kit_limits();
+    struct http_settings settings;
+    http_settings_init(&settings);
+    kit_start(&limits, &settings);
+    body_len = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    kit_stop();
+    return 0;
+}
+
+static void restart(void)
+{
+    kit_stop();
+    setup(NULL);
+}
+
+static void add(const char *text)
+{
+    size_t len = strlen(text);
+    assert_true(body_len + len < sizeof body);
+    memcpy(body + body_len, text, len + 1);
+    body_len += (uint32_t)len;
+}
+
+static void add_event(unsigned n, const char *rest)
+{
+    char text[256];
+    snprintf(text, sizeof text,
+             "{\"id\":\"7f3c1e2a-9b4d-4c8e-a1f2-%012x\",\"time\":1795209600123,\"user\":\"u-%u\","
+             "\"type\":\"view\"%s}",
+             n, n, rest);
+    add(text);
+}
+
+static uint32_t send_body(const char *type)
+{
+    char head[256];
+    uint32_t conn = kit_open();
+    snprintf(head, sizeof head, POST "%sContent-Length: %u\r\n\r\n", type, body_len);
+    kit_text(conn, head);
+    kit_give(conn, body, body_len);
+    return conn;
+}
+
+static const char *body_of(uint32_t conn)
+{
+    const char *end = strstr(kit_output(conn), "\r\n\r\n");
+    assert_non_null(end);
+    return end + 4;
+}
+
+static void require_text(uint32_t conn, const char *text)
+{
+    if (!strstr(kit_output(conn), text))
+        fail_msg("no %s in\n%s", text, kit_output(conn));
+}
+
+static void test_counts_and_errors(void **state)
+{
+    (void)state;
+    add(EVENT "\n");
+    add("{\"id\":7}\n");
+    add("\n" EVENT_DUP "\r\n");
+    add("abc\n");
+    add_event(1, ",\"item\":5");
+    uint32_t conn = send_body(NDJSON);
+    kit_settle();
+    assert_string_equal(kit_statuses(conn), "200");
+    assert_string_equal(body_of(conn),
+                        "{\"accepted\":1,\"duplicate\":1,\"rejected\":3,\"refused\":0,\"errors\":["
+                        "{\"index\":1,\"code\":\"wrong_type\",\"offset\":6,\"pointer\":\"/id\"},"
+                        "{\"index\":3,\"code\":\"syntax\",\"offset\":0},"
+                        "{\"index\":4,\"code\":\"wrong_type\",\"offset\":100,\"pointer\":\"/item\"}"
+                        "],\"errors_omitted\":0}");
+}
+
+static void test_array_elements_are_events(void **state)
+{
+    (void)state;
+    add(" [ " EVENT "\n,\t{\"a\":\"\\u00e4,]\"} ,[1,[2]], 5 ] ");
+    uint32_t conn = send_body(JSON);
+    assert_int_equal(kit.event_count, 4);
+    assert_string_equal(kit.log, EVENT "\n{\"a\":\"\\u00e4,]\"}\n[1,[2]]\n5\n");
+    kit_settle();
+    assert_string_equal(kit_statuses(conn), "200");
+    require_text(conn, "{\"accepted\":1,\"duplicate\":0,\"rejected\":3,\"refused\":0,\"errors\":["
+                       "{\"index\":1,");
+    require_text(conn, "{\"index\":3,\"code\":\"not_object\",\"offset\":0}],");
+}
+
+/* What is no JSON as a whole is one dead letter, exactly as it came. */
+static void test_broken_array_is_one_dead_letter(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *place;
+    } broken[] = {
+        {"[1,2,3,]", "\"code\":\"syntax\",\"detail\":\"not JSON as RFC 8259 defines it\","
+                     "\"seq\":\"7:1\",\"offset\":7}"},
+        {"[1,\"a,b\",3", "\"offset\":10}"},
+        {"[1,[2,3] ,4] 5", "\"code\":\"trailing\""},
+        {"[]]", "\"code\":\"trailing\""},
+        {"[1,{\"a\":\"\xc3\"}]", "\"code\":\"utf8\""},
+        {"[1 , 2 3]", "\"offset\":7}"},
+    };
+    for (unsigned i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        restart();
+        add(broken[i].text);
+        uint32_t conn = send_body(JSON);
+        assert_int_equal(kit.event_count, 1);
+        assert_int_equal(kit.events[0].len, body_len);
+        assert_memory_equal(kit.events[0].bytes, broken[i].text, body_len);
+        kit_settle();
+        assert_string_equal(kit_statuses(conn), "400");
+        require_text(conn, broken[i].place);
+    }
+}
+
+static void test_long_broken_array_is_not_kept(void **state)
+{
+    (void)state;
+    add("[");
+    while (body_len <= EVENT_BYTES_MAX)
+        add(EVENT ",");
+    uint32_t conn = send_body(JSON);
+    kit_settle();
+    assert_string_equal(kit_statuses(conn), "400");
+    assert_null(kit.log);
+    restart();
+    add("[1,");
+    kit.room = 0;
+    conn = send_body(JSON);
+    kit_settle();
+    assert_string_equal(kit_statuses(conn), "400");
+}
+
+static void test_element_longer_than_any_event(void **state)
+{
+    (void)state;
+    static const char *const begins[] = {"[\"", "[{\"a\":\"", "[\"\\ud83d\\ude00", "[1"};
+    for (unsigned i = 0; i < 4; i++) {
+        for (unsigned shift = 0; shift < 14; shift++) {
+            restart();
+            add("[1");
+            body_len = 0;
+            add(begins[i]);
+            uint32_t fill = i == 3 ? '1' : 'a';
+            while (body_len < EVENT_BYTES_MAX - shift)
+                body[body_len++] = (char)fill;
+            add(i == 3 ? "1111111111111111111111" : "\\ud83d\\ude00\xf0\x9f\x98\x80");
+            while (body_len < EVENT_BYTES_MAX + 100)
+                body[body_len++] = (char)fill;
+            body[body_len] = 0;
+            add(i == 3 ? "]" : i == 1 ? "\"}]" : "\"]");
+            uint32_t conn = send_body(JSON);
+            kit_settle();
+            assert_string_equal(kit_statuses(conn), "413");
+            require_text(conn, "\"code\":\"array_event_bytes\"");
+            assert_null(kit.log);
+        }
+    }
+}
+
+/* Ten thousand events, longer than a turn's work: portions, single events in between, all of it
+ * once and in order. */
+static void test_a_long_batch_is_fed_in_portions(void **state)
+{
+    (void)state;
+    for (unsigned array = 0; array < 2; array++) {
+        restart();
+        add(array ? "[" : "");
+        for (unsigned i = 0; i < 9000; i++) {
+            add(i ? array ? "," : "\n" : "");
+            add_event(i, "");
+        }
+        add(array ? "]" : "\n");
+        kit.room = 512;
+        uint32_t conn = send_body(array ? JSON : NDJSON), single = kit_open();
+        assert_int_equal(kit.event_count, 0);
+        unsigned turns = 0;
+        while (!kit.event_count && turns++ < 100)
+            kit_turn();
+        assert_true(turns > 10);
+        uint32_t most = 0, answered = 0;
+        while (!kit.conns[conn].out_len && turns++ < 10000) {
+            most = kit.event_count > most ? kit.event_count : most;
+            if (turns == 100)
+                kit_text(single, POST_ONE);
+            answered += kit_answer(50);
+            kit_turn();
+        }
+        assert_true(most <= 512 - 128);
+        kit_settle();
+        assert_string_equal(kit_statuses(conn), "200");
+        assert_string_equal(kit_statuses(single), "202");
+        require_text(conn, "{\"accepted\":9000,\"duplicate\":0,\"rejected\":0,\"refused\":0,"
+                           "\"errors\":[],\"errors_omitted\":0}");
+        char *lines = kit.log;
+        unsigned next = 0;
+        for (char *line = strtok(lines, "\n"); line; line = strtok(NULL, "\n")) {
+            unsigned n;
+            if (sscanf(line, "{\"id\":\"7f3c1e2a-9b4d-4c8e-a1f2-%12x", &n) == 1 && n < 9000)
+                assert_int_equal(n, next++);
+        }
+        assert_int_equal(next, 9000);
+    }
+}
+
+static void test_batch_needs_room_to_begin(void **state)
+{
+    (void)state;
+    kit.room = 2;
+    add("1\n2\n3\n");
+    uint32_t conn = send_body(NDJSON);
+    assert_string_equal(kit_statuses(conn), "503");
+    require_text(conn, "\"code\":\"no_room\"");
+    assert_null(kit.log);
+    kit.room = 3;
+    conn = send_body(NDJSON);
+    assert_int_equal(kit.event_count, 3);
+    kit_settle();
+    assert_string_equal(kit_statuses(conn), "200");
+}
+
+static void test_more_errors_than_are_listed(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 150; i++)
+        add(i % 2 ? "{\"id\":7}\n" : "x\n");
+    uint32_t conn = send_body(NDJSON);
+    kit.conns[conn].room = UINT32_MAX;
+    kit_settle();
+    require_text(conn, "\"rejected\":150,");
+    require_text(conn, "{\"index\":99,");
+    require_text(conn, "],\"errors_omitted\":50}");
+}
+
+/* Where the pointers are long, fewer fit. */
+static void test_errors_that_do_not_fit(void **state)
+{
+    (void)state;
+    kit.reason = REASON_data_range;
+    kit.reason_offset = 70;
+    for (unsigned i = 0; i < 100; i++)
+        add("{\"data~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/\":{\"\\u0001\\u0001"
+            "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\":1 }}           \n");
+    uint32_t conn = send_body(NDJSON);
+    kit.conns[conn].room = 100;
+    kit_settle();
+    for (unsigned i = 0; i < 1000; i++)
+        kit_read(conn, 100);
+    assert_string_equal(kit_statuses(conn), "200");
+    unsigned listed = 0, omitted;
+    for (const char *at = body_of(conn); (at = strstr(at, "{\"index\":")); at++)
+        listed++;
+    assert_int_equal(sscanf(strstr(kit_output(conn), "omitted"), "omitted\":%u", &omitted), 1);
+    assert_int_equal(listed + omitted, 100);
+    assert_true(omitted > 0 && listed > 20);
+}
+
+static void test_refused_events_are_listed(void **state)
+{
+    (void)state;
+    kit.refuse = true;
+    add(EVENT "\n{}\n" EVENT "\n");
+    uint32_t conn = send_body(NDJSON);
+    kit_settle();
+    assert_string_equal(body_of(conn),
+                        "{\"accepted\":0,\"duplicate\":0,\"rejected\":1,\"refused\":2,\"errors\":["
+                        "{\"index\":0,\"code\":\"state_full\"},"
+                        "{\"index\":1,\"code\":\"id_missing\",\"offset\":1},"
+                        "{\"index\":2,\"code\":\"state_full\"}],\"errors_omitted\":0}");
+}
+
+static void test_batches_at_once_are_bounded(void **state)
+{
+    (void)state;
+    uint32_t conns[5];
+    add("1\n2\n");
+    for (unsigned i = 0; i < 5; i++)
+        conns[i] = send_body(NDJSON);
+    assert_string_equal(kit_statuses(conns[4]), "503");
+    require_text(conns[4], "\"code\":\"no_batch\"");
+    kit_settle();
+    assert_string_equal(kit_statuses(conns[0]), "200");
+}
+
+static void test_durable_batch_waits_for_every_shard(void **state)
+{
+    (void)state;
+    kit.hold_disk = true;
+    for (unsigned i = 0; i < 50; i++) {
+        add_event(i, "");
+        add("\n");
+    }
+    uint32_t conn = send_body(NDJSON);
+    kit_settle();
+    for (unsigned shard = 0; shard < 3; shard++) {
+        assert_string_equal(kit_statuses(conn), "");
+        assert_true(kit.ordinals[shard] > 0);
+        kit.durable[shard] = kit.ordinals[shard];
+        kit_settle();
+    }
+    assert_string_equal(kit_statuses(conn), "200");
+}
+
+static void test_connection_dies_in_a_batch(void **state)
+{
+    (void)state;
+    for (unsigned turns = 0; turns < 40; turns++) {
+        restart();
+        for (unsigned i = 0; i < 3000; i++) {
+            add_event(i, "");
+            add("\n");
+        }
+        kit.room = 300;
+        kit.hold_disk = true;
+        uint32_t conn = send_body(NDJSON);
+        for (unsigned i = 0; i < turns; i++) {
+            kit_turn();
+            kit_answer(100);
+        }
+        kit_reset(conn);
+        kit_settle();
+        assert_int_equal(kit.event_count, 0);
+        kit.hold_disk = false;
+        kit_settle();
+        assert_int_equal(counters()->open_batches, 0);
+    }
+}
+
+static void test_lines_longer_than_any_event(void **state)
+{
+    (void)state;
+    add("1\n");
+    memset(body + body_len, ' ', 70000);
+    body_len += 70000;
+    body[body_len] = 0;
+    add("\n2\n");
+    uint32_t conn = send_body(NDJSON);
+    kit_settle();
+    require_text(conn, "{\"accepted\":0,\"duplicate\":0,\"rejected\":3,");
+    require_text(conn, "{\"index\":1,\"code\":");
+}
+
+static void test_single_answers(void **state)
+{
+    (void)state;
+    uint32_t conn = kit_open();
+    http_date(kit.http, UINT64_C(1795209600123000000));
+    http_date(kit.http, UINT64_C(1795209600999000000));
+    kit_text(conn, POST_ONE);
+    kit_settle();
+    assert_string_equal(kit_output(conn),
+                        "HTTP/1.1 202 Accepted\r\nDate: Fri, 20 Nov 2026 21:20:00 GMT\r\n"
+                        "Content-Type: application/json\r\nContent-Length: 77\r\n\r\n"
+                        "{\"id\":\"7f3c1e2a-9b4d-4c8e-a1f2-0d9e8c7b6a5f\",\"result\":\"accepted\","
+                        "\"seq\":\"7:1\"}");
+    kit_forget_output(conn);
+    kit.claim = ANSWER_CLAIM_GRANTED;
+    kit_text(conn, POST JSON LENGTH(EVENT_LEN) END EVENT_DUP);
+    kit_settle();
+    assert_string_equal(body_of(conn),
+                        "{\"id\":\"7f3c1e2a-9b4d-4c8e-a1f2-0d9e8c7bdddd\",\"result\":\"duplicate\","
+                        "\"seq\":\"7:2\",\"outcome\":\"granted\"}");
+    kit_forget_output(conn);
+    kit_text(conn, POST JSON LENGTH("12") END "{\"user\":\"\"} ");
+    kit_settle();
+    assert_string_equal(body_of(conn),
+                        "{\"type\":\"about:blank\",\"title\":\"Unprocessable Content\","
+                        "\"status\":422,\"code\":\"user_length\",\"detail\":\"user is not 1 to 64 "
+                        "bytes\",\"seq\":\"7:3\",\"offset\":8,\"pointer\":\"/user\"}");
+    kit_forget_output(conn);
+    kit_text(conn, POST JSON LENGTH("5") END "{\"a\":");
+    kit_settle();
+    assert_string_equal(body_of(conn),
+                        "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
+                        "\"code\":\"syntax\",\"detail\":\"not JSON as RFC 8259 defines it\","
+                        "\"seq\":\"7:4\",\"offset\":5}");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_counts_and_errors),
+        TEST(test_array_elements_are_events),
+        TEST(test_broken_array_is_one_dead_letter),
+        TEST(test_long_broken_array_is_not_kept),
+        TEST(test_element_longer_than_any_event),
+        TEST(test_a_long_batch_is_fed_in_portions),
+        TEST(test_batch_needs_room_to_begin),
+        TEST(test_more_errors_than_are_listed),
+        TEST(test_errors_that_do_not_fit),
+        TEST(test_refused_events_are_listed),
+        TEST(test_batches_at_once_are_bounded),
+        TEST(test_durable_batch_waits_for_every_shard),
+        TEST(test_connection_dies_in_a_batch),
+        TEST(test_lines_longer_than_any_event),
+        TEST(test_single_answers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
