@@ -128,8 +128,7 @@ int recover_step(struct recover_work *work, int (*step)(struct rebuild *rebuild)
 
 /* The end of a journal, at which its file may go on. What a crash left unfinished was never
  * durable: it is cut, so that no later reader meets it, and with it the room that was kept for
- * more. That is so in the last epoch alone, earlier ones have been cut, and only where nothing
- * behind it was written later. */
+ * more. */
 static int end_journal(struct rebuild *rebuild, struct replay_tail tail)
 {
     const struct store *store = rebuild->replay.store;
@@ -138,10 +137,6 @@ static int end_journal(struct rebuild *rebuild, struct replay_tail tail)
     int rc = segment_bytes(store->journal_fd, tail.id, &bytes);
     if (!rc && bytes <= tail.offset)
         return 0;
-    if (!rc)
-        rc = segment_written_behind(store->journal_fd, tail.id, tail.file_id, tail.offset);
-    if (rc > 0 || (tail.torn && tail.id.epoch + 1 < store->epoch))
-        return replay_damaged(&rebuild->replay, tail.id, tail.offset);
     if (!rc)
         rc = segment_cut(store->journal_fd, tail.id, tail.offset);
     segment_name(tail.id, name);

@@ -1,6 +1,7 @@
 /* recover_apply.c - every record of a shard's partitions through state_apply and state_correct. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/recover_impl.h"
 
@@ -108,9 +109,32 @@ static int take_record(struct rebuild *rebuild, const struct record *record)
     return 0;
 }
 
+/* What a crash left unfinished is in the last epoch alone, earlier ones have been cut, and only
+ * where nothing behind it was written later: anything else at the end of a journal is damage. */
+static int check_end(struct rebuild *rebuild, const struct replay_tail *tail)
+{
+    const struct store *store = rebuild->replay.store;
+    uint64_t bytes;
+    char name[SEGMENT_NAME_MAX];
+    int rc = segment_bytes(store->journal_fd, tail->id, &bytes);
+    if (!rc && bytes <= tail->offset)
+        return 0;
+    if (!rc)
+        rc = segment_written_behind(store->journal_fd, tail->id, tail->file_id, tail->offset);
+    if (rc > 0 || (tail->torn && tail->id.epoch + 1 < store->epoch))
+        return replay_damaged(&rebuild->replay, tail->id, tail->offset);
+    segment_name(tail->id, name);
+    if (rc)
+        snprintf(rebuild->replay.error, 512, "segment %s cannot be read at its end: %s", name,
+                 strerror(-rc));
+    return rc;
+}
+
 static int keep_tail(struct rebuild *rebuild)
 {
     struct replay_tail tail = replay_tail(&rebuild->replay);
+    if (!rebuild->work->request->look && check_end(rebuild, &tail))
+        return -1;
     struct replay_tail *more =
         realloc(rebuild->tails, (rebuild->tail_count + 1) * sizeof *rebuild->tails);
     if (!more) {
