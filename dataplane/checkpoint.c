@@ -119,7 +119,7 @@ int checkpoint_prune(const struct file_ops *ops, int dir_fd, unsigned kept)
     char name[CHECKPOINT_NAME_MAX];
     int count = checkpoint_list(dir_fd, &ids, &unknown);
     int rc = count < 0 ? count : 0;
-    for (int i = (int)kept; i < count && !rc; i++) {
+    for (int i = (int)kept; ids && i < count && !rc; i++) {
         checkpoint_name(ids[i], name);
         rc = ops->remove(ops->disk, dir_fd, name);
     }

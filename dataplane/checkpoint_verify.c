@@ -48,7 +48,7 @@ static int work_out(const struct store *store, const struct hash_key *key, struc
                     const struct checkpoint *c, const struct checkpoint_id *from,
                     struct state *state, struct checkpoint_proof *proof, char error[512])
 {
-    struct recovery recovery;
+    struct recovery recovery = {0};
     uint32_t count = c->head.partition_count;
     uint64_t *until = calloc(count, sizeof *until);
     const struct recover_request request = {
