@@ -126,8 +126,10 @@ static int parse_head(const char *bytes, uint32_t len, uint32_t *body)
     const char *stop = memmem(bytes, len, "\r\n\r\n", 4);
     if (!stop)
         return len < HEAD_MAX ? 0 : -1;
+    if (stop - bytes < 5 || memcmp(bytes, "POST ", 5) != 0)
+        return -1;
     const char *value = memmem(bytes, (size_t)(stop - bytes), LENGTH, sizeof LENGTH - 1);
-    if (stop - bytes < 5 || memcmp(bytes, "POST ", 5) != 0 || !value)
+    if (!value)
         return -1;
     *body = (uint32_t)strtoul(value + sizeof LENGTH - 1, NULL, 10);
     return (int)(stop + 4 - bytes);
