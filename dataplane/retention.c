@@ -145,13 +145,17 @@ static int hold(const struct retention_request *request, const struct survey *su
         const struct retention_need *need = &request->needs[i];
         if (at < 0 || has_all(&survey->bases.heads[at], need))
             continue;
-        if (request->may_lose) {
-            done->lost_by = need->who;
+        if (request->may_lose && !need->must)
             continue;
-        }
         done->held_by = need->who;
         while (at >= 0 && !has_all(&survey->bases.heads[at], need))
             at--;
+    }
+    for (uint32_t i = 0; i < request->need_count && at >= 0; i++) {
+        if (has_all(&survey->bases.heads[at], &request->needs[i]))
+            continue;
+        if (!done->lost_count++)
+            done->lost_by = request->needs[i].who;
     }
     return at;
 }

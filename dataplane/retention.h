@@ -24,6 +24,7 @@ struct retention_wish {
 /* What must stay: somebody reads on from here. */
 struct retention_need {
     const char *who;
+    bool must; /* what it needs stays, whatever may be lost */
     uint32_t epoch;
     uint32_t shard_count;
     uint32_t number[CHECKPOINT_SHARDS_MAX]; /* the segment that is read next; 0 is as good as 1 */
@@ -35,7 +36,7 @@ struct retention_request {
     struct retention_wish wish;
     const struct retention_need *needs;
     uint32_t need_count;
-    bool may_lose; /* what is needed goes all the same */
+    bool may_lose; /* what is needed goes all the same, but for what must stay */
     uint64_t now_ns;
 };
 
@@ -44,7 +45,8 @@ struct retention_done {
     uint64_t kept_bytes;      /* of segments */
     uint64_t begins_ns;       /* of what is kept; 0: from the first record */
     const char *held_by;      /* who needs more than was wanted; NULL: nobody */
-    const char *lost_by;      /* who lost records to it; NULL: nobody */
+    const char *lost_by;      /* the first who lost records to it; NULL: nobody */
+    uint32_t lost_count;      /* and how many did */
 };
 
 /* retention_run removes what is not wanted and not needed.  0 with *done, or a negative errno. */

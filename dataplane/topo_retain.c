@@ -75,8 +75,8 @@ static void tell(struct topo *topo, const struct retention_done *done)
     if (done->lost_by)
         fprintf(stderr,
                 "warning: sink '%s' had not read all of what was removed, and will not get it "
-                "(overload.sink_full: drop)\n",
-                done->lost_by);
+                "(overload.sink_full: drop)%s\n",
+                done->lost_by, done->lost_count > 1 ? "; nor had others" : "");
     atomic_fetch_add(&topo->retained.removed_segments, done->segments);
     atomic_fetch_add(&topo->retained.removed_bytes, done->bytes);
     if (done->lost_by)
@@ -120,6 +120,7 @@ void topo_retain(struct topo *topo)
             .now_ns = clock_realtime_ns(),
         };
         need_of_file(topo, "leaderboards", ".board", board_saved_at, &needs[plan->sink_count]);
+        needs[plan->sink_count].must = true;
         for (uint32_t i = 0; i < plan->sink_count; i++)
             need_of_file(topo, plan->names[i], ".cursor", cursor_read, &needs[i]);
         bool wanted = plan->wish.age_ns || plan->wish.bytes || plan->wish.free_bytes;

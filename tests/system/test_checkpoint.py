@@ -10,7 +10,7 @@ import pytest
 from conftest import CONFIG, encode, udp
 from test_stop import CATALOG, TRAIL, blast
 
-OFTEN = CONFIG.replace("journal: {{ buffer: 32MiB }}", "journal: {{ buffer: 8MiB, segment_size: 1MiB, checkpoint: 200ms }}")
+OFTEN = CONFIG.replace("journal: {{ buffer: 32MiB, segment_size: 16MiB }}", "journal: {{ buffer: 8MiB, segment_size: 1MiB, checkpoint: 200ms }}")
 assert OFTEN != CONFIG
 
 
@@ -163,7 +163,7 @@ RETAIN = "journal: {{ buffer: 8MiB, segment_size: 1MiB, checkpoint: 200ms, retai
 
 
 def retaining(make, more=""):
-    trove = make(config=CONFIG.replace("journal: {{ buffer: 32MiB }}", RETAIN), more=more)
+    trove = make(config=CONFIG.replace("journal: {{ buffer: 32MiB, segment_size: 16MiB }}", RETAIN), more=more)
     (trove.dir / "c.tsv").write_text(CATALOG)
     with open(trove.config, "a", encoding="utf-8") as config:
         config.write(TRAIL.format(dir=trove.dir))
@@ -351,7 +351,7 @@ def test_checkpoints_that_cannot_be_made_are_told_and_made_again(make, tmp_path)
 
 
 def test_term_ends_a_recovery_and_nothing_is_changed(make):
-    trove = make(config=CONFIG.replace("journal: {{ buffer: 32MiB }}", "journal: {{ buffer: 32MiB, checkpoint: 0s }}"))
+    trove = make(config=CONFIG.replace("journal: {{ buffer: 32MiB, segment_size: 16MiB }}", "journal: {{ buffer: 32MiB, segment_size: 16MiB, checkpoint: 0s }}"))
     trove.start()
     load = blast("--rate", "40k", "--duration", "8s", "--types", "view:100")
     load.communicate(timeout=30)
