@@ -1,0 +1,161 @@
+/* parse.c - trove-parse: what it takes to parse an event, beside another parser in the same run.
+ *
+ *   trove-parse [--rounds N]                     one JSON object a line for each set of events and
+ *                                                parser: nanoseconds an event, of every round
+ *   trove-parse --once SET PARSER [--shuffled]   parses a set once, for callgrind to count
+ *
+ * A round parses every set with every parser, one after the other and twice each, so that what the
+ * machine does to one it does to all; the first time brings texts and branches in, the second
+ * counts.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/parse_events.h"
+#include "dataplane/base/clock.h"
+#include "dataplane/base/event.h"
+#ifdef TROVE_SIMDJSON
+#include "bench/parse_peer.h"
+#endif
+
+#define ROUNDS_MAX 1000
+
+static const struct event_limits limits = {.event_bytes = 16384, .event_depth = 8};
+static struct hash_key key;
+static struct parse_events sets[2 * PARSE_KINDS]; /* in order, then shuffled */
+
+struct parser {
+    const char *name;
+    const char *checks; /* what it looks at: all that event_parse does, or what it is asked for */
+    int (*parse)(const struct hash_key *key, const uint8_t *bytes, uint32_t len,
+                 struct event *event);
+};
+
+static int parse_own(const struct hash_key *with, const uint8_t *bytes, uint32_t len,
+                     struct event *event)
+{
+    return (int)event_parse(&limits, with, bytes, len, event);
+}
+
+static const struct parser parsers[] = {
+    {"trove", "all", parse_own},
+#ifdef TROVE_SIMDJSON
+    {"simdjson", "extract", peer_extract},
+    {"simdjson", "all", peer_check},
+#endif
+};
+
+#define PARSERS (sizeof parsers / sizeof *parsers)
+
+static double found[2 * PARSE_KINDS][PARSERS][ROUNDS_MAX];
+
+static void fail(const char *what, const char *which)
+{
+    fprintf(stderr, "error: %s%s\n", what, which);
+    exit(1);
+}
+
+/* parse_set returns the time that PARSE_EVENTS events take. */
+static uint64_t parse_set(const struct parser *parser, const struct parse_events *set)
+{
+    struct event event;
+    int faults = 0;
+    uint64_t start_ns = clock_monotonic_ns();
+    for (uint32_t i = 0; i < PARSE_EVENTS; i++) {
+        faults |= parser->parse(&key, set->texts[i].bytes, set->texts[i].len, &event);
+        __asm__ volatile("" : : "r"(&event) : "memory"); /* the result is wanted */
+    }
+    uint64_t took_ns = clock_monotonic_ns() - start_ns;
+    if (faults)
+        fail("an event was not accepted by ", parser->name);
+    return took_ns;
+}
+
+/* same_result compares what two parsers made of an event. */
+static bool same_result(const struct event *a, const struct event *b)
+{
+    return a->id[0] == b->id[0] && a->id[1] == b->id[1] && a->time_ms == b->time_ms &&
+           a->user_key.lo == b->user_key.lo && a->user_key.hi == b->user_key.hi &&
+           a->type_key == b->type_key && a->item_key == b->item_key && a->hunt_key == b->hunt_key;
+}
+
+/* Those that check all must agree, else they do not do the same work. */
+static void compare(const struct parse_events *set)
+{
+    for (uint32_t i = 0; i < PARSE_EVENTS; i++) {
+        struct event own, other;
+        const struct parse_text *text = &set->texts[i];
+        if (parse_own(&key, text->bytes, text->len, &own))
+            fail("not accepted: ", (const char *)text->bytes);
+        for (size_t p = 1; p < PARSERS; p++) {
+            if (strcmp(parsers[p].checks, "all") != 0)
+                continue;
+            if (parsers[p].parse(&key, text->bytes, text->len, &other) ||
+                !same_result(&own, &other))
+                fail("read in another way by the other: ", (const char *)text->bytes);
+        }
+    }
+}
+
+static void make_sets(void)
+{
+    static const uint8_t seed[HASH_SEED_BYTES] = "bench";
+    hash_key_init(&key, seed);
+    for (uint32_t s = 0; s < 2 * PARSE_KINDS; s++)
+        parse_events_make(&sets[s], s % PARSE_KINDS, s >= PARSE_KINDS);
+}
+
+static void print(uint32_t s, uint32_t p, uint32_t rounds)
+{
+    printf("{\"events\":\"%s\",\"shuffled\":%s,\"bytes\":%.1f,\"parser\":\"%s\",\"checks\":\"%s\","
+           "\"ns\":[",
+           parse_kind_names[s % PARSE_KINDS], s >= PARSE_KINDS ? "true" : "false",
+           (double)sets[s].bytes / PARSE_EVENTS, parsers[p].name, parsers[p].checks);
+    for (uint32_t r = 0; r < rounds; r++)
+        printf("%s%.2f", r ? "," : "", found[s][p][r]);
+    printf("]}\n");
+}
+
+static void measure(uint32_t rounds)
+{
+    for (uint32_t r = 0; r < rounds; r++)
+        for (uint32_t s = 0; s < 2 * PARSE_KINDS; s++)
+            for (uint32_t p = 0; p < PARSERS; p++) {
+                parse_set(&parsers[p], &sets[s]);
+                found[s][p][r] = (double)parse_set(&parsers[p], &sets[s]) / PARSE_EVENTS;
+            }
+    for (uint32_t s = 0; s < 2 * PARSE_KINDS; s++)
+        for (uint32_t p = 0; p < PARSERS; p++)
+            print(s, p, rounds);
+}
+
+static void once(const char *kind, const char *name, bool shuffled)
+{
+    for (uint32_t s = 0; s < PARSE_KINDS; s++)
+        for (uint32_t p = 0; p < PARSERS; p++) {
+            if (strcmp(kind, parse_kind_names[s]) != 0 || strcmp(name, parsers[p].name) != 0)
+                continue;
+            parse_set(&parsers[p], &sets[s + (shuffled ? PARSE_KINDS : 0)]);
+        }
+}
+
+int main(int argc, char **argv)
+{
+    uint32_t rounds = 51;
+    make_sets();
+    if (argc >= 4 && !strcmp(argv[1], "--once")) {
+        once(argv[2], argv[3], argc > 4 && !strcmp(argv[4], "--shuffled"));
+        return 0;
+    }
+    if (argc == 3 && !strcmp(argv[1], "--rounds"))
+        rounds = (uint32_t)strtoul(argv[2], NULL, 10);
+    else if (argc != 1)
+        fail("usage: trove-parse [--rounds N | --once SET PARSER [--shuffled]]", "");
+    if (rounds < 1 || rounds > ROUNDS_MAX)
+        fail("rounds are at least 1 and at most 1000", "");
+    for (uint32_t s = 0; s < 2 * PARSE_KINDS; s++)
+        compare(&sets[s]);
+    measure(rounds);
+    return 0;
+}
