@@ -1,8 +1,9 @@
 /* parse.c - trove-parse: what it takes to parse an event, beside another parser in the same run.
  *
- *   trove-parse [--rounds N]                     one JSON object a line for each set of events and
- *                                                parser: nanoseconds an event, of every round
- *   trove-parse --once SET PARSER [--shuffled]   parses a set once, for callgrind to count
+ *   trove-parse [--rounds N]   one JSON object a line for each set of events and parser:
+ *                              nanoseconds an event, of every round
+ *   trove-parse --once SET     parses a set once with event_parse, for callgrind to count
+ *   --scan NAME                before these: avx512, avx2 or portable instead of the best there is
  *
  * A round parses every set with every parser, one after the other and twice each, so that what the
  * machine does to one it does to all; the first time brings texts and branches in, the second
@@ -15,15 +16,17 @@
 #include "bench/parse_events.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/base/event.h"
+#include "dataplane/base/event_scan.h"
 #ifdef TROVE_SIMDJSON
 #include "bench/parse_peer.h"
 #endif
 
 #define ROUNDS_MAX 1000
+#define SETS       (PARSE_ORDERS * PARSE_KINDS)
 
 static const struct event_limits limits = {.event_bytes = 16384, .event_depth = 8};
 static struct hash_key key;
-static struct parse_events sets[2 * PARSE_KINDS]; /* in order, then shuffled */
+static struct parse_events sets[SETS]; /* of each order, all kinds */
 
 struct parser {
     const char *name;
@@ -42,13 +45,14 @@ static const struct parser parsers[] = {
     {"trove", "all", parse_own},
 #ifdef TROVE_SIMDJSON
     {"simdjson", "extract", peer_extract},
+    {"simdjson", "iterate", peer_iterate},
     {"simdjson", "all", peer_check},
 #endif
 };
 
 #define PARSERS (sizeof parsers / sizeof *parsers)
 
-static double found[2 * PARSE_KINDS][PARSERS][ROUNDS_MAX];
+static double found[SETS][PARSERS][ROUNDS_MAX];
 
 static void fail(const char *what, const char *which)
 {
@@ -102,15 +106,15 @@ static void make_sets(void)
 {
     static const uint8_t seed[HASH_SEED_BYTES] = "bench";
     hash_key_init(&key, seed);
-    for (uint32_t s = 0; s < 2 * PARSE_KINDS; s++)
-        parse_events_make(&sets[s], s % PARSE_KINDS, s >= PARSE_KINDS);
+    for (uint32_t s = 0; s < SETS; s++)
+        parse_events_make(&sets[s], s % PARSE_KINDS, s / PARSE_KINDS);
 }
 
 static void print(uint32_t s, uint32_t p, uint32_t rounds)
 {
-    printf("{\"events\":\"%s\",\"shuffled\":%s,\"bytes\":%.1f,\"parser\":\"%s\",\"checks\":\"%s\","
+    printf("{\"events\":\"%s\",\"order\":\"%s\",\"bytes\":%.1f,\"parser\":\"%s\",\"checks\":\"%s\","
            "\"ns\":[",
-           parse_kind_names[s % PARSE_KINDS], s >= PARSE_KINDS ? "true" : "false",
+           parse_kind_names[s % PARSE_KINDS], parse_order_names[s / PARSE_KINDS],
            (double)sets[s].bytes / PARSE_EVENTS, parsers[p].name, parsers[p].checks);
     for (uint32_t r = 0; r < rounds; r++)
         printf("%s%.2f", r ? "," : "", found[s][p][r]);
@@ -120,41 +124,56 @@ static void print(uint32_t s, uint32_t p, uint32_t rounds)
 static void measure(uint32_t rounds)
 {
     for (uint32_t r = 0; r < rounds; r++)
-        for (uint32_t s = 0; s < 2 * PARSE_KINDS; s++)
+        for (uint32_t s = 0; s < SETS; s++)
             for (uint32_t p = 0; p < PARSERS; p++) {
                 parse_set(&parsers[p], &sets[s]);
                 found[s][p][r] = (double)parse_set(&parsers[p], &sets[s]) / PARSE_EVENTS;
             }
-    for (uint32_t s = 0; s < 2 * PARSE_KINDS; s++)
+    for (uint32_t s = 0; s < SETS; s++)
         for (uint32_t p = 0; p < PARSERS; p++)
             print(s, p, rounds);
 }
 
-static void once(const char *kind, const char *name, bool shuffled)
+static void once(const char *name)
 {
     for (uint32_t s = 0; s < PARSE_KINDS; s++)
-        for (uint32_t p = 0; p < PARSERS; p++) {
-            if (strcmp(kind, parse_kind_names[s]) != 0 || strcmp(name, parsers[p].name) != 0)
-                continue;
-            parse_set(&parsers[p], &sets[s + (shuffled ? PARSE_KINDS : 0)]);
+        if (!strcmp(name, parse_kind_names[s])) {
+            parse_set(&parsers[0], &sets[s]);
+            return;
         }
+    fail("no such set of events: ", name);
+}
+
+static void use_scan(const char *name)
+{
+    for (const struct event_scan *scan = event_scans; scan->name; scan++)
+        if (!strcmp(name, scan->name) && scan->runs()) {
+            event_scan_use(scan);
+            return;
+        }
+    fail("this processor or build has no scan called ", name);
 }
 
 int main(int argc, char **argv)
 {
     uint32_t rounds = 51;
     make_sets();
-    if (argc >= 4 && !strcmp(argv[1], "--once")) {
-        once(argv[2], argv[3], argc > 4 && !strcmp(argv[4], "--shuffled"));
+    if (argc >= 3 && !strcmp(argv[1], "--scan")) {
+        use_scan(argv[2]);
+        argc -= 2;
+        argv += 2;
+    }
+    if (argc == 3 && !strcmp(argv[1], "--once")) {
+        once(argv[2]);
         return 0;
     }
     if (argc == 3 && !strcmp(argv[1], "--rounds"))
         rounds = (uint32_t)strtoul(argv[2], NULL, 10);
     else if (argc != 1)
-        fail("usage: trove-parse [--rounds N | --once SET PARSER [--shuffled]]", "");
+        fail("usage: trove-parse [--scan NAME] [--rounds N | --once SET]", "");
     if (rounds < 1 || rounds > ROUNDS_MAX)
         fail("rounds are at least 1 and at most 1000", "");
-    for (uint32_t s = 0; s < 2 * PARSE_KINDS; s++)
+    for (uint32_t s = 0; s < SETS; s++)
         compare(&sets[s]);
     measure(rounds);
     return 0;

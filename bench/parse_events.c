@@ -17,6 +17,12 @@ const char *const parse_kind_names[PARSE_KINDS] = {
     [PARSE_NAMES] = "names", [PARSE_ESCAPE] = "escape", [PARSE_SPACED] = "spaced",
 };
 
+const char *const parse_order_names[PARSE_ORDERS] = {
+    [PARSE_WRITTEN] = "written",
+    [PARSE_REVERSED] = "reversed",
+    [PARSE_MIXED] = "mixed",
+};
+
 static void need(bool ok, const char *what)
 {
     if (ok)
@@ -121,15 +127,26 @@ static void shuffle(struct member *members, uint32_t count, uint64_t *seed)
     }
 }
 
-static uint32_t write_text(enum parse_kind kind, bool shuffled, char *built, uint32_t len,
+static void reverse(struct member *members, uint32_t count)
+{
+    for (uint32_t i = 0; i < count / 2; i++) {
+        struct member member = members[i];
+        members[i] = members[count - 1 - i];
+        members[count - 1 - i] = member;
+    }
+}
+
+static uint32_t write_text(enum parse_kind kind, enum parse_order order, char *built, uint32_t len,
                            uint64_t *seed, uint8_t *out)
 {
     struct member members[MEMBERS_MAX];
     if (kind == PARSE_DATA || kind == PARSE_NAMES || kind == PARSE_ESCAPE)
         len = write_own(kind, built, seed);
     uint32_t count = split(built, len, members);
-    if (shuffled)
+    if (order == PARSE_MIXED)
         shuffle(members, count, seed);
+    else if (order == PARSE_REVERSED)
+        reverse(members, count);
     return join(members, count, kind == PARSE_SPACED, out);
 }
 
@@ -143,7 +160,7 @@ static void make_profile(struct blast_profile *profile, enum parse_kind kind)
     profile->event_bytes = 64;
 }
 
-void parse_events_make(struct parse_events *events, enum parse_kind kind, bool shuffled)
+void parse_events_make(struct parse_events *events, enum parse_kind kind, enum parse_order order)
 {
     static struct blast_builder builder;
     static char built[BLAST_DATAGRAM_MAX + BLAST_SLACK];
@@ -165,16 +182,11 @@ void parse_events_make(struct parse_events *events, enum parse_kind kind, bool s
         builder.source.settle(&builder.source, 1);
         struct parse_text *text = &events->texts[i];
         text->bytes = events->memory + used;
-        text->len = write_text(kind, shuffled, built, len, &seed, events->memory + used);
+        text->len = write_text(kind, order, built, len, &seed, events->memory + used);
         need(text->len <= TEXT_BYTES, "an event is too long");
         memset(events->memory + used + text->len, 0, PARSE_PADDING);
         events->bytes += text->len;
         used += (text->len + PARSE_PADDING + 63) & ~(size_t)63;
     }
     blast_builder_fini(&builder);
-}
-
-void parse_events_free(struct parse_events *events)
-{
-    free(events->memory);
 }

@@ -1,6 +1,6 @@
 /* parse_events.h - texts of events for trove-parse: what trove-blast sends, and what it does not.
  *
- * A set is a function of its kind and of whether its members are shuffled.  Each text lies behind
+ * A set is a function of its kind and of the order of its members.  Each text lies behind
  * the other at a multiple of 64 bytes with at least PARSE_PADDING bytes that may be read behind it,
  * which simdjson asks for and event_parse does not.
  *
@@ -24,7 +24,15 @@ enum parse_kind {
     PARSE_KINDS
 };
 
+enum parse_order {
+    PARSE_WRITTEN,  /* as trove-blast writes them */
+    PARSE_REVERSED, /* another order, the same in all events */
+    PARSE_MIXED,    /* each event in an order of its own: no processor can foresee it */
+    PARSE_ORDERS
+};
+
 extern const char *const parse_kind_names[PARSE_KINDS];
+extern const char *const parse_order_names[PARSE_ORDERS];
 
 struct parse_text {
     const uint8_t *bytes;
@@ -37,7 +45,5 @@ struct parse_events {
     uint64_t bytes; /* of all texts */
 };
 
-/* parse_events_make fills in PARSE_EVENTS texts, shuffled: the members of each in an order of its
- * own.  Ends the program when memory is short. */
-void parse_events_make(struct parse_events *events, enum parse_kind kind, bool shuffled);
-void parse_events_free(struct parse_events *events);
+/* parse_events_make fills in PARSE_EVENTS texts.  Ends the program when memory is short. */
+void parse_events_make(struct parse_events *events, enum parse_kind kind, enum parse_order order);

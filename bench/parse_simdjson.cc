@@ -166,27 +166,46 @@ error_code check(const hash_key *key, const uint8_t *bytes, uint32_t len, event 
     return !trailing && (seen & REQUIRED) == REQUIRED ? SUCCESS : INCORRECT_TYPE;
 }
 
-/* In the order in which trove-blast writes them, which is the best that these look-ups can meet;
- * each begins where the one before ended. */
+/* Members by name, in the order in which trove-blast writes them: each look-up begins where the one
+ * before ended. */
 error_code extract(const uint8_t *bytes, uint32_t len, event *event)
 {
     ondemand::document document;
+    ondemand::object object;
     std::string_view id, text;
     SIMDJSON_TRY(parser.iterate(bytes, len, len + SIMDJSON_PADDING).get(document));
-    SIMDJSON_TRY(document["id"].get(id));
-    SIMDJSON_TRY(document["time"].get(event->time_ms));
-    SIMDJSON_TRY(document["user"].get(text));
-    event->user = span{static_cast<uint16_t>(text.data() - reinterpret_cast<const char *>(bytes)),
-                       static_cast<uint16_t>(text.size())};
-    SIMDJSON_TRY(document["type"].get(text));
+    SIMDJSON_TRY(document.get_object().get(object));
+    SIMDJSON_TRY(object["id"].get(id));
+    SIMDJSON_TRY(object["time"].get(event->time_ms));
+    SIMDJSON_TRY(object["user"].get(text));
+    event->user = span{0, static_cast<uint16_t>(text.size())};
+    SIMDJSON_TRY(object["type"].get(text));
     event->type_key = text.size();
-    SIMDJSON_TRY(document["item"].get(text));
+    SIMDJSON_TRY(object["item"].get(text));
     event->item_key = text.size();
-    error_code hunt = document["hunt"].get(text);
-    if (hunt && hunt != NO_SUCH_FIELD)
-        return hunt;
-    event->hunt_key = hunt ? 0 : text.size();
     return id.size() == TEXT_UUID_LEN ? SUCCESS : INCORRECT_TYPE;
+}
+
+/* All fields in the order of the text, each compared with the names that are wanted. */
+error_code iterate(const uint8_t *bytes, uint32_t len, event *event)
+{
+    ondemand::document document;
+    ondemand::object object;
+    SIMDJSON_TRY(parser.iterate(bytes, len, len + SIMDJSON_PADDING).get(document));
+    SIMDJSON_TRY(document.get_object().get(object));
+    for (auto field : object) {
+        ondemand::raw_json_string name;
+        std::string_view text;
+        SIMDJSON_TRY(field.key().get(name));
+        if (name == "time") {
+            SIMDJSON_TRY(field.value().get(event->time_ms));
+        } else if (name == "id" || name == "user" || name == "type" || name == "item" ||
+                   name == "hunt") {
+            SIMDJSON_TRY(field.value().get(text));
+            event->item_key = text.size();
+        }
+    }
+    return SUCCESS;
 }
 
 } // namespace
@@ -195,6 +214,12 @@ int peer_extract(const hash_key *key, const uint8_t *bytes, uint32_t len, event 
 {
     (void)key;
     return extract(bytes, len, event);
+}
+
+int peer_iterate(const hash_key *key, const uint8_t *bytes, uint32_t len, event *event)
+{
+    (void)key;
+    return iterate(bytes, len, event);
 }
 
 int peer_check(const hash_key *key, const uint8_t *bytes, uint32_t len, event *event)

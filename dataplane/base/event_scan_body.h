@@ -132,7 +132,8 @@ static inline uint32_t read_object(const struct scan *s, uint32_t at, uint32_t g
  *
  * The number of quotes is even, and those that a value holds are, so the first of two that are due
  * never is the last.  The last byte is a brace, so no other character is found there. */
-static inline bool read_members(struct scan *s, uint32_t gap, struct event_members *members)
+__attribute__((always_inline)) static inline bool read_members(struct scan *s, uint32_t gap,
+                                                               struct event_members *members)
 {
     const uint8_t *bytes = s->bytes;
     const uint16_t *q = s->quotes;
