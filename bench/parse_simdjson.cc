@@ -1,4 +1,6 @@
 /* parse_simdjson.cc - events by simdjson's on-demand front end; see parse_peer.h. */
+#include <cstring>
+
 #include <simdjson.h>
 
 extern "C" {
@@ -67,26 +69,44 @@ error_code walk(ondemand::value value)
     }
 }
 
-unsigned own_key(std::string_view name)
+/* own_key looks at a key as it is written, up to its closing quote.  Returns 0 for another one. */
+unsigned own_key(const char *raw)
 {
-    if (name.size() == 2)
-        return name == "id" ? ID : 0u;
-    if (name.size() != 4)
-        return 0;
-    switch (name[0]) {
-    case 'd':
-        return name == "data" ? DATA : 0u;
-    case 'h':
-        return name == "hunt" ? HUNT : 0u;
+    switch (raw[0]) {
     case 'i':
-        return name == "item" ? ITEM : 0u;
+        return !memcmp(raw, "id\"", 3) ? ID : !memcmp(raw, "item\"", 5) ? ITEM : 0u;
     case 't':
-        return name == "time" ? TIME : name == "type" ? TYPE : name == "tile" ? TILE : 0u;
+        return !memcmp(raw, "time\"", 5)   ? TIME
+               : !memcmp(raw, "type\"", 5) ? TYPE
+               : !memcmp(raw, "tile\"", 5) ? TILE
+                                           : 0u;
     case 'u':
-        return name == "user" ? USER : 0u;
+        return !memcmp(raw, "user\"", 5) ? USER : 0u;
+    case 'h':
+        return !memcmp(raw, "hunt\"", 5) ? HUNT : 0u;
+    case 'd':
+        return !memcmp(raw, "data\"", 5) ? DATA : 0u;
     default:
         return 0;
     }
+}
+
+/* read_key names an own key; the text behind every event can be read.  Another key is unescaped,
+ * which validates it, and may then turn out to be an own one. */
+error_code read_key(ondemand::field &field, unsigned *own)
+{
+    std::string_view name;
+    char text[8] = {0};
+    *own = own_key(field.key().raw());
+    if (*own)
+        return SUCCESS;
+    SIMDJSON_TRY(field.unescaped_key().get(name));
+    if (name.size() <= 4) {
+        memcpy(text, name.data(), name.size());
+        text[name.size()] = '"';
+        *own = own_key(text);
+    }
+    return SUCCESS;
 }
 
 error_code get_name(ondemand::value value, size_t max, std::string_view *text)
@@ -152,10 +172,11 @@ error_code check(const hash_key *key, const uint8_t *bytes, uint32_t len, event 
     event->type_key = event->item_key = event->tile_key = event->hunt_key = 0;
     SIMDJSON_TRY(parser.iterate(bytes, len, len + SIMDJSON_PADDING).get(document));
     SIMDJSON_TRY(document.get_object().get(object));
-    for (auto field : object) {
-        std::string_view name;
-        SIMDJSON_TRY(field.unescaped_key().get(name));
-        unsigned own = own_key(name);
+    for (auto found : object) {
+        ondemand::field field;
+        unsigned own;
+        SIMDJSON_TRY(std::move(found).get(field));
+        SIMDJSON_TRY(read_key(field, &own));
         if (seen & own)
             return INCORRECT_TYPE;
         seen |= own;
