@@ -2,7 +2,7 @@
  *
  * First the offsets of all quotes are found, 64 bytes at a time; then each member is read between
  * its quotes.  What is not plainly right is given up: white space but one space behind each colon
- * and comma, escapes, deep nesting, faults.  What the scan takes is JSON, and it finds in it what
+ * and comma, keys with escapes, faults.  What the scan takes is JSON, and it finds in it what
  * the walk (event_walk.h) would; what it gives up may be an event all the same.
  *
  * How quotes are found depends on the processor, so there is more than one scan; event_scan chooses

@@ -11,8 +11,8 @@ static inline struct scan_marks scan_load(const uint8_t *bytes, uint32_t len, ui
     __m512i v = _mm512_maskz_loadu_epi8(there, bytes + at);
     return (struct scan_marks){
         .quotes = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"')),
-        .odd = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\')) |
-               _mm512_mask_cmplt_epu8_mask(there, v, _mm512_set1_epi8(' ')),
+        .slashes = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\')),
+        .controls = _mm512_mask_cmplt_epu8_mask(there, v, _mm512_set1_epi8(' ')),
         .beyond = _mm512_movepi8_mask(v),
     };
 }

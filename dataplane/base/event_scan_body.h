@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "dataplane/base/event_scan.h"
 #include "dataplane/base/json.h"
 #include "dataplane/base/swar.h"
@@ -25,8 +27,9 @@
 /* What is in 64 bytes; nothing of it behind the end. */
 struct scan_marks {
     uint64_t quotes;
-    uint64_t odd;    /* not zero: there is a backslash or a control character */
-    uint64_t beyond; /* not zero: there is a byte above 0x7f */
+    uint64_t slashes;
+    uint64_t controls; /* not zero: there is a byte below 0x20 */
+    uint64_t beyond;   /* not zero: there is a byte above 0x7f */
 };
 
 static inline struct scan_marks scan_load(const uint8_t *bytes, uint32_t len, uint32_t at);
@@ -39,27 +42,47 @@ struct scan {
     uint32_t last; /* offset of the last byte, the closing brace */
     uint32_t depth_max;
     uint32_t quote_count;
-    uint64_t beyond;
-    uint16_t quotes[SCAN_QUOTES + SCAN_PUT_ROOM]; /* offsets */
+    uint64_t beyond;                              /* not zero: there is a byte above 0x7f */
+    uint64_t slashes;                             /* not zero: there is a backslash */
+    uint16_t quotes[SCAN_QUOTES + SCAN_PUT_ROOM]; /* offsets of those that are not escaped */
 };
+
+/* escaped_bytes marks what stands behind a backslash that is not escaped itself; *escape: whether
+ * the first byte is, then that of the next word. */
+static uint64_t escaped_bytes(uint64_t slashes, uint64_t *escape)
+{
+    uint64_t escaped = *escape;
+    *escape = 0;
+    for (slashes &= ~escaped; slashes; slashes &= slashes - 1) {
+        uint64_t slash = slashes & -slashes;
+        *escape = slash >> 63;
+        escaped |= slash << 1;
+        slashes &= ~(slash << 1);
+    }
+    return escaped;
+}
 
 /* find_quotes fills in s->quotes. */
 static inline bool find_quotes(struct scan *s)
 {
     uint32_t count = 0, len = s->last + 1;
-    uint64_t odd = 0, beyond = 0;
+    uint64_t slashes = 0, controls = 0, beyond = 0, escape = 0;
     for (uint32_t at = 0; at < len; at += 64) {
         struct scan_marks m = scan_load(s->bytes, len, at);
-        odd |= m.odd;
+        slashes |= m.slashes;
+        controls |= m.controls;
         beyond |= m.beyond;
+        if (unlikely(m.slashes | escape))
+            m.quotes &= ~escaped_bytes(m.slashes, &escape);
         scan_put(s->quotes + count, m.quotes, at);
         count += (uint32_t)__builtin_popcountll(m.quotes);
         if (unlikely(count > SCAN_QUOTES))
             return false;
     }
     s->quote_count = count;
+    s->slashes = slashes;
     s->beyond = beyond;
-    return !odd && count % 2 == 0;
+    return !controls && count % 2 == 0;
 }
 
 /* Own keys by a perfect hash of the four bytes behind the first quote: the place is the top four
@@ -87,10 +110,12 @@ static const struct {
 static uint32_t read_any(const struct scan *s, uint32_t at, uint32_t depth, const uint16_t **quote)
 {
     struct json j;
-    if (s->bytes[at] == ' ')
+    uint8_t c = s->bytes[at];
+    if (c == ' ')
         return 0;
     json_init(&j, s->bytes, s->last + 1, s->depth_max);
-    size_t end = json_value(&j, at, depth);
+    json_seek(&j, at);
+    size_t end = c >= '0' && c <= '9' ? json_number(&j, at) : json_value(&j, at, depth);
     if (end > s->last)
         return 0;
     while (**quote < end)
@@ -141,14 +166,15 @@ __attribute__((always_inline)) static inline bool read_members(struct scan *s, u
     for (uint32_t i = 0; i < 4; i++) /* a number that is last ends in front of the brace */
         s->quotes[s->quote_count + i] = (uint16_t)(s->last + 1 + gap);
     for (;; at = end + 1 + gap) {
-        uint32_t value = q[1] + 2u + gap, slot = SLOT_OTHER;
+        uint32_t key_end = q[1], value = key_end + 2 + gap, slot = SLOT_OTHER;
         if (unlikely(q[0] != at) || unlikely(at + 7 > s->last))
             return false;
         uint64_t text = swar_load(bytes + at);
         uint32_t number = (uint32_t)((uint32_t)(text >> 8) * KEY_FACTOR) >> 28;
         if (likely(text << scan_keys[number].unused == scan_keys[number].word))
             slot = scan_keys[number].slot;
-        else if (unlikely(bytes[q[1] + 1] != ':'))
+        else if (unlikely(bytes[key_end + 1] != ':') ||
+                 (unlikely(s->slashes) && memchr(bytes + at, '\\', key_end - at)))
             return false;
         if (unlikely(gap && bytes[value - 1] != ' '))
             return false;
@@ -185,6 +211,20 @@ static inline bool is_time(const uint8_t *bytes, const struct event_members *mem
            swar_is_decimal(swar_load(text + len - 8));
 }
 
+static bool check_escapes(const struct scan *s)
+{
+    const uint8_t *end = s->bytes + s->last, *at = s->bytes;
+    struct json j;
+    json_init(&j, s->bytes, s->last + 1, s->depth_max);
+    while ((at = memchr(at, '\\', (size_t)(end - at)))) {
+        size_t next = json_escape(&j, (size_t)(at - s->bytes));
+        if (next > s->last)
+            return false;
+        at = s->bytes + next;
+    }
+    return true;
+}
+
 bool SCAN_NAME(const uint8_t *bytes, uint32_t len, uint32_t depth_max,
                struct event_members *members)
 {
@@ -200,8 +240,9 @@ bool SCAN_NAME(const uint8_t *bytes, uint32_t len, uint32_t depth_max,
         return false;
     bool spaced = s.quote_count && s.quotes[1] + 2u < len &&
                   bytes[s.quotes[1] + 2] == ' '; /* behind the first colon */
-    members->escaped = false;
+    members->escaped = s.slashes;
     if (unlikely(!(spaced ? read_members(&s, 1, members) : read_members(&s, 0, members))))
         return false;
-    return is_time(bytes, members) && (likely(!s.beyond) || text_utf8_valid(bytes, len) == len);
+    return is_time(bytes, members) && (likely(!s.slashes) || check_escapes(&s)) &&
+           (likely(!s.beyond) || text_utf8_valid(bytes, len) == len);
 }

@@ -10,8 +10,14 @@ static inline uint64_t differ(uint64_t seven, uint8_t c)
     return (seven ^ SWAR_BYTES(c)) + ~high;
 }
 
+/* gather puts the highest bits of the bytes into the lowest byte. */
+static inline uint64_t gather(uint64_t bits)
+{
+    return ((bits >> 7) * UINT64_C(0x0102040810204080)) >> 56;
+}
+
 /* The last 64 bytes overlap with those before: as many bits as are there twice are shifted out.
- * What is odd there was odd before. */
+ * A control character there was one before. */
 static inline struct scan_marks scan_load(const uint8_t *bytes, uint32_t len, uint32_t at)
 {
     uint32_t from = at + 64 <= len ? at : len - 64;
@@ -21,12 +27,14 @@ static inline struct scan_marks scan_load(const uint8_t *bytes, uint32_t len, ui
         uint64_t seven = w & ~high;
         uint64_t quotes = ~(differ(seven, '"') | w) & high;
         uint64_t below = ~((seven + SWAR_BYTES(0x80 - 0x20)) | w) & high;
-        /* Multiplying gathers the bits in the top byte. */
-        m.quotes |= (((quotes >> 7) * UINT64_C(0x0102040810204080)) >> 56) << i;
-        m.odd |= below | (~(differ(seven, '\\') | w) & high);
+        uint64_t slashes = ~(differ(seven, '\\') | w) & high;
+        m.quotes |= gather(quotes) << i;
+        m.slashes |= gather(slashes) << i;
+        m.controls |= below;
         m.beyond |= w & high;
     }
     m.quotes >>= at - from;
+    m.slashes >>= at - from;
     return m;
 }
 
