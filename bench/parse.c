@@ -5,9 +5,9 @@
  *   trove-parse --once SET     parses a set once with event_parse, for callgrind to count
  *   --scan NAME                before these: avx512, avx2 or portable instead of the best there is
  *
- * A round parses every set with every parser, one after the other and twice each, so that what the
- * machine does to one it does to all; the first time brings texts and branches in, the second
- * counts.
+ * A round parses every set with every parser, one after the other and PASSES times each, so that
+ * what the machine does to one it does to all.  The first pass brings texts and branches in; of the
+ * others the fastest counts, since a core that is taken away is nobody's time.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +22,7 @@
 #endif
 
 #define ROUNDS_MAX 1000
+#define PASSES     4
 #define SETS       (PARSE_ORDERS * PARSE_KINDS)
 
 static const struct event_limits limits = {.event_bytes = 16384, .event_depth = 8};
@@ -121,14 +122,23 @@ static void print(uint32_t s, uint32_t p, uint32_t rounds)
     printf("]}\n");
 }
 
+static double fastest(const struct parser *parser, const struct parse_events *set)
+{
+    uint64_t least = UINT64_MAX;
+    parse_set(parser, set);
+    for (uint32_t pass = 1; pass < PASSES; pass++) {
+        uint64_t took = parse_set(parser, set);
+        least = took < least ? took : least;
+    }
+    return (double)least / PARSE_EVENTS;
+}
+
 static void measure(uint32_t rounds)
 {
     for (uint32_t r = 0; r < rounds; r++)
         for (uint32_t s = 0; s < SETS; s++)
-            for (uint32_t p = 0; p < PARSERS; p++) {
-                parse_set(&parsers[p], &sets[s]);
-                found[s][p][r] = (double)parse_set(&parsers[p], &sets[s]) / PARSE_EVENTS;
-            }
+            for (uint32_t p = 0; p < PARSERS; p++)
+                found[s][p][r] = fastest(&parsers[p], &sets[s]);
     for (uint32_t s = 0; s < SETS; s++)
         for (uint32_t p = 0; p < PARSERS; p++)
             print(s, p, rounds);

@@ -30,7 +30,7 @@ need_root() {
 packages_build="gcc meson ninja-build pkg-config libdpdk-dev libck-dev liburcu-dev libxxhash-dev libfyaml-dev
     libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev libhiredis-dev libzstd-dev liburing-dev"
 packages_run="iproute2 iputils-ping ethtool python3 zstd util-linux curl"
-packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev python3-pytest man-db strace redis-server
+packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev python3-pytest man-db strace valgrind redis-server
     wrk nghttp2-client nodejs chromium"
 
 packages_bench_http="wrk nginx-light ethtool"
