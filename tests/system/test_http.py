@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import encode, event, udp
+from conftest import CONFIG, encode, event, udp
 from posts import HTTP, PORT, URL, Stream, answer, ask, at_rest, awaited, bodies, connect, exchange, get, journal, post, request
 from test_disk import needs_strace, strace_troved, wait_for, failed
 
@@ -198,7 +198,7 @@ def test_what_was_answered_is_there_after_kill_9(server):
 
 @needs_strace
 def test_when_the_journal_fails_clients_are_told_and_what_was_answered_is_kept(make):
-    trove = make(HTTP + "drain: 1s\n")
+    trove = make(HTTP + "drain: 1s\n", CONFIG.replace("journal: {{ ", "journal: {{ io: sync, "))
     strace_troved(trove, "fdatasync:error=EIO:when=12+")
     answers = []
     for body in bodies(40):
