@@ -163,6 +163,18 @@ static void check_lcores(struct reader *r, const struct yaml_node *map, const st
                  rx ? "shard" : "rx");
 }
 
+static void check_http(struct reader *r, const struct yaml_node *node, const struct conf *conf)
+{
+    struct conf_endpoint endpoint;
+    if (!node || node->broken || strcmp(conf->management.http, "none") == 0)
+        return;
+    if (conf_endpoint_parse(conf->management.http, &endpoint) || !endpoint.port)
+        diag_add(r->diags, reader_at(r, node), "bad_value",
+                 "http must be an IPv4 address and a port such as 127.0.0.1:9470, [IPv6]:PORT, or "
+                 "none, not %s",
+                 reader_quote(r, node));
+}
+
 static void check_paths(struct reader *r, const struct yaml_node *map, struct conf *conf)
 {
     const struct yaml_node *dir = yaml_find(map, "data_dir");
@@ -183,11 +195,15 @@ static void check_paths(struct reader *r, const struct yaml_node *map, struct co
                  "the path of a Unix socket has at most %zu bytes, and management.socket has %zu; "
                  "use a shorter one",
                  room - 1, len);
+    check_http(r, yaml_find(yaml_find(map, "management"), "http"), conf);
     const struct yaml_node *list = yaml_find(map, "sinks");
     const struct yaml_node *node = list ? list->first : NULL;
     for (uint32_t i = 0; i < conf->sink_count && node; i++, node = node->next) {
         const struct yaml_node *password = yaml_find(node, "password_file");
+        const struct yaml_node *directory = yaml_find(node, "directory");
         reader_anchor(r, yaml_find(node, "path"), conf->data_dir, conf->sinks[i].path);
+        if (directory)
+            reader_anchor(r, directory, conf->data_dir, conf->sinks[i].directory);
         if (password)
             reader_anchor(r, password, conf->data_dir, conf->sinks[i].password_file);
     }

@@ -79,6 +79,12 @@ struct conf_port {
 };
 
 /* What a worker core does when a turn of its loop found nothing. */
+enum conf_io {
+    CONF_IO_AUTO, /* io_uring where the kernel allows it */
+    CONF_IO_URING,
+    CONF_IO_SYNC, /* pwritev2 and fdatasync */
+};
+
 enum conf_idle {
     CONF_IDLE_POLL,  /* looks again at once */
     CONF_IDLE_PAUSE, /* a few tens of nanoseconds that a sibling thread or the power budget can use
@@ -187,6 +193,11 @@ struct conf_hunt {
     struct conf_place place;
 };
 
+/* What is sent of an outcome. */
+enum conf_format { CONF_FORMAT_JSON, CONF_FORMAT_CLOUDEVENTS };
+
+enum conf_compress { CONF_COMPRESS_NONE, CONF_COMPRESS_ZSTD };
+
 enum conf_sink_type { CONF_SINK_FILE, CONF_SINK_REDIS };
 
 /* Where a server listens: an address and a port, or with port 0 a Unix socket's path. */
@@ -205,6 +216,14 @@ struct conf_sink {
     uint32_t outcomes; /* bit per enum outcome_kind, in that order */
     uint32_t hunt_count;
     char (*hunt)[CONF_NAME_MAX + 1]; /* NULL: outcomes of any hunt, and of none */
+    bool paused;
+    enum conf_format format;
+
+    /* file, with a directory instead of a path */
+    char directory[CONF_PATH_MAX]; /* "": none */
+    uint64_t rotate_bytes;
+    uint64_t rotate_after_ns;
+    enum conf_compress compress;
 
     /* redis */
     char address[CONF_PATH_MAX]; /* a conf_endpoint */
@@ -237,6 +256,7 @@ struct conf {
 
     struct {
         char socket[CONF_PATH_MAX];
+        char http[CONF_NAME_MAX + 1]; /* a conf_endpoint with a port, or "none" */
     } management;
 
     struct {
@@ -265,6 +285,8 @@ struct conf {
         uint64_t segment_bytes;
         uint64_t group_commit_ns; /* a record waits at most this long for company */
         uint32_t buffer_blocks;   /* of 256 KiB a shard may have filled and not yet durable */
+        uint32_t reserve;         /* segments kept back for a full disk */
+        enum conf_io io;
     } journal;
 
     struct {
@@ -311,6 +333,9 @@ unsigned conf_diff(const struct conf *from, const struct conf *to,
                    void (*each)(void *arg, char sign, const char *path, const char *from,
                                 const char *to, bool hot),
                    void *arg);
+
+/* conf_sink_same says whether two sinks are configured alike but for `paused`. */
+bool conf_sink_same(const struct conf_sink *from, const struct conf_sink *to);
 
 /* conf_print_schema and conf_print_manual write the JSON Schema, and trove.yaml(5) as a whole page
  * of roff, from the table of keys. */

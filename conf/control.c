@@ -7,8 +7,6 @@
 #include "conf/control.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,28 +14,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "conf/control_listen.h"
 
 #define CONNECTIONS_MAX   32u
 #define CONNECTION_MEMORY ((size_t)32 << 10) /* header and buffers of one connection */
 #define CONNECTION_IDLE_S 10u
-#define BACKLOG           16
 #define BODY_ROOM_MIN     4096u
 #define BODY_DISCARD_MAX  (4ull * CONTROL_BODY_MAX) /* of a chunked body that is too large */
 #define PEER_GROUPS_MAX   1024u
 
+/* A server with a thread of its own: on the socket, or on an address for whoever may look. */
+struct listener {
+    struct control *control;
+    struct MHD_Daemon *daemon; /* NULL: none */
+    bool open;
+};
+
 struct control {
-    struct MHD_Daemon *daemon;
     const struct control_route *routes;
     void *context;
-    struct sockaddr_un address;
-    dev_t dev; /* of the socket file that is ours */
-    ino_t ino;
-    gid_t gid;
+    struct control_socket socket;
+    struct listener local, remote;
 };
 
 /* One request on its way. */
@@ -162,7 +162,7 @@ static bool peer_may_change(const struct control *control, const struct ucred *p
     if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &bytes))
         bytes = 0;
     return control_may_change(peer->uid, peer->gid, groups, bytes / sizeof *groups, geteuid(),
-                              control->gid);
+                              control->socket.gid);
 }
 
 static bool body_declared_too_large(struct MHD_Connection *connection)
@@ -180,26 +180,43 @@ static void refuse_body(struct exchange *x)
                     CONTROL_BODY_MAX);
 }
 
-static struct exchange *exchange_new(struct control *control, struct MHD_Connection *connection,
-                                     const char *url, const char *method)
+/* judge_peer refuses what this peer may not ask for. */
+static void judge_peer(struct exchange *x, const struct listener *listener, int fd, const char *url,
+                       const char *method)
+{
+    const struct control *control = listener->control;
+    const struct control_route *route = x->route;
+    if (listener->open && !route->open) {
+        x->route = NULL;
+        control_problem(&x->response, MHD_HTTP_FORBIDDEN, "socket_only", "trovectl help",
+                        "%s %s is served on the control socket only, %s", method, url,
+                        control->socket.address.sun_path);
+    } else if (route->change && !peer_may_change(control, &x->peer, fd)) {
+        x->route = NULL;
+        control_problem(&x->response, MHD_HTTP_FORBIDDEN, "forbidden", "id",
+                        "%s %s needs root or gid %u, the group of %s; you are uid %u", method, url,
+                        (unsigned)control->socket.gid, control->socket.address.sun_path,
+                        (unsigned)x->peer.uid);
+    }
+}
+
+static struct exchange *exchange_new(const struct listener *listener,
+                                     struct MHD_Connection *connection, const char *url,
+                                     const char *method)
 {
     struct exchange *x = calloc(1, sizeof *x);
     if (!x)
         return NULL;
     int fd = connection_fd(connection);
     socklen_t bytes = sizeof x->peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &x->peer, &bytes)) {
+    if (!listener->open && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &x->peer, &bytes)) {
         free(x);
         return NULL;
     }
     x->response.status = MHD_HTTP_OK;
-    route_find(x, control->routes, url, method);
-    if (x->route && x->route->change && !peer_may_change(control, &x->peer, fd)) {
-        x->route = NULL;
-        control_problem(&x->response, MHD_HTTP_FORBIDDEN, "forbidden", "id",
-                        "%s %s needs root or gid %u, the group of %s; you are uid %u", method, url,
-                        (unsigned)control->gid, control->address.sun_path, (unsigned)x->peer.uid);
-    }
+    route_find(x, listener->control->routes, url, method);
+    if (x->route)
+        judge_peer(x, listener, fd, url, method);
     return x;
 }
 
@@ -245,7 +262,9 @@ static void exchange_run(struct exchange *x, const struct control *control,
 
 static bool headers_add(const struct exchange *x, struct MHD_Response *response)
 {
-    const char *type = x->response.status >= 400 ? "application/problem+json" : "application/json";
+    const char *type = x->response.text            ? x->response.text_type
+                       : x->response.status >= 400 ? "application/problem+json"
+                                                   : "application/json";
     return MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) &&
            MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") &&
            (!x->allow[0] || x->route ||
@@ -258,13 +277,17 @@ static bool headers_add(const struct exchange *x, struct MHD_Response *response)
 
 static enum MHD_Result exchange_answer(struct exchange *x, struct MHD_Connection *connection)
 {
-    char *text = x->response.body ? json_dumps(x->response.body, JSON_COMPACT) : strdup("{}");
+    char *text = x->response.text   ? x->response.text
+                 : x->response.body ? json_dumps(x->response.body, JSON_COMPACT)
+                                    : strdup("{}");
     if (!text)
         return MHD_NO;
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+    bool own = text != x->response.text; /* on_completed frees the handler's text */
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        strlen(text), text, own ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_MUST_COPY);
     if (!response) {
-        free(text);
+        if (own)
+            free(text);
         return MHD_NO;
     }
     enum MHD_Result result = MHD_NO;
@@ -278,11 +301,11 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                                   const char *method, const char *version, const char *bytes,
                                   size_t *len, void **slot)
 {
-    struct control *control = arg;
+    const struct listener *listener = arg;
     struct exchange *x = *slot;
     (void)version;
     if (!x) {
-        *slot = x = exchange_new(control, connection, url, method);
+        *slot = x = exchange_new(listener, connection, url, method);
         if (!x)
             return MHD_NO;
         if (!body_declared_too_large(connection))
@@ -296,7 +319,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         return exchange_take(x, bytes, taken);
     }
     if (x->route)
-        exchange_run(x, control, connection);
+        exchange_run(x, listener->control, connection);
     return exchange_answer(x, connection);
 }
 
@@ -310,101 +333,26 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
     if (!x)
         return;
     json_decref(x->response.body);
+    free(x->response.text);
     free(x->body);
     free(x);
     *slot = NULL;
 }
 
-/* stale_remove makes way for a new socket file.  Returns 0, or what is in the way. */
-static int stale_remove(const struct sockaddr_un *address)
-{
-    struct stat st;
-    if (lstat(address->sun_path, &st))
-        return errno == ENOENT ? 0 : -errno;
-    if (!S_ISSOCK(st.st_mode))
-        return -EEXIST;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    int err = connect(fd, (const struct sockaddr *)address, sizeof *address) ? errno : 0;
-    close(fd);
-    if (err != ECONNREFUSED)
-        return err && err != EAGAIN ? -err : -EADDRINUSE;
-    return unlink(address->sun_path) ? -errno : 0;
-}
-
-/* socket_listen returns a listening socket.  Its file never has a wider mode than 0660: the file
- * takes its mode from the socket's inode less the umask, and what the umask took is given back
- * before anybody can connect. */
-static int socket_listen(struct control *control)
-{
-    const struct sockaddr_un *address = &control->address;
-    struct stat st;
-    int err;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (fchmod(fd, 0660) || bind(fd, (const struct sockaddr *)address, sizeof *address))
-        goto fail;
-    if (chmod(address->sun_path, 0660) || lstat(address->sun_path, &st) || listen(fd, BACKLOG))
-        goto fail_bound;
-    control->dev = st.st_dev;
-    control->ino = st.st_ino;
-    control->gid = st.st_gid;
-    return fd;
-
-fail_bound:
-    err = errno;
-    unlink(address->sun_path);
-    errno = err;
-fail:
-    err = errno;
-    close(fd);
-    return -err;
-}
-
-/* socket_claim lets one daemon at a time look for a stale file and replace it: without the lock on
- * the directory, the slower of two would remove the socket of the faster. */
-static int socket_claim(struct control *control)
-{
-    char path[sizeof control->address.sun_path];
-    memcpy(path, control->address.sun_path, sizeof path);
-    int dir = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        return -errno;
-    int result = flock(dir, LOCK_EX | LOCK_NB) ? -errno : 0;
-    if (result == -EWOULDBLOCK)
-        result = -EADDRINUSE;
-    if (!result)
-        result = stale_remove(&control->address);
-    if (!result)
-        result = socket_listen(control);
-    close(dir);
-    return result;
-}
-
 /* The server's thread takes no signals: they are the main thread's. */
-static struct MHD_Daemon *server_start(struct control *control, int fd)
+static bool server_start(struct listener *listener, int fd)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    struct MHD_Daemon *daemon = MHD_start_daemon(
+    listener->daemon = MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | MHD_USE_ITC, 0, NULL, NULL, on_request,
-        control, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+        listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
         CONNECTION_IDLE_S, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, NULL, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return daemon;
-}
-
-static void socket_remove(const struct control *control)
-{
-    struct stat st;
-    if (!lstat(control->address.sun_path, &st) && st.st_dev == control->dev &&
-        st.st_ino == control->ino)
-        unlink(control->address.sun_path);
+    return listener->daemon != NULL;
 }
 
 int control_start(struct control **out, const char *socket_path, const struct control_route *routes,
@@ -413,24 +361,26 @@ int control_start(struct control **out, const char *socket_path, const struct co
     struct control *control = calloc(1, sizeof *control);
     if (!control)
         return -ENOMEM;
-    *control =
-        (struct control){.routes = routes, .context = context, .address = {.sun_family = AF_UNIX}};
+    *control = (struct control){.routes = routes,
+                                .context = context,
+                                .socket.address = {.sun_family = AF_UNIX},
+                                .local = {.control = control},
+                                .remote = {.control = control, .open = true}};
     int fd = -ENAMETOOLONG;
     size_t len = strlen(socket_path);
-    if (len >= sizeof control->address.sun_path)
+    if (len >= sizeof control->socket.address.sun_path)
         goto fail;
-    memcpy(control->address.sun_path, socket_path, len + 1);
-    fd = socket_claim(control);
+    memcpy(control->socket.address.sun_path, socket_path, len + 1);
+    fd = control_listen_unix(&control->socket);
     if (fd < 0)
         goto fail;
-    control->daemon = server_start(control, fd);
-    if (!control->daemon)
+    if (!server_start(&control->local, fd))
         goto fail_server;
     *out = control;
     return 0;
 
 fail_server:
-    socket_remove(control);
+    control_unlink(&control->socket);
     close(fd);
     fd = -EAGAIN;
 fail:
@@ -438,11 +388,24 @@ fail:
     return fd;
 }
 
+int control_open(struct control *control, const char *host, uint16_t port)
+{
+    int fd = control_listen_tcp(host, port);
+    if (fd < 0)
+        return fd;
+    if (server_start(&control->remote, fd))
+        return 0;
+    close(fd);
+    return -EAGAIN;
+}
+
 void control_stop(struct control *control)
 {
     if (!control)
         return;
-    socket_remove(control);
-    MHD_stop_daemon(control->daemon);
+    control_unlink(&control->socket);
+    if (control->remote.daemon)
+        MHD_stop_daemon(control->remote.daemon);
+    MHD_stop_daemon(control->local.daemon);
     free(control);
 }

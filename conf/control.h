@@ -2,16 +2,20 @@
  *
  * libmicrohttpd serves it from one thread of its own; handlers run there, one at a time, and may
  * take their time but never touch a part: they read counters, and publish configurations.  Errors
- * are RFC 9457 problem+json with a code, a detail and what to do.
+ * are RFC 9457 problem+json with a code, a detail and what to do.  Routes that are open are served
+ * on an address as well, from a second thread, so that who asks whether the daemon is alive never
+ * waits for who asks something long.
  *
  * Memory:  request and response live for one call; response bodies are jansson objects that the
- * server frees. Threads: control_start spawns the server's thread; handlers run on it.
+ * server frees. Threads: control_start spawns the server's thread, control_open the second one;
+ * handlers run on the first, those of open routes on either.
  */
 #pragma once
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define CONTROL_BODY_MAX (4u << 20)
@@ -27,8 +31,10 @@ struct control_request {
 };
 
 struct control_response {
-    unsigned status;    /* HTTP status; 200 at first */
-    json_t *body;       /* owned by the server once set */
+    unsigned status; /* HTTP status; 200 at first */
+    json_t *body;    /* owned by the server once set */
+    char *text;      /* instead of body, from malloc: the server's once set */
+    const char *text_type;
     char etag[64];      /* an entity tag with its quotes, "v41"; sent when not empty */
     char location[128]; /* of what was made; sent when not empty */
 };
@@ -39,6 +45,7 @@ struct control_route {
     bool change;        /* changes something: see control_may_change */
     void (*handle)(void *context, const struct control_request *request,
                    struct control_response *response);
+    bool open; /* served on the address as well: handle runs on two threads */
 };
 
 struct control;
@@ -51,6 +58,10 @@ struct control;
 int control_start(struct control **control, const char *socket_path,
                   const struct control_route *routes, void *context);
 void control_stop(struct control *control);
+
+/* control_open serves the open routes on an address as well.  Returns 0, -EADDRINUSE,
+ * -EADDRNOTAVAIL, -EINVAL (no IPv4 or IPv6 address), or another negative errno. */
+int control_open(struct control *control, const char *host, uint16_t port);
 
 /* control_may_change says whether a peer may use a change route: root, the daemon's own uid, and
  * who is in the socket file's group, be it the peer's gid or one of its supplementary groups. */

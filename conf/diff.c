@@ -246,3 +246,19 @@ unsigned conf_diff(const struct conf *from, const struct conf *to, each_fn each,
     diff_set(&d, &table_root, from, to);
     return d.count;
 }
+
+static void note_difference(void *arg, char sign, const char *path, const char *from,
+                            const char *to, bool hot)
+{
+    (void)sign, (void)from, (void)to, (void)hot;
+    if (strcmp(path, "paused") != 0)
+        *(bool *)arg = true;
+}
+
+bool conf_sink_same(const struct conf_sink *from, const struct conf_sink *to)
+{
+    bool differs = false;
+    struct diff d = {.each = note_difference, .arg = &differs};
+    diff_set(&d, &table_sink, from, to);
+    return !differs;
+}

@@ -32,6 +32,8 @@ static const char *const timestamp_words[] = {
     [CONF_TIMESTAMP_NONE] = "none", [CONF_TIMESTAMP_TRAILER] = "trailer", NULL};
 static const char *const idle_words[] = {
     [CONF_IDLE_POLL] = "poll", [CONF_IDLE_PAUSE] = "pause", [CONF_IDLE_SLEEP] = "sleep", NULL};
+static const char *const io_words[] = {
+    [CONF_IO_AUTO] = "auto", [CONF_IO_URING] = "io_uring", [CONF_IO_SYNC] = "sync", NULL};
 static const char *const kind_words[] = {
     [CONF_TRAIL] = "trail", [CONF_BASKET] = "basket", [CONF_TILES] = "tiles", NULL};
 static const char *const member_words[] = {[CONF_MEMBER_STRING] = "string",
@@ -43,6 +45,10 @@ static const char *const member_words[] = {[CONF_MEMBER_STRING] = "string",
                                            NULL};
 static const char *const sink_words[] = {
     [CONF_SINK_FILE] = "file", [CONF_SINK_REDIS] = "redis", NULL};
+static const char *const format_words[] = {
+    [CONF_FORMAT_JSON] = "json", [CONF_FORMAT_CLOUDEVENTS] = "cloudevents", NULL};
+static const char *const compress_words[] = {
+    [CONF_COMPRESS_NONE] = "none", [CONF_COMPRESS_ZSTD] = "zstd", NULL};
 static const char *const outcome_words[] = {
 #define OUTCOME_WORD(name, help) #name,
     OUTCOME_KIND_LIST(OUTCOME_WORD)
@@ -107,6 +113,10 @@ static const struct key_set listen_set = {.noun = "listen", .keys = listen_keys}
 static const struct key management_keys[] = {
     {"socket", KEY_PATH, 0, AT(struct conf, management.socket), .fallback = "/run/trove/ctl.sock",
      .help = "the Unix socket that trovectl talks to; relative to data_dir"},
+    {"http", KEY_TEXT, 0, AT(struct conf, management.http), .max = CONF_NAME_MAX,
+     .fallback = "none",
+     .help = "an address and a port, such as 127.0.0.1:9470 or [::1]:9470, for /metrics, /healthz, "
+             "/readyz and what else changes nothing; anybody who reaches it may read; none: off"},
     {0},
 };
 
@@ -251,6 +261,12 @@ static const struct key journal_keys[] = {
     {"buffer", KEY_SIZE, 0, AT(struct conf, journal.buffer_blocks), .min = 8ull * BLOCK_BYTES,
      .max = 16 * GIB, .scale = BLOCK_BYTES, .fallback = "64MiB",
      .help = "what a shard may have decided and not yet durable; behind it ingest waits"},
+    {"io", KEY_CHOICE, 0, AT(struct conf, journal.io), .fallback = "auto", .words = io_words,
+     .help = "how groups are written: io_uring, one submission each; sync, pwritev2 and fdatasync; "
+             "auto, io_uring where the kernel allows it"},
+    {"reserve", KEY_NUMBER, 0, AT(struct conf, journal.reserve), .max = 64, .fallback = "1",
+     .help = "segments of each shard that are kept back, so that what was decided can be written "
+             "down when the disk is full; as many more as journal.buffer needs"},
     {0},
 };
 
@@ -371,47 +387,67 @@ const struct key_set table_hunt = {.noun = "hunt",
                                    .check = check_hunt};
 
 static const struct key sink_keys[] = {
-    {"name", KEY_NAME, KEY_REQUIRED, AT(struct conf_sink, name), .max = CONF_NAME_MAX,
+    {"name", KEY_NAME, KEY_HOT | KEY_REQUIRED, AT(struct conf_sink, name), .max = CONF_NAME_MAX,
      .help = "what messages call the sink; its cursor belongs to the name"},
-    {"type", KEY_CHOICE, KEY_REQUIRED, AT(struct conf_sink, type), .words = sink_words,
+    {"type", KEY_CHOICE, KEY_HOT | KEY_REQUIRED, AT(struct conf_sink, type), .words = sink_words,
      .help = "where outcomes go"},
-    {"path", KEY_PATH, 0, AT(struct conf_sink, path), .absent = "none",
-     .help = "of a file sink, which needs it: the file that gets one JSON object per outcome and "
-             "line; relative to data_dir"},
-    {"outcomes", KEY_BITS, 0, AT(struct conf_sink, outcomes), .min = 1, .max = OUTCOME_KIND_COUNT,
-     .words = outcome_words, .absent = "all of them", .help = "which outcomes it gets"},
-    {"hunts", KEY_ITEMS, 0, LIST_AT(struct conf_sink, hunt), .min = 1, .max = CONF_HUNTS_MAX,
+    {"path", KEY_PATH, KEY_HOT, AT(struct conf_sink, path), .absent = "none",
+     .help = "of a file sink, which needs it or directory: the file that gets one JSON object per "
+             "outcome and line; relative to data_dir"},
+    {"directory", KEY_PATH, KEY_HOT, AT(struct conf_sink, directory), .absent = "none",
+     .help = "of a file sink: where it puts files by the hour, yyyy/mm/dd/hh/NAME-NNNNNN.ndjson, "
+             "after the time at which events were received (UTC); relative to data_dir"},
+    {"rotate_size", KEY_SIZE, KEY_HOT, AT(struct conf_sink, rotate_bytes), .min = 64 << 10,
+     .max = 1024 * GIB, .scale = 1, .fallback = "128MiB",
+     .help = "of a file sink with a directory: a file of this size is closed"},
+    {"rotate_after", KEY_TIME, KEY_HOT, AT(struct conf_sink, rotate_after_ns), .min = SECOND,
+     .max = DAY, .fallback = "1h",
+     .help = "of a file sink with a directory: a file is closed this long after it was begun"},
+    {"compress", KEY_CHOICE, KEY_HOT, AT(struct conf_sink, compress), .words = compress_words,
+     .fallback = "none",
+     .help = "of a file sink with a directory: zstd makes files of zstd frames, one a batch"},
+    {"outcomes", KEY_BITS, KEY_HOT, AT(struct conf_sink, outcomes), .min = 1,
+     .max = OUTCOME_KIND_COUNT, .words = outcome_words, .absent = "all of them",
+     .help = "which outcomes it gets"},
+    {"hunts", KEY_ITEMS, KEY_HOT, LIST_AT(struct conf_sink, hunt), .min = 1, .max = CONF_HUNTS_MAX,
      .absent = "any, and none", .help = "only outcomes of these hunts"},
-    {"address", KEY_TEXT, 0, AT(struct conf_sink, address), .absent = "none",
+    {"format", KEY_CHOICE, KEY_HOT, AT(struct conf_sink, format), .words = format_words,
+     .fallback = "json",
+     .help = "what it gets of an outcome: Trove's own JSON, or that as the data of a CloudEvent"},
+    {"paused", KEY_BOOL, KEY_HOT, AT(struct conf_sink, paused), .fallback = "false",
+     .help = "it gets nothing, and goes on where it stood when this is false again"},
+    {"address", KEY_TEXT, KEY_HOT, AT(struct conf_sink, address), .absent = "none",
      .help = "of a redis sink, which needs it: the server, as unix:/PATH, IPV4:PORT or "
              "'[IPV6]:PORT'"},
-    {"user", KEY_NAME, 0, AT(struct conf_sink, user), .max = CONF_NAME_MAX,
+    {"user", KEY_NAME, KEY_HOT, AT(struct conf_sink, user), .max = CONF_NAME_MAX,
      .absent = "the server's default user", .help = "redis: who to log in as"},
-    {"password_file", KEY_PATH, 0, AT(struct conf_sink, password_file), .absent = "none",
+    {"password_file", KEY_PATH, KEY_HOT, AT(struct conf_sink, password_file), .absent = "none",
      .help = "redis: the file whose first line is the password, read at each connect; relative to "
              "data_dir"},
-    {"database", KEY_NUMBER, 0, AT(struct conf_sink, database), .max = 65535, .fallback = "0",
+    {"database", KEY_NUMBER, KEY_HOT, AT(struct conf_sink, database), .max = 65535, .fallback = "0",
      .help = "redis: the number of the database"},
-    {"stream", KEY_NAME, 0, AT(struct conf_sink, stream), .max = CONF_NAME_MAX, .fallback = "trove",
+    {"stream", KEY_NAME, KEY_HOT, AT(struct conf_sink, stream), .max = CONF_NAME_MAX,
+     .fallback = "trove",
      .help = "redis: outcomes go to the streams NAME:0, NAME:1, ..., one a shard; each data "
              "directory needs its own"},
-    {"max_length", KEY_NUMBER, 0, AT(struct conf_sink, max_length), .max = 1000000000000,
+    {"max_length", KEY_NUMBER, KEY_HOT, AT(struct conf_sink, max_length), .max = 1000000000000,
      .fallback = "1_000_000",
      .help = "redis: about how many entries a stream keeps, the oldest go first; 0 keeps them all"},
-    {"winners", KEY_NAME, 0, AT(struct conf_sink, winners), .max = CONF_NAME_MAX, .absent = "none",
+    {"winners", KEY_NAME, KEY_HOT, AT(struct conf_sink, winners), .max = CONF_NAME_MAX,
+     .absent = "none",
      .help = "redis: keep each user's last award, or what an operator made of it, in the hash "
              "NAME:HUNT"},
-    {"timeout", KEY_TIME, 0, AT(struct conf_sink, timeout_ns), .min = 10000000, .max = MINUTE,
+    {"timeout", KEY_TIME, KEY_HOT, AT(struct conf_sink, timeout_ns), .min = 10000000, .max = MINUTE,
      .fallback = "2s", .help = "redis: the longest that connecting or an answer may take"},
     {0},
 };
 
-static const struct key_set sink_set = {.noun = "sink",
-                                        .keys = sink_keys,
-                                        .id = &sink_keys[0],
-                                        .bytes = sizeof(struct conf_sink),
-                                        .place_offset = offsetof(struct conf_sink, place),
-                                        .check = check_sink};
+const struct key_set table_sink = {.noun = "sink",
+                                   .keys = sink_keys,
+                                   .id = &sink_keys[0],
+                                   .bytes = sizeof(struct conf_sink),
+                                   .place_offset = offsetof(struct conf_sink, place),
+                                   .check = check_sink};
 
 /* In this order keys are read: event types before the hunts that name them. */
 static const struct key root_keys[] = {
@@ -454,8 +490,8 @@ static const struct key root_keys[] = {
      .help = "families of hunts: keys that hunts take over with template: NAME"},
     {"hunts", KEY_LIST, KEY_HOT, AT(struct conf, hunts), COUNT_AT(struct conf, hunt_count),
      .max = CONF_HUNTS_MAX, .set = &table_hunt, .help = "what to look for, and what to award"},
-    {"sinks", KEY_LIST, 0, AT(struct conf, sinks), COUNT_AT(struct conf, sink_count),
-     .max = CONF_SINKS_MAX, .set = &sink_set, .help = "who is told of the outcomes"},
+    {"sinks", KEY_LIST, KEY_HOT, AT(struct conf, sinks), COUNT_AT(struct conf, sink_count),
+     .max = CONF_SINKS_MAX, .set = &table_sink, .help = "who is told of the outcomes"},
     {0},
 };
 

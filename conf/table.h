@@ -13,6 +13,9 @@ extern const struct key_set table_root;
  * and KEY_TILES. */
 extern const struct key_set table_hunt;
 
+/* One sink. */
+extern const struct key_set table_sink;
+
 /* table_applies says whether a row is one of this kind of element: kinds is one of KEY_KINDS,
  * or 0 where there are no kinds. */
 static inline bool table_applies(const struct key *key, unsigned kinds)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/admin_journal.h"
 #include "dataplane/admin_story.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/base/counter.h"
@@ -24,13 +25,9 @@ static void count(json_t *object, const char *name, uint64_t value)
 
 /* ---- latency ---- */
 
-enum stage { STAGE_DECISION, STAGE_DURABLE, STAGE_RING_WAIT, STAGE_SYNC, STAGE_COUNT };
-
 static const char *const stage_names[STAGE_COUNT] = {"decision", "durable", "ring_wait", "sync"};
 
-/* Sums a stage over all shards into a fresh histogram, the caller's to free; NULL without memory.
- */
-static struct histogram *stage_sum(const struct topo *topo, enum stage stage)
+struct histogram *admin_stage_sum(const struct topo *topo, enum stage stage)
 {
     struct histogram *sum = calloc(1, sizeof *sum);
     for (uint32_t s = 0; sum && s < topo->plan.shard_count; s++) {
@@ -57,7 +54,7 @@ static double mean_us(const struct histogram *h)
 
 static json_t *latency_summary(const struct topo *topo, enum stage stage)
 {
-    struct histogram *h = stage_sum(topo, stage);
+    struct histogram *h = admin_stage_sum(topo, stage);
     if (!h)
         return json_null();
     json_t *summary =
@@ -73,7 +70,7 @@ static json_t *latency_summary(const struct topo *topo, enum stage stage)
 static json_t *latency_full(const struct topo *topo, enum stage stage)
 {
     static const double wanted[] = {50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 100.0};
-    struct histogram *h = stage_sum(topo, stage);
+    struct histogram *h = admin_stage_sum(topo, stage);
     if (!h)
         return json_null();
     json_t *percentiles = json_array(), *buckets = json_array();
@@ -217,26 +214,6 @@ static json_t *status_hunts(const struct topo *topo)
     return hunts;
 }
 
-static json_t *status_journals(const struct topo *topo)
-{
-    json_t *journals = json_array();
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
-        const struct journal *j = topo->journals[s].journal;
-        uint64_t position = atomic_load(&j->mark.position);
-        int error = atomic_load(&j->error);
-        json_array_append_new(
-            journals, json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}", "shard", (int)s,
-                                "segment", (json_int_t)(position >> 40), "offset",
-                                (json_int_t)(position & ((1ull << 40) - 1)), "durable_ordinal",
-                                (json_int_t)atomic_load(&j->mark.ordinal), "records",
-                                (json_int_t)READ(topo->shards[s]->counters.records), "bytes",
-                                (json_int_t)READ(j->counters.bytes), "syncs",
-                                (json_int_t)READ(j->counters.syncs), "error",
-                                error ? strerror(error) : NULL));
-    }
-    return journals;
-}
-
 static json_t *status_usage(const struct topo *topo)
 {
     struct state_usage sum = {0};
@@ -264,16 +241,6 @@ static json_t *status_usage(const struct topo *topo)
                      (json_int_t)sum.corrections_capacity);
 }
 
-static json_t *status_sinks(const struct topo *topo)
-{
-    json_t *sinks = json_array();
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++) {
-        const struct sink_thread *sink = &topo->sinks[i];
-        json_array_append_new(sinks, admin_sink_json(sink));
-    }
-    return sinks;
-}
-
 static json_t *status_lcores(const struct topo *topo)
 {
     json_t *lcores = json_array();
@@ -291,15 +258,7 @@ static json_t *status_lcores(const struct topo *topo)
     return lcores;
 }
 
-static bool journal_failed(const struct topo *topo)
-{
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
-        if (atomic_load(&topo->journals[s].journal->error))
-            return true;
-    return false;
-}
-
-static json_t *status_warnings(const struct topo *topo, const struct account *account)
+static json_t *status_warnings(struct topo *topo, const struct account *account)
 {
     json_t *warnings = json_array();
     if (account->lost)
@@ -315,15 +274,11 @@ static json_t *status_warnings(const struct topo *topo, const struct account *ac
             json_sprintf("%llu ids left before events.dedupe.window was over, their duplicates "
                          "are not found -> raise events.dedupe.capacity",
                          (unsigned long long)left_early));
-    if (journal_failed(topo))
-        json_array_append_new(warnings,
-                              json_string("a journal has stopped: nothing is accepted any more; "
-                                          "mend the disk, then restart troved"));
+    admin_journal_warn(topo, warnings);
     if (!topo->huge)
         json_array_append_new(warnings,
                               json_string("no huge pages: fine for a try, not for production"));
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++)
-        admin_sink_warn(&topo->sinks[i], warnings);
+    admin_sink_warn(topo, warnings);
     return warnings;
 }
 
@@ -334,17 +289,13 @@ static json_t *status_config(const struct snapshot *snapshot)
                      control_text(snapshot->conf->file), "hunts", (int)snapshot->rules->hunt_count);
 }
 
-static void get_status(void *context, const struct control_request *request,
-                       struct control_response *response)
+json_t *admin_status(struct topo *topo)
 {
-    struct topo *topo = context;
     const struct snapshot *snapshot = topo_read_lock(topo);
     struct account account;
-    (void)request;
     topo_account(topo, &account);
-    const char *state = atomic_load(&topo->stop_wanted) ? "draining"
-                        : journal_failed(topo)          ? "journal_failed"
-                                                        : "running";
+    const char *state =
+        atomic_load(&topo->stop_wanted) ? "draining" : admin_journal_state(topo, "running");
     json_t *status = json_pack(
         "{s:s, s:s, s:s, s:i, s:f, s:s, s:o, s:I, s:I, s:o}", "version", TROVE_VERSION, "pop",
         snapshot->conf->pop, "host", snapshot->conf->host, "pid", (int)getpid(), "uptime_s",
@@ -358,13 +309,20 @@ static void get_status(void *context, const struct control_request *request,
     for (enum stage stage = 0; stage < STAGE_COUNT; stage++)
         json_object_set_new(latency, stage_names[stage], latency_summary(topo, stage));
     json_object_set_new(status, "latency", latency);
-    json_object_set_new(status, "journal", status_journals(topo));
+    json_object_set_new(status, "journal", admin_journals(topo));
     json_object_set_new(status, "usage", status_usage(topo));
-    json_object_set_new(status, "sinks", status_sinks(topo));
+    json_object_set_new(status, "sinks", admin_sink_list(topo));
     json_object_set_new(status, "lcores", status_lcores(topo));
     json_object_set_new(status, "warnings", status_warnings(topo, &account));
     topo_read_unlock(topo);
-    response->body = status;
+    return status;
+}
+
+static void get_status(void *context, const struct control_request *request,
+                       struct control_response *response)
+{
+    (void)request;
+    response->body = admin_status(context);
 }
 
 /* ---- configuration ---- */
@@ -529,8 +487,11 @@ static void post_stop(void *context, const struct control_request *request,
 }
 
 const struct control_route admin_routes[] = {
-    {"GET", "/v1/status", false, get_status},
-    {"GET", "/v1/latency", false, get_latency},
+    {"GET", "/v1/status", false, get_status, .open = true},
+    {"GET", "/v1/latency", false, get_latency, .open = true},
+    {"GET", "/metrics", false, admin_metrics, .open = true},
+    {"GET", "/healthz", false, admin_healthz, .open = true},
+    {"GET", "/readyz", false, admin_readyz, .open = true},
     {"GET", "/v1/config", false, get_config},
     {"POST", "/v1/config:check", false, check_config},
     {"POST", "/v1/config:diff", false, diff_config},

@@ -11,6 +11,24 @@
 /* admin_routes is the table for control_start; its context is the struct topo. */
 extern const struct control_route admin_routes[];
 
+enum stage { STAGE_DECISION, STAGE_DURABLE, STAGE_RING_WAIT, STAGE_SYNC, STAGE_COUNT };
+
+/* admin_stage_sum sums a stage over all shards into a fresh histogram, the caller's to free; NULL
+ * without memory. */
+struct histogram *admin_stage_sum(const struct topo *topo, enum stage stage);
+
+/* admin_status says all that GET /v1/status does; the caller's to decref. */
+json_t *admin_status(struct topo *topo);
+
+/* admin_metrics answers GET /metrics in Prometheus' text format 0.0.4; admin_healthz GET /healthz:
+ * it is alive; admin_readyz GET /readyz: whether this host should get traffic. */
+void admin_metrics(void *context, const struct control_request *request,
+                   struct control_response *response);
+void admin_healthz(void *context, const struct control_request *request,
+                   struct control_response *response);
+void admin_readyz(void *context, const struct control_request *request,
+                  struct control_response *response);
+
 /* admin_sinks answers GET /v1/sinks, admin_sink GET /v1/sinks/{name}, admin_sink_change
  * POST /v1/sinks/{name}:pause, :resume, :drain and :skip (prefix routes). */
 void admin_sinks(void *context, const struct control_request *request,
@@ -19,9 +37,9 @@ void admin_sink(void *context, const struct control_request *request,
                 struct control_response *response);
 void admin_sink_change(void *context, const struct control_request *request,
                        struct control_response *response);
-/* admin_sink_json is what the status says of one sink; admin_sink_warn adds what is not well. */
-json_t *admin_sink_json(const struct sink_thread *sink);
-void admin_sink_warn(const struct sink_thread *sink, json_t *warnings);
+/* admin_sink_list is what the status says of the sinks; admin_sink_warn adds what is not well. */
+json_t *admin_sink_list(struct topo *topo);
+void admin_sink_warn(struct topo *topo, json_t *warnings);
 
 /* admin_leaderboard answers GET /v1/leaderboards/{hunt} (a prefix route). */
 void admin_leaderboard(void *context, const struct control_request *request,

@@ -20,7 +20,7 @@ static json_t *row_json(const struct board_row *row)
 static json_t *view_json(const struct topo *topo, const char *hunt, unsigned order,
                          const struct board_view *view)
 {
-    const struct pump_counters *pump = pump_counters(topo->sinks[topo->sink_count - 1].pump);
+    const struct pump_counters *pump = pump_counters(topo->sinks.board->pump);
     json_t *rows = json_array();
     for (uint32_t i = 0; i < view->row_count; i++)
         json_array_append_new(rows, row_json(&view->rows[i]));

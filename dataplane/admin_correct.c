@@ -250,9 +250,10 @@ static void fail(struct control_response *response, const struct correction *c, 
         control_problem(response, 503, "draining", "trovectl status",
                         "troved is stopping and takes no corrections any more");
     else if (rc == -EIO)
-        control_problem(response, 503, "journal_failed", "trovectl status",
-                        "a journal has stopped: nothing is taken until the disk is mended and "
-                        "troved started again");
+        control_problem(
+            response, 503, "journal_failed", "trovectl status",
+            "a journal takes nothing at present, and nothing was done: mend the disk or "
+            "make room, then the same again");
     else
         control_problem(response, 503, "not_known", "the same command with --id and this key",
                         "no answer in time: whether it was done is not known.  The same again "

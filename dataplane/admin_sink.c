@@ -1,9 +1,14 @@
 /* admin_sink.c - GET /v1/sinks and /v1/sinks/{name}, POST /v1/sinks/{name}:pause, :resume, :drain
  * and :skip. */
+#include <errno.h>
 #include <string.h>
 
 #include "dataplane/admin.h"
+#include "dataplane/base/clock.h"
 #include "dataplane/base/counter.h"
+
+/* A sink that was removed and hangs is told of from here on. */
+#define LEAVING_WARN_NS (5 * NS_PER_S)
 
 #define READ(field) counter_read(&(field))
 
@@ -23,26 +28,23 @@ static json_t *stuck_json(const struct sink_place *at)
                      json_sprintf("%u:%llu", at->partition, (unsigned long long)at->seq));
 }
 
-json_t *admin_sink_json(const struct sink_thread *sink)
+static json_t *sink_json(const struct sink_thread *sink)
 {
-    static const char *const types[] = {[CONF_SINK_FILE] = "file", [CONF_SINK_REDIS] = "redis"};
     const struct pump_counters *c = pump_counters(sink->pump);
     struct pump_report report;
     int error = atomic_load(&sink->error);
     pump_report(sink->pump, &report);
-    json_t *json =
-        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I}", "name",
-                  sink->conf->name, "type", types[sink->conf->type], "state",
-                  state_name(&report, error), "events", (json_int_t)READ(c->events), "outcomes",
-                  (json_int_t)READ(c->outcomes), "delivered", (json_int_t)READ(c->delivered),
-                  "lag_records", (json_int_t)READ(c->lag_records), "lag_bytes",
-                  (json_int_t)report.lag_bytes, "lag_seconds", report.lag_seconds, "errors",
-                  (json_int_t)READ(c->errors), "set_aside", (json_int_t)READ(c->set_aside),
-                  "skipped", (json_int_t)READ(c->skipped), "gaps", (json_int_t)READ(c->gaps));
-    if (sink->redis)
-        json_object_set_new(
-            json, "repeats",
-            json_integer((json_int_t)READ(sink_redis_counters(sink->redis)->repeats)));
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I}", "name",
+        sink->conf.name, "type", sink->ops->type, "state", state_name(&report, error), "events",
+        (json_int_t)READ(c->events), "outcomes", (json_int_t)READ(c->outcomes), "delivered",
+        (json_int_t)READ(c->delivered), "lag_records", (json_int_t)READ(c->lag_records),
+        "lag_bytes", (json_int_t)report.lag_bytes, "lag_seconds", report.lag_seconds, "errors",
+        (json_int_t)READ(c->errors), "set_aside", (json_int_t)READ(c->set_aside), "skipped",
+        (json_int_t)READ(c->skipped), "gaps", (json_int_t)READ(c->gaps));
+    if (sink->ops->repeats)
+        json_object_set_new(json, "repeats",
+                            json_integer((json_int_t)sink->ops->repeats(sink->sink)));
     if (report.error[0])
         json_object_set_new(json, "error", control_text(report.error));
     if (report.last_error[0])
@@ -52,13 +54,26 @@ json_t *admin_sink_json(const struct sink_thread *sink)
     return json;
 }
 
-void admin_sink_warn(const struct sink_thread *sink, json_t *warnings)
+json_t *admin_sink_list(struct topo *topo)
+{
+    json_t *sinks = json_array();
+    pthread_mutex_lock(&topo->sinks.lock);
+    for (uint32_t i = 0; i < topo->sinks.count; i++)
+        json_array_append_new(sinks, sink_json(topo->sinks.at[i]));
+    pthread_mutex_unlock(&topo->sinks.lock);
+    return sinks;
+}
+
+static void warn(const struct sink_thread *sink, json_t *warnings)
 {
     struct pump_report report;
     pump_report(sink->pump, &report);
-    const char *name = sink->conf->name;
+    const char *name = sink->conf.name;
     json_t *text = control_text(report.error);
-    if (report.mode == PUMP_PAUSED)
+    if (sink->conf.paused)
+        json_array_append_new(warnings,
+                              json_sprintf("sink %s is paused by the configuration", name));
+    else if (report.mode == PUMP_PAUSED)
         json_array_append_new(
             warnings, json_sprintf("sink %s is paused -> trovectl sink %s resume", name, name));
     else if (atomic_load(&sink->error))
@@ -69,12 +84,31 @@ void admin_sink_warn(const struct sink_thread *sink, json_t *warnings)
     json_decref(text);
 }
 
+void admin_sink_warn(struct topo *topo, json_t *warnings)
+{
+    struct sinks *sinks = &topo->sinks;
+    uint64_t now = clock_monotonic_ns();
+    pthread_mutex_lock(&sinks->lock);
+    for (uint32_t i = 0; i < sinks->count; i++)
+        warn(sinks->at[i], warnings);
+    for (uint32_t i = 0; i < sinks->leaving_count; i++)
+        if (now - sinks->leaving[i]->told_ns > LEAVING_WARN_NS)
+            json_array_append_new(
+                warnings,
+                json_sprintf("sink %s was removed or changed %llu s ago and has not ended: what it "
+                             "writes to does not answer",
+                             sinks->leaving[i]->conf.name,
+                             (unsigned long long)((now - sinks->leaving[i]->told_ns) / NS_PER_S)));
+    pthread_mutex_unlock(&sinks->lock);
+}
+
+/* With the lock. */
 static struct sink_thread *find_sink(struct topo *topo, const char *name, size_t len)
 {
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++) {
-        const char *own = topo->sinks[i].conf->name;
+    for (uint32_t i = 0; i < topo->sinks.count; i++) {
+        const char *own = topo->sinks.at[i]->conf.name;
         if (strlen(own) == len && memcmp(own, name, len) == 0)
-            return &topo->sinks[i];
+            return topo->sinks.at[i];
     }
     return NULL;
 }
@@ -88,22 +122,21 @@ static void refuse_name(struct control_response *response, const char *name)
 void admin_sinks(void *context, const struct control_request *request,
                  struct control_response *response)
 {
-    struct topo *topo = context;
     (void)request;
-    json_t *sinks = json_array();
-    for (uint32_t i = 0; i < topo->conf->sink_count; i++)
-        json_array_append_new(sinks, admin_sink_json(&topo->sinks[i]));
-    response->body = json_pack("{s:o}", "sinks", sinks);
+    response->body = json_pack("{s:o}", "sinks", admin_sink_list(context));
 }
 
 void admin_sink(void *context, const struct control_request *request,
                 struct control_response *response)
 {
-    struct sink_thread *sink = find_sink(context, request->path, strlen(request->path));
+    struct topo *topo = context;
+    pthread_mutex_lock(&topo->sinks.lock);
+    struct sink_thread *sink = find_sink(topo, request->path, strlen(request->path));
     if (sink)
-        response->body = json_pack("{s:[o]}", "sinks", admin_sink_json(sink));
+        response->body = json_pack("{s:[o]}", "sinks", sink_json(sink));
     else
         refuse_name(response, request->path);
+    pthread_mutex_unlock(&topo->sinks.lock);
 }
 
 static void skip(struct sink_thread *sink, struct control_response *response)
@@ -114,40 +147,61 @@ static void skip(struct sink_thread *sink, struct control_response *response)
     if (pump_skip(sink->pump, &place)) {
         json_t *error = control_text(report.error);
         control_problem(response, 409, "not_stuck", "trovectl sink",
-                        "sink '%s' is not stuck at a record%s%s", sink->conf->name,
+                        "sink '%s' is not stuck at a record%s%s", sink->conf.name,
                         report.error[0] ? ": " : "", json_string_value(error));
         json_decref(error);
         return;
     }
-    response->body = json_pack("{s:s, s:s, s:o, s:s}", "name", sink->conf->name, "done", "skip",
+    response->body = json_pack("{s:s, s:s, s:o, s:s}", "name", sink->conf.name, "done", "skip",
                                "skipped", stuck_json(&place), "kept", sink->dead_path);
 }
 
-void admin_sink_change(void *context, const struct control_request *request,
-                       struct control_response *response)
+static void set_mode(struct sink_thread *sink, enum pump_mode mode, const char *verb,
+                     struct control_response *response)
+{
+    int rc = sink_set_mode(sink, mode);
+    if (rc == -EPERM)
+        control_problem(response, 409, "paused_by_conf", "trovectl conf apply FILE",
+                        "the configuration has sink '%s' paused (line %u): remove `paused` there",
+                        sink->conf.name, sink->conf.place.line);
+    else if (rc)
+        control_problem(response, 500, "not_kept", "trovectl sink",
+                        "%s cannot be kept for the next start, so nothing was changed: %s: %s",
+                        verb, sink->mode_path, strerror(-rc));
+    else
+        response->body = json_pack("{s:s, s:s}", "name", sink->conf.name, "done", verb);
+}
+
+static void change(struct sink_thread *sink, const char *verb, struct control_response *response)
 {
     static const struct {
         const char *verb;
         enum pump_mode mode;
     } verbs[] = {{"pause", PUMP_PAUSED}, {"resume", PUMP_RUN}, {"drain", PUMP_DRAIN}};
-    const char *colon = strchr(request->path, ':');
-    size_t len = colon ? (size_t)(colon - request->path) : strlen(request->path);
-    struct sink_thread *sink = find_sink(context, request->path, len);
-    if (!sink) {
-        refuse_name(response, request->path);
-        return;
-    }
-    if (colon && strcmp(colon + 1, "skip") == 0) {
+    if (strcmp(verb, "skip") == 0) {
         skip(sink, response);
         return;
     }
-    for (unsigned i = 0; colon && i < sizeof verbs / sizeof *verbs; i++)
-        if (strcmp(colon + 1, verbs[i].verb) == 0) {
-            pump_set_mode(sink->pump, verbs[i].mode);
-            response->body =
-                json_pack("{s:s, s:s}", "name", sink->conf->name, "done", verbs[i].verb);
+    for (unsigned i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(verb, verbs[i].verb) == 0) {
+            set_mode(sink, verbs[i].mode, verb, response);
             return;
         }
     control_problem(response, 404, "verb_not_found", "trovectl sink",
                     "a sink can be told pause, resume, drain and skip");
+}
+
+void admin_sink_change(void *context, const struct control_request *request,
+                       struct control_response *response)
+{
+    struct topo *topo = context;
+    const char *colon = strchr(request->path, ':');
+    size_t len = colon ? (size_t)(colon - request->path) : strlen(request->path);
+    pthread_mutex_lock(&topo->sinks.lock);
+    struct sink_thread *sink = find_sink(topo, request->path, len);
+    if (sink)
+        change(sink, colon ? colon + 1 : "", response);
+    else
+        refuse_name(response, request->path);
+    pthread_mutex_unlock(&topo->sinks.lock);
 }

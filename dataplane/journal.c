@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
@@ -12,26 +13,16 @@
 
 #include "dataplane/base/clock.h"
 
-/* The blocks of one poll, in order: [0, durable) are with the shard again, [durable, sealed) wait
- * for a sync, some of them in parts yet to be written. */
-struct group {
-    struct block_ref refs[SEGMENT_GROUP_BLOCKS];
-    uint32_t count;
-    uint32_t sealed;
-    uint32_t durable;
-    int part_count;
-    uint64_t from; /* offset of the first part, the others follow it */
-    struct iovec parts[1 + SEGMENT_GROUP_BLOCKS];
-    uint8_t header[SEGMENT_HEADER_BYTES] __attribute__((aligned(BLOCK_ALIGN)));
-};
+#define RETRY_MIN_NS (100 * NS_PER_MS)
+#define RETRY_MAX_NS (5 * NS_PER_S)
 
-void journal_init(struct journal *journal, const struct journal_wiring *wiring)
+int journal_init(struct journal *journal, const struct journal_wiring *wiring)
 {
     assert(wiring->segment_bytes >= SEGMENT_HEADER_BYTES + BLOCK_BYTES);
     memset(journal, 0, sizeof *journal);
     journal->ops = wiring->ops;
-    journal->dir_fd = wiring->dir_fd;
-    journal->handle = -1;
+    journal->stock = wiring->stock;
+    journal->handle = journal->given_up = -1;
     journal->id = (struct segment_id){.epoch = wiring->epoch, .shard = wiring->shard};
     journal->header = (struct segment_header){
         .key_fingerprint = wiring->key_fingerprint,
@@ -41,10 +32,22 @@ void journal_init(struct journal *journal, const struct journal_wiring *wiring)
         .partition_count = wiring->partition_count,
     };
     journal->place.next_ordinal = 1;
+    journal->end.place = journal->place;
+    journal->kept_tail = &journal->kept;
     journal->segment_bytes = wiring->segment_bytes;
     journal->from_shard = wiring->from_shard;
     journal->to_shard = wiring->to_shard;
+    journal->page = aligned_alloc(BLOCK_ALIGN, SEGMENT_HEADER_BYTES);
+    return journal->page ? 0 : -ENOMEM;
 }
+
+const char *journal_state_name(enum journal_state state)
+{
+    static const char *const names[] = {"ok", "degraded", "disk_full", "failed"};
+    return names[state];
+}
+
+/* ---- segments ---- */
 
 /* Unlike that of any other segment: nothing else was made for this place at this time. */
 static uint64_t make_file_id(const struct segment_header *header)
@@ -60,6 +63,8 @@ static void fill_header(struct journal *journal, uint32_t config_version)
     header->created_ns = clock_realtime_ns();
     header->first_ordinal = journal->place.next_ordinal;
     header->config_version = config_version;
+    header->prev_end = journal->end.place.offset;
+    header->prev_given_up = journal->end.given_up;
     header->file_id = 0;
     header->file_id = make_file_id(header);
     if (header->number == 1)
@@ -67,43 +72,58 @@ static void fill_header(struct journal *journal, uint32_t config_version)
     header->prev_hash = journal->place.prev_hash;
 }
 
-static void add_part(struct group *group, void *data, uint32_t bytes, uint64_t offset)
+static void add_part(struct journal_group *group, void *data, uint32_t bytes, uint64_t offset)
 {
     if (!group->part_count)
         group->from = offset;
     group->parts[group->part_count++] = (struct iovec){.iov_base = data, .iov_len = bytes};
 }
 
-static int open_segment(struct journal *journal, struct group *group, uint32_t config_version)
+/* Opens the segment behind the last one that holds something.  One that was opened before and
+ * failed with its first group holds nothing, and is replaced. */
+static int open_segment(struct journal *journal, uint32_t config_version)
 {
-    char name[SEGMENT_NAME_MAX];
-    if (journal->id.number == SEGMENT_NUMBER_MAX)
+    if (journal->end.number == SEGMENT_NUMBER_MAX)
         return -EOVERFLOW;
-    journal->id.number++;
-    segment_name(journal->id, name);
-    int handle =
-        journal->ops.open(journal->ops.disk, journal->dir_fd, name, journal->segment_bytes);
+    journal->id.number = journal->end.number + 1;
+    int handle = journal_stock_take(journal->stock, journal->id);
     if (handle < 0)
         return handle;
     journal->handle = handle;
     fill_header(journal, config_version);
     journal->place.file_id = journal->header.file_id;
     journal->place.offset = SEGMENT_HEADER_BYTES;
-    segment_header_encode(&journal->header, group->header);
-    add_part(group, group->header, SEGMENT_HEADER_BYTES, 0);
+    segment_header_encode(&journal->header, journal->page);
+    add_part(&journal->group, journal->page, SEGMENT_HEADER_BYTES, 0);
     counter_add(&journal->counters.segments, 1);
     return 0;
 }
 
-static int write_parts(struct journal *journal, struct group *group)
+static void close_segment(struct journal *journal, int *handle, uint64_t bytes)
 {
-    int rc = journal->ops.write(journal->ops.disk, journal->handle, group->parts, group->part_count,
-                                group->from);
-    if (rc)
-        return rc;
-    group->part_count = 0;
-    counter_add(&journal->counters.bytes, journal->place.offset - group->from);
-    return 0;
+    /* What counts is durable; where the file cannot be cut, the next one says where it ends. */
+    if (*handle >= 0)
+        (void)journal->ops.close(journal->ops.disk, *handle, bytes);
+    *handle = -1;
+}
+
+/* ---- giving back ---- */
+
+static void release(struct journal *journal)
+{
+    while (journal->kept) {
+        struct block_ref ref = {.block = journal->kept};
+        journal->kept = ref.block->next;
+        uint32_t pushed = block_ring_push_burst(journal->to_shard, &ref, 1);
+        assert(pushed == 1);
+    }
+    journal->kept_tail = &journal->kept;
+}
+
+/* While there is no room for more than is on its way, the shard gets no block to fill. */
+static bool keeps_back(const struct journal *journal)
+{
+    return !journal->ending && journal_stock_is_short(journal->stock);
 }
 
 static void record_durable(struct journal *journal, const struct block *block, uint64_t now_ns)
@@ -114,57 +134,67 @@ static void record_durable(struct journal *journal, const struct block *block, u
     }
 }
 
-/* Writes what is sealed, makes it durable, says so, and gives those blocks back. */
-static int sync_group(struct journal *journal, struct group *group)
+static void give_back(struct journal *journal, uint64_t now_ns)
 {
-    if (group->durable == group->sealed)
-        return 0;
-    int rc = write_parts(journal, group);
-    if (rc)
-        return rc;
-    uint64_t from_ns = clock_monotonic_ns();
-    rc = journal->ops.sync(journal->ops.disk, journal->handle);
-    if (rc)
-        return rc;
-    uint64_t now_ns = clock_monotonic_ns();
+    struct journal_group *group = &journal->group;
+    for (; group->durable < group->sealed; group->durable++) {
+        struct block *block = group->refs[group->durable].block;
+        record_durable(journal, block, now_ns);
+        block->next = NULL;
+        *journal->kept_tail = block;
+        journal->kept_tail = &block->next;
+    }
+    if (!keeps_back(journal))
+        release(journal);
+}
+
+/* ---- groups ---- */
+
+static void move_mark(struct journal *journal)
+{
     uint64_t position = SEGMENT_POSITION(journal->id.number, journal->place.offset);
     atomic_store_explicit(&journal->mark.position, position, memory_order_release);
     atomic_store_explicit(&journal->mark.ordinal, journal->place.next_ordinal - 1,
                           memory_order_release);
+}
+
+/* Writes what is sealed, makes it durable, says so, and gives those blocks back. */
+static int commit_group(struct journal *journal)
+{
+    struct journal_group *group = &journal->group;
+    if (group->durable == group->sealed)
+        return 0;
+    uint64_t from_ns = clock_monotonic_ns();
+    int rc = journal->ops.commit(journal->ops.disk, journal->handle, group->parts,
+                                 group->part_count, group->from);
+    if (rc)
+        return rc;
+    uint64_t now_ns = clock_monotonic_ns();
+    group->part_count = 0;
+    close_segment(journal, &journal->given_up, journal->end.place.offset);
+    journal->end = (struct journal_end){.number = journal->id.number, .place = journal->place};
+    move_mark(journal);
     histogram_record(&journal->sync, now_ns - from_ns);
-    uint32_t count = group->sealed - group->durable;
+    counter_add(&journal->counters.bytes, journal->place.offset - group->from);
     counter_add(&journal->counters.syncs, 1);
-    counter_add(&journal->counters.blocks, count);
-    for (uint32_t i = group->durable; i < group->sealed; i++)
-        record_durable(journal, group->refs[i].block, now_ns);
-    uint32_t pushed = block_ring_push_burst(journal->to_shard, &group->refs[group->durable], count);
-    assert(pushed == count);
-    group->durable = group->sealed;
+    counter_add(&journal->counters.blocks, group->sealed - group->durable);
+    give_back(journal, now_ns);
     return 0;
 }
 
-/* Ends the segment: it is durable, cut and closed before the next one exists. */
-static int end_segment(struct journal *journal, struct group *group)
+static int seal_block(struct journal *journal)
 {
-    int rc = sync_group(journal, group);
-    if (rc)
-        return rc;
-    int handle = journal->handle;
-    journal->handle = -1;
-    return journal->ops.close(journal->ops.disk, handle, journal->place.offset);
-}
-
-static int seal_block(struct journal *journal, struct group *group)
-{
+    struct journal_group *group = &journal->group;
     struct block *block = group->refs[group->sealed].block;
     uint64_t bytes = arena_round(block->used, BLOCK_ALIGN);
     if (journal->handle >= 0 && journal->place.offset + bytes > journal->segment_bytes) {
-        int rc = end_segment(journal, group);
+        int rc = commit_group(journal);
         if (rc)
             return rc;
+        close_segment(journal, &journal->handle, journal->place.offset);
     }
     if (journal->handle < 0) {
-        int rc = open_segment(journal, group, block->config_version);
+        int rc = open_segment(journal, block->config_version);
         if (rc)
             return rc;
     }
@@ -176,40 +206,100 @@ static int seal_block(struct journal *journal, struct group *group)
     return 0;
 }
 
-static int stop(struct journal *journal, int rc)
+static int write_group(struct journal *journal)
 {
+    while (journal->group.sealed < journal->group.count) {
+        int rc = seal_block(journal);
+        if (rc)
+            return rc;
+    }
+    return commit_group(journal);
+}
+
+/* ---- failing, and going on ---- */
+
+/* Nothing is known of what was not durable: back to where that ends, and away from the file. */
+static void give_up(struct journal *journal)
+{
+    bool holds = journal->handle >= 0 && journal->id.number == journal->end.number;
+    if (holds) {
+        journal->given_up = journal->handle;
+        journal->handle = -1;
+        journal->end.given_up = true;
+        counter_add(&journal->counters.given_up, 1);
+    }
+    close_segment(journal, &journal->handle, JOURNAL_FILE_WHOLE);
+    journal->place = journal->end.place;
+    journal->group.sealed = journal->group.durable;
+    journal->group.part_count = 0;
     counter_add(&journal->counters.error_count, 1);
-    atomic_store_explicit(&journal->error, -rc, memory_order_release);
-    return rc;
+    uint64_t wait_ns = RETRY_MIN_NS << (journal->tries < 6 ? journal->tries : 6);
+    journal->retry_ns = clock_monotonic_ns() + (wait_ns < RETRY_MAX_NS ? wait_ns : RETRY_MAX_NS);
+    journal->tries++;
+}
+
+static void say(struct journal *journal, enum journal_state state, int error)
+{
+    if (atomic_load_explicit(&journal->state, memory_order_relaxed) != (int)state)
+        atomic_store(&journal->since_ns, clock_realtime_ns());
+    atomic_store(&journal->error, error);
+    atomic_store(&journal->state, (int)state);
+}
+
+static void say_how_it_is(struct journal *journal, int rc)
+{
+    int error = atomic_load(&journal->stock->error);
+    bool full = error == ENOSPC || error == EDQUOT;
+    if (rc)
+        say(journal, journal->tries < JOURNAL_TRIES ? JOURNAL_DEGRADED : JOURNAL_FAILED, -rc);
+    else if (error)
+        say(journal, full ? JOURNAL_DISK_FULL : JOURNAL_DEGRADED, error);
+    else
+        say(journal, JOURNAL_OK, 0);
+    bool refusing = keeps_back(journal) || journal->tries >= JOURNAL_TRIES;
+    atomic_store(&journal->refusing, refusing);
+    if (!refusing)
+        release(journal);
+}
+
+static void take_group(struct journal *journal)
+{
+    struct journal_group *group = &journal->group;
+    group->sealed = group->durable = 0;
+    group->part_count = 0;
+    group->count = block_ring_pop_burst(journal->from_shard, group->refs, SEGMENT_GROUP_BLOCKS);
 }
 
 int journal_poll(struct journal *journal)
 {
-    int error = atomic_load_explicit(&journal->error, memory_order_relaxed);
-    if (error)
-        return -error;
-    struct group group;
-    group.sealed = group.durable = 0;
-    group.part_count = 0;
-    group.count = block_ring_pop_burst(journal->from_shard, group.refs, SEGMENT_GROUP_BLOCKS);
-    while (group.sealed < group.count) {
-        int rc = seal_block(journal, &group);
-        if (rc)
-            return stop(journal, rc);
+    struct journal_group *group = &journal->group;
+    if (group->durable == group->count)
+        take_group(journal);
+    if (journal->tries && clock_monotonic_ns() < journal->retry_ns)
+        return -atomic_load_explicit(&journal->error, memory_order_relaxed);
+    uint32_t waiting = group->count - group->durable;
+    int rc = write_group(journal);
+    while (rc) {
+        give_up(journal);
+        if (journal->tries > 1)
+            break;
+        rc = write_group(journal);
     }
-    int rc = sync_group(journal, &group);
-    if (rc)
-        return stop(journal, rc);
-    return (int)group.count;
+    if (!rc)
+        journal->tries = 0;
+    say_how_it_is(journal, rc);
+    return rc ? rc : (int)waiting;
+}
+
+void journal_end_soon(struct journal *journal)
+{
+    journal->ending = true;
 }
 
 void journal_fini(struct journal *journal)
 {
-    if (journal->handle < 0)
-        return;
-    /* After a failure nobody knows what reached the disk: all of it stays for recovery to judge. */
-    bool failed = atomic_load_explicit(&journal->error, memory_order_relaxed) != 0;
-    uint64_t bytes = failed ? journal->segment_bytes : journal->place.offset;
-    (void)journal->ops.close(journal->ops.disk, journal->handle, bytes);
-    journal->handle = -1;
+    close_segment(journal, &journal->given_up, JOURNAL_FILE_WHOLE);
+    close_segment(journal, &journal->handle, journal->place.offset);
+    free(journal->page);
+    journal->page = NULL;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/admin.h"
+#include "dataplane/admin_journal.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/check.h"
 #include "dataplane/eal.h"
@@ -147,21 +148,6 @@ static void sample_rate(struct topo *topo)
     last_ns = now;
 }
 
-/* A journal that stops is told when it happens, not when somebody asks. */
-static void report_journals(const struct topo *topo)
-{
-    static bool told[PLAN_PARTS_MAX];
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
-        int error = atomic_load(&topo->journals[s].journal->error);
-        if (error && !told[s])
-            fprintf(stderr,
-                    "error: journal of shard %u stopped: %s; nothing more is accepted through it: "
-                    "mend the disk, then restart troved\n",
-                    s, strerror(error));
-        told[s] = error != 0;
-    }
-}
-
 static void wait_for_stop(struct topo *topo, const sigset_t *signals)
 {
     const struct timespec tick = {.tv_nsec = 100 * (long)NS_PER_MS};
@@ -172,7 +158,8 @@ static void wait_for_stop(struct topo *topo, const sigset_t *signals)
         else if (signal == SIGHUP)
             reload(topo);
         sample_rate(topo);
-        report_journals(topo);
+        admin_journal_report(topo, stderr);
+        sinks_tend(topo);
     }
 }
 
@@ -186,18 +173,35 @@ static int finish(struct topo *topo)
     topo_account_print(&account, stderr);
     rc |= account.in_flight != 0;
     for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
-        int error = atomic_load(&topo->journals[s].journal->error);
-        if (error)
-            fprintf(
-                stderr,
-                "error: journal of shard %u stopped: %s; %llu records that were decided are not "
-                "durable, and forgotten at the next start\n",
-                s, strerror(error),
-                (unsigned long long)(topo->shards[s]->counters.records -
-                                     atomic_load(&topo->journals[s].journal->mark.ordinal)));
-        rc |= error != 0;
+        const struct journal *journal = topo->journals[s].journal;
+        uint64_t forgotten =
+            topo->shards[s]->counters.records - atomic_load(&journal->mark.ordinal);
+        if (forgotten)
+            fprintf(stderr,
+                    "error: journal of shard %u stopped: %s; %llu records that were decided are "
+                    "not durable, and forgotten at the next start\n",
+                    s, strerror(atomic_load(&journal->error)), (unsigned long long)forgotten);
+        rc |= forgotten != 0 || journal_has_failed(journal);
     }
     return rc;
+}
+
+/* open_http serves metrics and what else anybody may read.  Returns 0, or -1 with error. */
+static int open_http(struct control *control, const struct conf *conf, char error[512])
+{
+    struct conf_endpoint at;
+    if (strcmp(conf->management.http, "none") == 0)
+        return 0;
+    int rc = conf_endpoint_parse(conf->management.http, &at);
+    if (!rc)
+        rc = control_open(control, at.host, at.port);
+    if (!rc)
+        return 0;
+    snprintf(error, 512, "management.http %s: %s", conf->management.http,
+             rc == -EADDRINUSE ? "another program listens there (ss -ltnp shows which); stop it, "
+                                 "give this one a port of its own, or set none to run without"
+                               : strerror(-rc));
+    return -1;
 }
 
 static int run(struct conf *conf, struct diag_list *diags)
@@ -221,11 +225,16 @@ static int run(struct conf *conf, struct diag_list *diags)
                      rc == -EADDRINUSE ? "a troved answers there already; stop it (trovectl stop), "
                                          "or give this one a socket of its own"
                                        : strerror(-rc));
+        } else {
+            rc = open_http(control, conf, error);
+        }
+        if (rc) {
             atomic_store(&topo.stop_wanted, true);
             topo_stop(&topo);
         }
     }
     if (rc) {
+        control_stop(control);
         rc = fail(error, diags);
     } else {
         plan_print(&topo.plan, conf, stderr);

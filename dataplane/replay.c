@@ -169,6 +169,17 @@ static bool is_last(const struct replay *replay)
     return replay->at + 1 == replay->count || id[1].epoch != id->epoch || id[1].shard != id->shard;
 }
 
+/* So may the one before a segment that was made after a failed write and holds nothing yet. */
+static bool ends_journal(const struct replay *replay)
+{
+    const struct segment_id *id = &replay->ids[replay->at];
+    if (is_last(replay))
+        return true;
+    bool one_more =
+        replay->at + 2 == replay->count || id[2].epoch != id->epoch || id[2].shard != id->shard;
+    return one_more && segment_holds_nothing(replay->store->journal_fd, id[1]) == 1;
+}
+
 /* Epochs, and the segments of a journal, are numbered without a gap. */
 static int check_present(struct replay *replay)
 {
@@ -234,7 +245,7 @@ static enum replay_step end_segment(struct replay *replay, enum block_fault why)
 {
     const struct block_place *place = &replay->reader.place;
     struct segment_id id = replay->ids[replay->at];
-    bool last = is_last(replay);
+    bool last = ends_journal(replay);
     if (why != BLOCK_END && !(why == BLOCK_TORN && last))
         return replay_damaged(replay, id, place->offset);
     replay->reading = false;

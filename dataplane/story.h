@@ -41,6 +41,21 @@ enum story_result {
  * why, in one line, in error. */
 enum story_result story_tell(const struct story_request *request, json_t **story, char error[512]);
 
+/* What a walk over all records of the journals asks for. */
+struct story_walk {
+    const struct store *store;
+    const struct hash_key *key;
+    replay_bound bound; /* as replay.h */
+    const void *bound_arg;
+    uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
+    void (*take)(void *arg, const struct record *record);
+    void *arg;
+};
+
+/* story_walk gives every record of the journals to take.  Returns STORY_TOLD, or STORY_TOO_LONG or
+ * STORY_FAULT with one line in error. */
+enum story_result story_walk(const struct story_walk *walk, char error[512]);
+
 /* story_items reads the data directory's item dictionary, the caller's to free; NULL with one line
  * in error. */
 struct items *story_items(const struct store *store, char error[512]);

@@ -5,10 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/base/clock.h"
 #include "dataplane/base/text.h"
-
-#define DEADLINE_LOOK 256u
 
 struct walk {
     const struct corrections_request *request;
@@ -115,8 +112,9 @@ static void mark_undone(struct walk *walk)
     json_decref(undone);
 }
 
-static void take(struct walk *walk, const struct record *record)
+static void take(void *arg, const struct record *record)
 {
+    struct walk *walk = arg;
     struct outcome_view view;
     if (record->kind == RECORD_CORRECTION) {
         walk->open =
@@ -134,34 +132,6 @@ static void take(struct walk *walk, const struct record *record)
             keep(walk, record, &view.outcome);
     }
     walk->open = false;
-}
-
-static enum story_result read_all(struct walk *walk, char error[512])
-{
-    const struct corrections_request *request = walk->request;
-    struct replay replay;
-    const struct record *record = NULL;
-    enum story_result result = STORY_TOLD;
-    enum replay_step step = REPLAY_RECORD;
-    if (replay_open(&replay, request->store, request->key, NULL, error))
-        step = REPLAY_FAULT;
-    replay.bound = request->bound;
-    replay.bound_arg = request->bound_arg;
-    for (uint64_t i = 1; step == REPLAY_RECORD || step == REPLAY_TAIL; i++) {
-        step = replay_next(&replay, &record);
-        if (step == REPLAY_RECORD)
-            take(walk, record);
-        if (i % DEADLINE_LOOK || !request->deadline_ns ||
-            clock_monotonic_ns() <= request->deadline_ns)
-            continue;
-        snprintf(error, 512, "the journal is too long to be read in the time that there is");
-        result = STORY_TOO_LONG;
-        break;
-    }
-    if (step == REPLAY_FAULT)
-        result = STORY_FAULT;
-    replay_close(&replay);
-    return result;
 }
 
 static int newest_first(const void *a, const void *b)
@@ -192,7 +162,14 @@ enum story_result corrections_tell(const struct corrections_request *request, js
                                    char error[512])
 {
     struct walk walk = {.request = request, .shown = json_array(), .by_id = json_object()};
-    enum story_result result = read_all(&walk, error);
+    struct story_walk over = {.store = request->store,
+                              .key = request->key,
+                              .bound = request->bound,
+                              .bound_arg = request->bound_arg,
+                              .deadline_ns = request->deadline_ns,
+                              .take = take,
+                              .arg = &walk};
+    enum story_result result = story_walk(&over, error);
     if (result == STORY_TOLD && request->id && !walk.total) {
         snprintf(error, 512, "the journal has no correction of this id");
         result = STORY_UNKNOWN;

@@ -5,10 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/base/clock.h"
-
 #define PREVIEW_BYTES 200u
-#define DEADLINE_LOOK 256u
 
 /* A letter that may be shown, in a ring of the newest. */
 struct letter {
@@ -18,6 +15,7 @@ struct letter {
 };
 
 struct letters {
+    const struct reject_request *request;
     struct letter *ring;
     uint32_t limit;
     uint64_t matched;
@@ -71,44 +69,16 @@ static void keep(struct letters *letters, const struct record *record)
     letters->bytes += record->body_len;
 }
 
-static void take(const struct reject_request *request, struct letters *letters,
-                 const struct record *record)
+static void take(void *arg, const struct record *record)
 {
+    struct letters *letters = arg;
     if (record->kind != RECORD_DEAD)
         return;
     letters->total++;
     if (record->reason < REASON_COUNT)
         letters->by_reason[record->reason]++;
-    if (matches(request, record))
+    if (matches(letters->request, record))
         keep(letters, record);
-}
-
-static enum story_result walk(const struct reject_request *request, struct letters *letters,
-                              char error[512])
-{
-    struct replay replay;
-    const struct record *record = NULL;
-    enum story_result result = STORY_TOLD;
-    enum replay_step step = REPLAY_RECORD;
-    if (replay_open(&replay, request->store, request->key, NULL, error))
-        step = REPLAY_FAULT;
-    replay.bound = request->bound;
-    replay.bound_arg = request->bound_arg;
-    for (uint64_t i = 1; step == REPLAY_RECORD || step == REPLAY_TAIL; i++) {
-        step = replay_next(&replay, &record);
-        if (step == REPLAY_RECORD)
-            take(request, letters, record);
-        if (i % DEADLINE_LOOK || !request->deadline_ns ||
-            clock_monotonic_ns() <= request->deadline_ns)
-            continue;
-        snprintf(error, 512, "the journal is too long to be read in the time that there is");
-        result = STORY_TOO_LONG;
-        break;
-    }
-    if (step == REPLAY_FAULT)
-        result = STORY_FAULT;
-    replay_close(&replay);
-    return result;
 }
 
 static json_t *tell_letter(const struct letter *letter, bool whole)
@@ -157,12 +127,19 @@ static json_t *finish(const struct reject_request *request, struct letters *lett
 
 enum story_result reject_tell(const struct reject_request *request, json_t **told, char error[512])
 {
-    struct letters letters = {.limit = request->one ? 1 : request->limit};
+    struct letters letters = {.request = request, .limit = request->one ? 1 : request->limit};
     letters.ring = calloc(letters.limit, sizeof *letters.ring);
+    struct story_walk over = {.store = request->store,
+                              .key = request->key,
+                              .bound = request->bound,
+                              .bound_arg = request->bound_arg,
+                              .deadline_ns = request->deadline_ns,
+                              .take = take,
+                              .arg = &letters};
     enum story_result result = STORY_FAULT;
     snprintf(error, 512, "no memory to read the journal");
     if (letters.ring)
-        result = walk(request, &letters, error);
+        result = story_walk(&over, error);
     if (result == STORY_TOLD && request->one && !letters.matched) {
         snprintf(error, 512, "no event was rejected as %u:%llu", request->partition,
                  (unsigned long long)request->seq);

@@ -149,29 +149,6 @@ static void make_correction_link(struct topo *topo, struct core *core)
     correction_answer_ring_init(link->answers, &core->arena, CORRECTION_RING_SLOTS);
 }
 
-static int make_journal(struct topo *topo, struct rings *rings, uint32_t shard)
-{
-    struct journal_thread *thread = &topo->journals[shard];
-    thread->topo = topo;
-    thread->journal = aligned_alloc(64, arena_round(sizeof *thread->journal, 64));
-    if (!thread->journal)
-        return -ENOMEM;
-    struct journal_wiring wiring = {
-        .ops = journal_file_posix,
-        .dir_fd = topo->store.journal_fd,
-        .epoch = topo->store.epoch,
-        .shard = shard,
-        .shard_count = topo->plan.shard_count,
-        .partition_count = topo->conf->partitions,
-        .key_fingerprint = topo->key.fingerprint,
-        .segment_bytes = topo->conf->journal.segment_bytes,
-        .from_shard = rings->to_journal[shard],
-        .to_shard = rings->from_journal[shard],
-    };
-    journal_init(thread->journal, &wiring);
-    return 0;
-}
-
 static void make_shard(struct topo *topo, struct rings *rings, struct core *core,
                        struct state *state)
 {
@@ -245,11 +222,12 @@ static void make_rx(struct topo *topo, struct rings *rings, struct core *core, u
 static int make_parts(struct topo *topo, struct state **states, char error[512])
 {
     struct rings *rings = calloc(1, sizeof *rings);
-    int rc = rings ? 0 : -1;
-    if (!rc)
-        make_rings(topo, rings);
-    for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++)
-        rc = make_journal(topo, rings, s);
+    if (!rings) {
+        snprintf(error, 512, "no memory for the rings");
+        return -1;
+    }
+    make_rings(topo, rings);
+    int rc = topo_disk_make(topo, rings->to_journal, rings->from_journal, error);
     for (uint32_t c = 0; !rc && c < topo->plan.core_count; c++) {
         struct core *core = &topo->cores[c];
         if (core->plan->shard >= 0)
@@ -258,101 +236,8 @@ static int make_parts(struct topo *topo, struct state **states, char error[512])
             make_rx(topo, rings, core, core->plan->rx[i]);
         arena_seal(&core->arena);
     }
-    if (rc)
-        snprintf(error, 512, "no memory for the journals");
     free(rings);
     return rc;
-}
-
-/* ---- sinks ---- */
-
-static int make_pump(struct topo *topo, struct sink_thread *thread, const char *cursor,
-                     uint32_t outcomes, const struct sink_ops *ops, void *sink)
-{
-    const struct conf_sink *conf = thread->conf;
-    struct pump_wiring wiring = {
-        .name = thread->conf ? thread->conf->name : ops->type,
-        .cursor_path = cursor,
-        .journal_dir_fd = topo->store.journal_fd,
-        .epoch = topo->store.epoch,
-        .shard_count = topo->plan.shard_count,
-        .outcomes = outcomes,
-        .hunts = conf ? conf->hunt : NULL,
-        .hunt_count = conf ? conf->hunt_count : 0,
-        .dead_path = ops->remote ? thread->dead_path : NULL,
-        .origin = &thread->origin,
-        .ops = ops,
-        .sink = sink,
-    };
-    thread->ops = ops;
-    thread->sink = sink;
-    thread->topo = topo;
-    topo->sink_count++;
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
-        wiring.marks[s] = &topo->journals[s].journal->mark;
-    return sink ? pump_new(&thread->pump, &wiring) : -ENOMEM;
-}
-
-/* Whose streams these are: a name of the data directory that gives nothing of its key away. */
-static void name_journal(const struct topo *topo, char name[24])
-{
-    snprintf(name, 24, "%016llx", (unsigned long long)hash64(&topo->key, "journal", 7));
-}
-
-static void *make_client(struct topo *topo, struct sink_thread *thread)
-{
-    const struct conf_sink *conf = thread->conf;
-    const char *pop = topo->conf->pop, *host = topo->conf->host;
-    char journal[24];
-    if (conf->type == CONF_SINK_FILE)
-        return thread->file = sink_file_new(conf->path, pop, host);
-    if (line_origin_init(&thread->origin, pop, host))
-        return NULL;
-    name_journal(topo, journal);
-    return thread->redis = sink_redis_new(conf, journal, pop, host);
-}
-
-static int make_sink(struct topo *topo, uint32_t i, char error[512])
-{
-    static const struct sink_ops *const ops[] = {
-        [CONF_SINK_FILE] = &sink_file_ops, [CONF_SINK_REDIS] = &sink_redis_ops};
-    struct sink_thread *thread = &topo->sinks[i];
-    const struct conf_sink *conf = thread->conf = &topo->conf->sinks[i];
-    char cursor[CONF_PATH_MAX + 96];
-    snprintf(cursor, sizeof cursor, "%s/sinks/%s.cursor", topo->store.path, conf->name);
-    snprintf(thread->dead_path, sizeof thread->dead_path, "%s/sinks/%s.dead", topo->store.path,
-             conf->name);
-    void *sink = make_client(topo, thread);
-    int rc = make_pump(topo, thread, cursor, conf->outcomes, ops[conf->type], sink);
-    if (rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -ESTALE)
-        snprintf(error, 512,
-                 "sink '%s': %.200s %s; restore it from a copy, or remove it to have everything "
-                 "delivered again",
-                 conf->name, cursor,
-                 rc == -ESTALE ? "says that more was delivered than the journal holds"
-                               : "is damaged, or is not a cursor");
-    else if (rc)
-        snprintf(error, 512, "%.120s:%u:%u: error: sink '%s' cannot write %.120s: %s",
-                 topo->conf->file, conf->place.line, conf->place.column, conf->name,
-                 conf->path[0] ? conf->path : conf->address, strerror(-rc));
-    return rc ? -1 : 0;
-}
-
-/* Leaderboards live in memory and are read from the first record at every start: their cursor
- * starts anew as well. */
-static int make_board(struct topo *topo, char error[512])
-{
-    char cursor[CONF_PATH_MAX + 96];
-    snprintf(cursor, sizeof cursor, "%s/sinks/leaderboard.projection", topo->store.path);
-    (void)unlink(cursor);
-    topo->board = board_new(topo->conf->limits.ranked);
-    int rc = make_pump(topo, &topo->sinks[topo->sink_count], cursor,
-                       1u << OUTCOME_award | 1u << OUTCOME_claim_granted | 1u << OUTCOME_granted |
-                           1u << OUTCOME_revoked,
-                       &board_ops, topo->board);
-    if (rc)
-        snprintf(error, 512, "the leaderboards cannot read the journal: %s", strerror(-rc));
-    return rc ? -1 : 0;
 }
 
 /* ---- starting ---- */
@@ -456,7 +341,7 @@ static int make_states(struct topo *topo, struct state **states, char error[512]
     return 0;
 }
 
-static int start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), void *arg)
+int topo_start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), void *arg)
 {
     pthread_attr_t attr;
     cpu_set_t set;
@@ -476,16 +361,18 @@ static int start_threads(struct topo *topo, char error[512])
     int rc = 0;
     for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++) {
         struct journal_thread *journal = &topo->journals[s];
-        rc = start_thread(&journal->thread, control, journal_run, journal);
+        rc = topo_start_thread(&journal->thread, control, journal_run, journal);
         journal->started = !rc;
     }
-    for (uint32_t i = 0; !rc && i < topo->sink_count; i++) {
-        rc = start_thread(&topo->sinks[i].thread, control, sink_run, &topo->sinks[i]);
-        topo->sinks[i].started = !rc;
+    if (!rc) {
+        rc = topo_start_thread(&topo->stock_thread, control, stock_run, topo);
+        topo->stock_started = !rc;
     }
+    if (!rc)
+        rc = sinks_start(topo);
     for (uint32_t c = 0; !rc && c < topo->plan.core_count; c++) {
         struct core *core = &topo->cores[c];
-        rc = start_thread(&core->thread, core->plan->core, core_run, core);
+        rc = topo_start_thread(&core->thread, core->plan->core, core_run, core);
         core->started = !rc;
     }
     if (rc)
@@ -500,6 +387,7 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
     memset(topo, 0, sizeof *topo);
     pthread_mutex_init(&topo->apply_lock, NULL);
     pthread_mutex_init(&topo->read_lock, NULL);
+    pthread_mutex_init(&topo->sinks.lock, NULL);
     topo->conf = conf;
     topo->start_ns = clock_monotonic_ns();
     topo->store.dir_fd = topo->store.journal_fd = topo->store.config_fd = topo->store.sinks_fd =
@@ -518,8 +406,5 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
         make_states(topo, states, error) || start_ports(topo, error) ||
         make_parts(topo, states, error))
         return -1;
-    for (uint32_t i = 0; i < conf->sink_count; i++)
-        if (make_sink(topo, i, error))
-            return -1;
-    return make_board(topo, error) ? -1 : start_threads(topo, error);
+    return sinks_open(topo, error) ? -1 : start_threads(topo, error);
 }

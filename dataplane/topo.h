@@ -18,14 +18,14 @@
 #include "conf/conf.h"
 #include "dataplane/base/text.h"
 #include "dataplane/journal.h"
+#include "dataplane/journal_uring.h"
 #include "dataplane/plan.h"
 #include "dataplane/port.h"
 #include "dataplane/rx.h"
 #include "dataplane/store.h"
+#include "dataplane/topo_sink.h"
 #include "graph/shard.h"
 #include "sinks/board.h"
-#include "sinks/line.h"
-#include "sinks/sink.h"
 
 /* A configuration version as the cores see it: published whole, never changed. */
 struct snapshot {
@@ -65,27 +65,14 @@ struct core {
         longest_ns; /* of one turn of its loop: what the machine or a part took from it */
 };
 
-struct sink_thread {
-    struct topo *topo;
-    pthread_t thread;
-    bool started;
-    struct pump *pump;
-    struct sink_file *file;
-    struct sink_redis *redis;
-    const struct sink_ops *ops;
-    void *sink; /* file or redis, as ops has it */
-    struct line_origin origin;
-    char dead_path[CONF_PATH_MAX + 96];
-    const struct conf_sink *conf; /* NULL: the leaderboards */
-    _Atomic int error;            /* errno of the last poll that failed, 0 when it went well */
-    _Atomic bool ended;
-};
-
 struct journal_thread {
     struct topo *topo;
     pthread_t thread;
     bool started;
+    bool ended; /* the thread has closed the journal */
     struct journal *journal;
+    struct journal_stock stock;
+    struct journal_uring *uring; /* NULL: pwritev2 and fdatasync */
 };
 
 enum phase {
@@ -109,8 +96,8 @@ struct topo {
     struct shard *shards[PLAN_PARTS_MAX];
     struct correction_link corrections[PLAN_PARTS_MAX]; /* [shard] */
     struct journal_thread journals[PLAN_PARTS_MAX];
-    uint32_t sink_count; /* the configured ones, then the leaderboards' */
-    struct sink_thread sinks[CONF_SINKS_MAX + 1];
+    pthread_t stock_thread; /* makes files for them */
+    bool stock_started;
     struct board *board;
     uint64_t start_ns;  /* CLOCK_MONOTONIC */
     uint64_t recovered; /* events replayed at start */
@@ -122,6 +109,7 @@ struct topo {
     uint32_t items_saved;
     struct snapshot *published; /* by RCU */
     struct snapshot *retired;   /* until every core has left it */
+    struct sinks sinks;
     _Atomic int phase;
     _Atomic bool stop_wanted;
     _Atomic uint64_t events_per_s;
@@ -144,10 +132,20 @@ void topo_stop(struct topo *topo);
  * all that topo_start took. */
 void topo_fini(struct topo *topo);
 
+/* topo_start_thread starts a thread on a core; 0 or an errno. */
+int topo_start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), void *arg);
+
 /* The threads' bodies. */
 void *core_run(void *core);
 void *journal_run(void *journal_thread);
-void *sink_run(void *sink_thread);
+void *stock_run(void *topo);
+
+/* topo_disk_make makes the journals and their stocks, given each shard's rings; 0, or -1 with one
+ * line in error.
+ * topo_disk_fini ends them. */
+int topo_disk_make(struct topo *topo, struct block_ring **from_shard, struct block_ring **to_shard,
+                   char error[512]);
+void topo_disk_fini(struct topo *topo);
 
 struct apply_result {
     uint32_t version;
@@ -168,8 +166,8 @@ int topo_apply(struct topo *topo, const char *file, const char *text, size_t len
 /* topo_correct has a shard do a correction, or with dry_run say what it would do, and waits until
  * the journal has it.  Of an undo the user, the hunt and the tile are filled in from what it
  * undoes. Returns 0 with the answer, whatever it is; -ESHUTDOWN troved is stopping; -EEXIST the id
- * was used for something else; -ENOENT there is nothing of the id to be undone; -EIO the journal
- * has stopped; -ETIMEDOUT not known: the same again says.  Thread: control. */
+ * was used for something else; -ENOENT there is nothing of the id to be undone; -EIO a journal
+ * takes nothing at present; -ETIMEDOUT not known: the same again says.  Thread: control. */
 int topo_correct(struct topo *topo, struct correction *correction, bool dry_run,
                  struct correction_answer *answer);
 

@@ -10,7 +10,7 @@
 #include "dataplane/rcu.h"
 #include "dataplane/topo.h"
 
-#define TAKE_UP_NS (4500 * NS_PER_MS) /* an apply always answers within 5 s */
+#define TAKE_UP_NS (4000 * NS_PER_MS) /* an apply always answers within 5 s */
 
 typedef char path_list[CONF_HUNTS_MAX][CONF_PATH_MAX];
 
@@ -210,27 +210,51 @@ static void ignore_difference(void *arg, char sign, const char *path, const char
     (void)arg, (void)sign, (void)path, (void)from, (void)to, (void)hot;
 }
 
+static int plan_sinks(struct topo *topo, const struct conf *conf, struct sinks_plan *plan,
+                      struct diag_list *diags)
+{
+    int rc = sinks_plan(topo, conf, plan);
+    if (rc != -EBUSY)
+        return rc;
+    struct diag place = {0};
+    snprintf(place.file, sizeof place.file, "%s", conf->file);
+    diag_add(
+        diags, &place, "conflict",
+        "%d sinks that were removed have not ended yet, as their disks do not answer; wait, or "
+        "leave the sinks as they are",
+        SINKS_LEAVING_MAX);
+    return -EINVAL;
+}
+
 static int apply(struct topo *topo, struct conf *conf, struct apply_result *result,
                  struct diag_list *diags)
 {
+    struct sinks_plan plan;
     int rc;
     keep_started(topo, conf, diags);
     if (diags->count)
         return -EINVAL;
     result->changes = conf_diff(topo->published->conf, conf, ignore_difference, NULL);
-    struct snapshot *next = build(topo, conf, diags, &rc);
-    if (!next)
+    rc = plan_sinks(topo, conf, &plan, diags);
+    if (rc)
         return rc;
+    struct snapshot *next = build(topo, conf, diags, &rc);
+    if (!next) {
+        sinks_abandon(&plan);
+        return rc;
+    }
     result->version = next->version;
     if (next->version == result->version_before) {
         /* Word for word what runs already. The store kept no new version, and the cores need none.
          */
+        sinks_abandon(&plan);
         next->conf = NULL;
         snapshot_free(next);
         conf_free(conf);
         result->cores = topo->plan.core_count;
         return 0;
     }
+    sinks_enter(topo, &plan, conf);
     publish(topo, next, result);
     return 0;
 }

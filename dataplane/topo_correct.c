@@ -89,9 +89,8 @@ static int wait_durable(const struct topo *topo, uint32_t shard, uint64_t ordina
 {
     struct journal *journal = topo->journals[shard].journal;
     while (atomic_load_explicit(&journal->mark.ordinal, memory_order_acquire) < ordinal) {
-        if (atomic_load(&journal->error))
-            return -EIO;
-        if (expired(deadline_ns))
+        /* It is decided, and will be durable once the disk takes it: not known is all to say. */
+        if (journal_has_failed(journal) || expired(deadline_ns))
             return -ETIMEDOUT;
     }
     return 0;
@@ -107,7 +106,7 @@ int topo_correct(struct topo *topo, struct correction *correction, bool dry_run,
     if (atomic_load(&topo->stop_wanted))
         return -ESHUTDOWN;
     for (uint32_t s = 0; s < shard_count; s++)
-        if (atomic_load(&topo->journals[s].journal->error))
+        if (journal_is_refusing(topo->journals[s].journal))
             return -EIO;
     int rc = find(topo, correction, deadline_ns, &found);
     if (!rc)

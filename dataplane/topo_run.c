@@ -1,4 +1,4 @@
-/* topo_run.c - the loops of the daemon's threads: cores, journals, pumps. */
+/* topo_run.c - the loops of the daemon's threads: cores and journals. */
 #include <errno.h>
 #include <rte_lcore.h>
 #include <rte_pause.h>
@@ -13,11 +13,6 @@
 #define SHARD_BUDGET  (8 * SHARD_BURST)
 #define SLEEP_MIN_NS  (20 * NS_PER_US)
 #define IDLE_SLEEP_NS (10 * NS_PER_US)
-#define PUMP_BUDGET   4096
-#define PUMP_SLEEP_NS NS_PER_MS
-#define RETRY_MIN_NS  (100 * NS_PER_MS)
-#define RETRY_MAX_NS  (5 * NS_PER_S)
-#define RETRY_TICK_NS (20 * NS_PER_MS)
 
 static void sleep_ns(uint64_t ns)
 {
@@ -131,57 +126,20 @@ void *journal_run(void *arg)
                                 &(struct sched_param){.sched_priority = 2});
     prctl(PR_SET_TIMERSLACK, 1000ul);
     for (;;) {
-        bool ending =
-            atomic_load_explicit(&thread->topo->phase, memory_order_acquire) >= PHASE_SYNC;
+        int phase = atomic_load_explicit(&thread->topo->phase, memory_order_acquire);
+        if (phase >= PHASE_QUIET)
+            journal_end_soon(thread->journal);
         int blocks = journal_poll(thread->journal);
         if (blocks > 0) {
             pause = SLEEP_MIN_NS;
             continue;
         }
-        if (ending)
+        if (phase >= PHASE_SYNC)
             break;
         sleep_ns(pause);
         pause = pause * 2 < sleep_max ? pause * 2 : sleep_max;
     }
     journal_fini(thread->journal);
-    return NULL;
-}
-
-/* ---- pumps ---- */
-
-/* Twice as long after each failure, and not in step with others that failed together. */
-static uint64_t retry_ns(unsigned failures)
-{
-    uint64_t ns = RETRY_MIN_NS << (failures < 8 ? failures : 8);
-    ns = ns < RETRY_MAX_NS ? ns : RETRY_MAX_NS;
-    return ns / 2 + (uint64_t)random() % (ns / 2);
-}
-
-static void wait_to_retry(const struct sink_thread *thread, int phase, unsigned failures)
-{
-    uint64_t until = clock_monotonic_ns() + retry_ns(failures);
-    while (clock_monotonic_ns() < until && !pump_is_asked(thread->pump) &&
-           atomic_load_explicit(&thread->topo->phase, memory_order_acquire) == phase)
-        sleep_ns(RETRY_TICK_NS);
-}
-
-void *sink_run(void *arg)
-{
-    struct sink_thread *thread = arg;
-    unsigned failures = 0;
-    for (;;) {
-        int phase = atomic_load_explicit(&thread->topo->phase, memory_order_acquire);
-        int count = pump_poll(thread->pump, PUMP_BUDGET);
-        atomic_store(&thread->error, count < 0 ? -count : 0);
-        if (phase >= PHASE_END || (phase >= PHASE_SYNC && count == 0))
-            break;
-        if (count < 0)
-            wait_to_retry(thread, phase, failures++);
-        else
-            failures = 0;
-        if (count == 0)
-            sleep_ns(PUMP_SLEEP_NS);
-    }
-    atomic_store(&thread->ended, true);
+    thread->ended = true;
     return NULL;
 }

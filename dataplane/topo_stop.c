@@ -67,14 +67,6 @@ static void wait_until(bool (*done)(const struct topo *), const struct topo *top
         pause_ms(2);
 }
 
-static bool sinks_ended(const struct topo *topo)
-{
-    bool ended = true;
-    for (uint32_t i = 0; i < topo->sink_count; i++)
-        ended &= !topo->sinks[i].started || atomic_load(&topo->sinks[i].ended);
-    return ended;
-}
-
 static void join(pthread_t thread, bool *started)
 {
     if (*started)
@@ -91,23 +83,16 @@ static void join_journals(struct topo *topo)
 static void join_all(struct topo *topo)
 {
     join_journals(topo);
-    for (uint32_t i = 0; i < topo->sink_count; i++)
-        join(topo->sinks[i].thread, &topo->sinks[i].started);
+    sinks_join(topo);
+    join(topo->stock_thread, &topo->stock_started);
     for (uint32_t c = 0; c < topo->plan.core_count; c++)
         join(topo->cores[c].thread, &topo->cores[c].started);
-}
-
-/* Nobody waits any more for who is on the other side of a network. */
-static void cancel_sinks(struct topo *topo)
-{
-    for (uint32_t i = 0; i < topo->sink_count; i++)
-        if (topo->sinks[i].pump && topo->sinks[i].ops->cancel)
-            topo->sinks[i].ops->cancel(topo->sinks[i].sink);
 }
 
 void topo_stop(struct topo *topo)
 {
     uint64_t wait_ns = topo->conf->drain_ns + NS_PER_S;
+    pthread_mutex_lock(&topo->apply_lock); /* what an apply has begun is finished; none follows */
     wait_for_silence(topo, clock_monotonic_ns() + topo->conf->drain_ns);
     phase_set(topo, PHASE_QUIET);
     wait_until(settled, topo, clock_monotonic_ns() + wait_ns);
@@ -119,8 +104,9 @@ void topo_stop(struct topo *topo)
     join_journals(topo);
     wait_until(sinks_ended, topo, clock_monotonic_ns() + wait_ns);
     phase_set(topo, PHASE_END);
-    cancel_sinks(topo);
+    sinks_cancel(topo); /* nobody waits any more for who is on the other side of a network */
     join_all(topo);
+    pthread_mutex_unlock(&topo->apply_lock);
 }
 
 void topo_fini(struct topo *topo)
@@ -128,20 +114,12 @@ void topo_fini(struct topo *topo)
     if (!topo->conf)
         return;
     phase_set(topo, PHASE_END); /* a start that failed half-way has threads at work */
-    cancel_sinks(topo);
+    sinks_cancel(topo);
     join_all(topo);
-    for (uint32_t i = 0; i < topo->sink_count; i++) {
-        if (topo->sinks[i].pump)
-            pump_free(topo->sinks[i].pump);
-        if (topo->sinks[i].file)
-            sink_file_free(topo->sinks[i].file);
-        sink_redis_free(topo->sinks[i].redis);
-    }
-    board_free(topo->board);
+    sinks_free(topo);
     for (uint32_t p = 0; p < topo->conf->port_count; p++)
         port_close(&topo->ports[p]);
-    for (uint32_t s = 0; s < PLAN_PARTS_MAX; s++)
-        free(topo->journals[s].journal);
+    topo_disk_fini(topo);
     for (uint32_t c = 0; c < topo->plan.core_count; c++)
         arena_close(&topo->cores[c].arena);
     topo_drop(topo);
@@ -149,5 +127,6 @@ void topo_fini(struct topo *topo)
     conf_free(topo->conf);
     pthread_mutex_destroy(&topo->apply_lock);
     pthread_mutex_destroy(&topo->read_lock);
+    pthread_mutex_destroy(&topo->sinks.lock);
     topo->conf = NULL;
 }

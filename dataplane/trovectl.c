@@ -2,6 +2,7 @@
 #include "dataplane/trovectl.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -218,81 +219,51 @@ static const char *option_name(unsigned bit)
     return "?";
 }
 
-static void option_take(struct trovectl *ctl, int option, char *value)
+/* Where an option's value goes, and which ones are merely there. */
+struct option_place {
+    unsigned bit;
+    size_t offset;
+};
+
+static const struct option_place option_values[] = {
+    {OPTION_SOCKET, offsetof(struct trovectl, socket)},
+    {OPTION_STAGE, offsetof(struct trovectl, stage)},
+    {OPTION_HGRM, offsetof(struct trovectl, hgrm)},
+    {OPTION_IF_VERSION, offsetof(struct trovectl, if_version)},
+    {OPTION_BY, offsetof(struct trovectl, by)},
+    {OPTION_TOP, offsetof(struct trovectl, top)},
+    {OPTION_USER, offsetof(struct trovectl, user)},
+    {OPTION_DATA_DIR, offsetof(struct trovectl, data_dir)},
+    {OPTION_HUNT, offsetof(struct trovectl, hunt)},
+    {OPTION_REASON, offsetof(struct trovectl, reason)},
+    {OPTION_LIMIT, offsetof(struct trovectl, limit)},
+    {OPTION_SEQ, offsetof(struct trovectl, seq)},
+    {OPTION_AT, offsetof(struct trovectl, at)},
+    {OPTION_FROM, offsetof(struct trovectl, from)},
+    {OPTION_CONFIG, offsetof(struct trovectl, config)},
+    {OPTION_TO, offsetof(struct trovectl, to)},
+    {OPTION_TILE, offsetof(struct trovectl, tile)},
+    {OPTION_REF, offsetof(struct trovectl, ref)},
+    {OPTION_ID, offsetof(struct trovectl, id)},
+};
+
+static const struct option_place option_flags[] = {
+    {OPTION_JSON, offsetof(struct trovectl, json)},
+    {OPTION_NO_WAIT, offsetof(struct trovectl, no_wait)},
+    {OPTION_VERIFY, offsetof(struct trovectl, verify)},
+    {OPTION_DRY_RUN, offsetof(struct trovectl, dry_run)},
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+static void option_take(struct trovectl *ctl, unsigned bit, const char *value)
 {
-    switch (option) {
-    case OPTION_JSON:
-        ctl->json = true;
-        break;
-    case OPTION_SOCKET:
-        ctl->socket = value;
-        break;
-    case OPTION_STAGE:
-        ctl->stage = value;
-        break;
-    case OPTION_HGRM:
-        ctl->hgrm = value;
-        break;
-    case OPTION_IF_VERSION:
-        ctl->if_version = value;
-        break;
-    case OPTION_BY:
-        ctl->by = value;
-        break;
-    case OPTION_TOP:
-        ctl->top = value;
-        break;
-    case OPTION_USER:
-        ctl->user = value;
-        break;
-    case OPTION_NO_WAIT:
-        ctl->no_wait = true;
-        break;
-    case OPTION_DATA_DIR:
-        ctl->data_dir = value;
-        break;
-    case OPTION_HUNT:
-        ctl->hunt = value;
-        break;
-    case OPTION_REASON:
-        ctl->reason = value;
-        break;
-    case OPTION_LIMIT:
-        ctl->limit = value;
-        break;
-    case OPTION_SEQ:
-        ctl->seq = value;
-        break;
-    case OPTION_AT:
-        ctl->at = value;
-        break;
-    case OPTION_FROM:
-        ctl->from = value;
-        break;
-    case OPTION_CONFIG:
-        ctl->config = value;
-        break;
-    case OPTION_VERIFY:
-        ctl->verify = true;
-        break;
-    case OPTION_TO:
-        ctl->to = value;
-        break;
-    case OPTION_TILE:
-        ctl->tile = value;
-        break;
-    case OPTION_REF:
-        ctl->ref = value;
-        break;
-    case OPTION_ID:
-        ctl->id = value;
-        break;
-    case OPTION_DRY_RUN:
-        ctl->dry_run = true;
-        break;
-    default:
-        break;
-    }
+    for (size_t i = 0; i < COUNT_OF(option_values); i++)
+        if (option_values[i].bit == bit)
+            *(const char **)((char *)ctl + option_values[i].offset) = value;
+    for (size_t i = 0; i < COUNT_OF(option_flags); i++)
+        if (option_flags[i].bit == bit)
+            *(bool *)((char *)ctl + option_flags[i].offset) = true;
 }
 
 /* options_read leaves the words behind the options, from *first on. */
@@ -311,7 +282,7 @@ static int options_read(struct trovectl *ctl, int argc, char **argv, unsigned *s
         if (option == 'h')
             option = OPTION_HELP;
         *seen |= (unsigned)option;
-        option_take(ctl, option, optarg);
+        option_take(ctl, (unsigned)option, optarg);
     }
     *first = optind;
     return TROVECTL_OK;

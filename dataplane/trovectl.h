@@ -112,13 +112,21 @@ void trovectl_query(char *path, size_t room, const char *name, const char *value
 int trovectl_fail(struct trovectl *ctl, int exit_code, const char *code, const char *next,
                   const char *detail, ...) __attribute__((format(printf, 5, 6)));
 
+/* trovectl_show prints an answer, for programs with --json, else as print does. */
+void trovectl_show(struct trovectl *ctl, const json_t *answer,
+                   void (*print)(const json_t *answer, FILE *out));
+
+/* trovectl_ask calls and shows what is answered; returns the exit code. */
+int trovectl_ask(struct trovectl *ctl, const struct trovectl_request *request,
+                 void (*print)(const json_t *answer, FILE *out));
+
 /* trovectl_print_json writes an answer for programs: indented, keys in the daemon's order. */
 void trovectl_print_json(const json_t *answer, FILE *out);
 
 /* trovectl_print_problem renders an RFC 9457 object, configuration faults (its "errors") first. */
 void trovectl_print_problem(const json_t *problem, FILE *err);
 
-/* trovectl_is_well returns false when a journal has failed or the account does not balance: then
+/* trovectl_is_well returns false when a journal takes nothing or the account does not balance: then
  * `status` exits with 1. */
 bool trovectl_is_well(const json_t *status);
 void trovectl_print_status(const json_t *status, FILE *out);

@@ -187,3 +187,23 @@ int trovectl_call(struct trovectl *ctl, const struct trovectl_request *request, 
     *answer = NULL;
     return status == 412 ? TROVECTL_CONFLICT : TROVECTL_FAILED;
 }
+
+void trovectl_show(struct trovectl *ctl, const json_t *answer,
+                   void (*print)(const json_t *answer, FILE *out))
+{
+    if (ctl->json)
+        trovectl_print_json(answer, ctl->out);
+    else
+        print(answer, ctl->out);
+}
+
+int trovectl_ask(struct trovectl *ctl, const struct trovectl_request *request,
+                 void (*print)(const json_t *answer, FILE *out))
+{
+    json_t *answer = NULL;
+    int code = trovectl_call(ctl, request, &answer);
+    if (!code)
+        trovectl_show(ctl, answer, print);
+    json_decref(answer);
+    return code;
+}

@@ -150,10 +150,7 @@ int trovectl_conf_apply(struct trovectl *ctl)
     int code = send_file(ctl, "PUT", "/v1/config", ctl->if_version ? tag : NULL, &answer);
     if (code)
         return code;
-    if (ctl->json)
-        trovectl_print_json(answer, ctl->out);
-    else
-        trovectl_print_applied(answer, ctl->out);
+    trovectl_show(ctl, answer, trovectl_print_applied);
     bool pending = json_is_true(json_object_get(answer, "pending"));
     json_decref(answer);
     if (!pending)

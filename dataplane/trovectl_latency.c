@@ -15,7 +15,7 @@ const char *trovectl_stage_title(const char *stage)
         {"decision", "wire -> decision"},
         {"durable", "wire -> durable"},
         {"ring_wait", "ring wait"},
-        {"sync", "fdatasync"},
+        {"sync", "write+fdatasync"},
     };
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         if (!strcmp(titles[i][0], stage))

@@ -46,14 +46,5 @@ int trovectl_leaderboard(struct trovectl *ctl)
     if (ctl->user)
         trovectl_query(path, sizeof path, "user", ctl->user);
     struct trovectl_request request = {.method = "GET", .path = path};
-    json_t *answer = NULL;
-    int code = trovectl_call(ctl, &request, &answer);
-    if (code)
-        return code;
-    if (ctl->json)
-        trovectl_print_json(answer, ctl->out);
-    else
-        trovectl_print_leaderboard(answer, ctl->out);
-    json_decref(answer);
-    return TROVECTL_OK;
+    return trovectl_ask(ctl, &request, trovectl_print_leaderboard);
 }

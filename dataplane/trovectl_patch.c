@@ -152,10 +152,8 @@ static int patch(struct trovectl *ctl, const char *kind)
     if (code == TROVECTL_UNREACHABLE && !ctl->dry_run)
         fprintf(ctl->err, "note: to try again so that it happens once: the same with --id %s\n",
                 ctl->id);
-    if (!code && ctl->json)
-        trovectl_print_json(answer, ctl->out);
-    else if (!code)
-        trovectl_print_corrected(answer, ctl->out);
+    if (!code)
+        trovectl_show(ctl, answer, trovectl_print_corrected);
     json_decref(answer);
     return code;
 }
@@ -217,10 +215,8 @@ int trovectl_patch_list(struct trovectl *ctl)
 {
     json_t *corrections = NULL;
     int code = fetch(ctl, &corrections);
-    if (!code && ctl->json)
-        trovectl_print_json(corrections, ctl->out);
-    else if (!code)
-        trovectl_print_corrections(corrections, ctl->out);
+    if (!code)
+        trovectl_show(ctl, corrections, trovectl_print_corrections);
     json_decref(corrections);
     return code;
 }

@@ -129,10 +129,8 @@ int trovectl_rejects_list(struct trovectl *ctl)
 {
     json_t *rejects = NULL;
     int code = fetch(ctl, NULL, LIST_LIMIT, false, &rejects);
-    if (!code && ctl->json)
-        trovectl_print_json(rejects, ctl->out);
-    else if (!code)
-        trovectl_print_rejects(rejects, ctl->out);
+    if (!code)
+        trovectl_show(ctl, rejects, trovectl_print_rejects);
     json_decref(rejects);
     return code;
 }
@@ -142,10 +140,8 @@ int trovectl_rejects_show(struct trovectl *ctl)
     json_t *rejects = NULL;
     int code = fetch(ctl, ctl->file, "1", true, &rejects);
     const json_t *one = json_array_get(json_object_get(rejects, "rejects"), 0);
-    if (!code && ctl->json)
-        trovectl_print_json(one, ctl->out);
-    else if (!code)
-        trovectl_print_reject(one, ctl->out);
+    if (!code)
+        trovectl_show(ctl, one, trovectl_print_reject);
     json_decref(rejects);
     return code;
 }

@@ -78,7 +78,10 @@ static bool same_journal(const struct segment_id *a, const struct segment_id *b)
 static enum segment_stand stand_of(const struct journal_files *files, int at)
 {
     const struct segment_id *id = &files->ids[at];
-    if (at + 1 < files->count && same_journal(id, id + 1))
+    bool next = at + 1 < files->count && same_journal(id, id + 1);
+    /* One that was made after a failed write may hold nothing yet. */
+    bool more = at + 2 < files->count && same_journal(id, id + 2);
+    if (next && (more || segment_holds_nothing(files->store.journal_fd, id[1]) != 1))
         return SEGMENT_FOLLOWED;
     return id->epoch == files->ids[files->count - 1].epoch ? SEGMENT_OPEN : SEGMENT_LAST;
 }

@@ -67,16 +67,7 @@ static int call(struct trovectl *ctl, const char *method, const char *verb,
     if (ctl->file)
         snprintf(path, sizeof path, "/v1/sinks/%s%s%s", ctl->file, *verb ? ":" : "", verb);
     struct trovectl_request request = {.method = method, .path = path};
-    json_t *answer = NULL;
-    int code = trovectl_call(ctl, &request, &answer);
-    if (code)
-        return code;
-    if (ctl->json)
-        trovectl_print_json(answer, ctl->out);
-    else
-        print(answer, ctl->out);
-    json_decref(answer);
-    return TROVECTL_OK;
+    return trovectl_ask(ctl, &request, print);
 }
 
 int trovectl_sink(struct trovectl *ctl)

@@ -20,9 +20,22 @@ static bool is_balanced(const json_t *status)
     return json_is_true(json_object_get(json_object_get(status, "account"), "balanced"));
 }
 
+/* A journal that has begun its reserve takes nothing, as one that cannot write. */
+static bool all_journals_take(const json_t *status)
+{
+    const json_t *journal;
+    size_t i;
+    json_array_foreach(json_object_get(status, "journal"), i, journal)
+    {
+        if (json_is_true(json_object_get(journal, "refusing")))
+            return false;
+    }
+    return strcmp(field_text(status, "state"), "journal_failed") != 0;
+}
+
 bool trovectl_is_well(const json_t *status)
 {
-    return is_balanced(status) && strcmp(field_text(status, "state"), "journal_failed") != 0;
+    return is_balanced(status) && all_journals_take(status);
 }
 
 static struct figure health(const json_t *status)
@@ -32,6 +45,8 @@ static struct figure health(const json_t *status)
     size_t warnings = json_array_size(json_object_get(status, "warnings"));
     if (!strcmp(state, "journal_failed"))
         state = "JOURNAL FAILED";
+    else if (!strcmp(state, "disk_full"))
+        state = "DISK FULL";
     else if (!strcmp(state, "running"))
         state = is_balanced(status) && all_sinks_ok(status) ? "healthy" : "degraded";
     snprintf(f.text, sizeof f.text, "%.14s", state);
@@ -130,22 +145,42 @@ static void print_latency(const json_t *latency, FILE *out)
         fprintf(out, "latency   nothing measured yet\n");
 }
 
+/* "DISK FULL, refusing: No space left on device since 2026-11-21T02:19:21.756Z", "ok" */
+static void print_journal_state(const json_t *journal, FILE *out)
+{
+    const char *state = field_text(journal, "state");
+    const char *error = json_string_value(json_object_get(journal, "error"));
+    uint64_t given_up = field_count(journal, "given_up");
+    fputs(!strcmp(state, "failed")      ? "FAILED"
+          : !strcmp(state, "disk_full") ? "DISK FULL"
+                                        : state,
+          out);
+    if (json_is_true(json_object_get(journal, "refusing")))
+        fputs(", refusing", out);
+    if (error)
+        fprintf(out, ": %s since %s", error, figure_time(field_text(journal, "since")).text);
+    if (given_up)
+        fprintf(out, "  %s segments given up", figure_count(given_up).text);
+    if (strcmp(state, "ok") != 0)
+        fprintf(out, "  %s of %s spare segments", figure_count(field_count(journal, "spare")).text,
+                figure_count(field_count(journal, "reserve") + 1).text);
+    fputc('\n', out);
+}
+
 static void print_journals(const json_t *journals, FILE *out)
 {
     const json_t *journal;
     size_t i;
     json_array_foreach(journals, i, journal)
     {
-        const char *error = json_string_value(json_object_get(journal, "error"));
-        fprintf(out,
-                "%-9s shard %llu  seg %06llu at %s  durable to record %s  %s in %s syncs  %s%s\n",
+        fprintf(out, "%-9s shard %llu  seg %06llu at %s  durable to record %s  %s in %s syncs  ",
                 i ? "" : "journal", (unsigned long long)field_count(journal, "shard"),
                 (unsigned long long)field_count(journal, "segment"),
                 figure_bytes(field_count(journal, "offset")).text,
                 figure_count(field_count(journal, "durable_ordinal")).text,
                 figure_bytes(field_count(journal, "bytes")).text,
-                figure_count(field_count(journal, "syncs")).text, error ? "FAILED " : "ok",
-                error ? error : "");
+                figure_count(field_count(journal, "syncs")).text);
+        print_journal_state(journal, out);
     }
 }
 
@@ -260,10 +295,7 @@ int trovectl_status(struct trovectl *ctl)
     if (code)
         return code;
     bool well = trovectl_is_well(answer);
-    if (ctl->json)
-        trovectl_print_json(answer, ctl->out);
-    else
-        trovectl_print_status(answer, ctl->out);
+    trovectl_show(ctl, answer, trovectl_print_status);
     json_decref(answer);
     return well ? TROVECTL_OK : TROVECTL_FAILED;
 }

@@ -43,10 +43,7 @@ static int ask(struct trovectl *ctl, const char *path, json_t **story)
 static int finish(struct trovectl *ctl, json_t *story)
 {
     bool same = json_is_true(json_object_get(story, "matches"));
-    if (ctl->json)
-        trovectl_print_json(story, ctl->out);
-    else
-        trovectl_print_story(story, ctl->out);
+    trovectl_show(ctl, story, trovectl_print_story);
     if (!same)
         fputs("error: what was recomputed differs from what was recorded: the journal was changed, "
               "or this is a bug; keep the data directory and report it\n",

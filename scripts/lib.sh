@@ -28,7 +28,7 @@ need_root() {
 
 # What the builds, the tests and the try need, by Debian's names.
 packages_build="gcc meson ninja-build pkg-config libdpdk-dev libck-dev liburcu-dev libxxhash-dev libfyaml-dev
-    libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev libhiredis-dev"
+    libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev libhiredis-dev libzstd-dev liburing-dev"
 packages_run="iproute2 iputils-ping ethtool python3 zstd util-linux"
 packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev python3-pytest curl man-db strace redis-server"
 

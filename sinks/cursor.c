@@ -14,7 +14,7 @@
 #include "dataplane/base/block.h"
 
 #define CURSOR_MAGIC  0x524f535255435254ull /* "TRCURSOR" */
-#define CURSOR_FORMAT 2u                    /* 1: without what is confirmed */
+#define CURSOR_FORMAT 3u /* 1: without what is confirmed; 2: without the target */
 
 /* On disk, little-endian, padded with zeros to CURSOR_SLOT_BYTES. */
 struct slot {
@@ -30,7 +30,9 @@ static_assert(sizeof(struct slot) <= CURSOR_SLOT_BYTES, "one slot");
 
 static uint32_t slot_crc(const struct slot *slot)
 {
-    size_t bytes = slot->format == 1 ? offsetof(struct slot, value.confirmed) : sizeof *slot;
+    size_t bytes = slot->format == 1   ? offsetof(struct slot, value.confirmed)
+                   : slot->format == 2 ? offsetof(struct slot, value.target)
+                                       : sizeof *slot;
     return crc32c(0, (const uint8_t *)slot + CRC_FROM, bytes - CRC_FROM);
 }
 

@@ -9,14 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sinks/line.h"
+#include "sinks/body.h"
 #include "sinks/sink.h"
 
 #define BUFFER_BYTES (256u << 10)
 
 struct sink_file {
     char path[CONF_PATH_MAX];
-    struct line_origin origin;
+    const struct line_origin *origin;
+    enum conf_format format;
     int fd;           /* -1: closed */
     uint64_t written; /* length of the file */
     uint64_t committed;
@@ -26,26 +27,16 @@ struct sink_file {
     char buffer[BUFFER_BYTES];
 };
 
-struct sink_file *sink_file_new(const char *path, const char *pop, const char *host)
+static void *file_make(const struct sink_setup *setup)
 {
     struct sink_file *file = calloc(1, sizeof *file);
     if (!file)
         return NULL;
     file->fd = -1;
-    int len = snprintf(file->path, sizeof file->path, "%s", path);
-    if (len <= 0 || (size_t)len >= sizeof file->path ||
-        line_origin_init(&file->origin, pop, host) != 0) {
-        free(file);
-        return NULL;
-    }
+    file->origin = setup->origin;
+    file->format = setup->conf->format;
+    memcpy(file->path, setup->conf->path, sizeof file->path);
     return file;
-}
-
-void sink_file_free(struct sink_file *file)
-{
-    if (file && file->fd >= 0)
-        close(file->fd);
-    free(file);
 }
 
 /* Creates the directories that lead to path, where there are none. */
@@ -151,12 +142,12 @@ static int flush(struct sink_file *file)
 static int file_deliver(void *sink, const struct sink_item *item)
 {
     struct sink_file *file = sink;
-    if (BUFFER_BYTES - file->used < LINE_BYTES_MAX) {
+    if (BUFFER_BYTES - file->used < BODY_BYTES_MAX) {
         int rc = flush(file);
         if (rc)
             return rc;
     }
-    file->used += line_encode(item, &file->origin, file->buffer + file->used);
+    file->used += body_encode(file->format, item, file->origin, file->buffer + file->used);
     return 0;
 }
 
@@ -174,13 +165,25 @@ static int file_commit(void *sink, uint64_t *resume)
 static void file_close(void *sink)
 {
     struct sink_file *file = sink;
-    if (file->fd >= 0)
-        close(file->fd);
+    if (file->fd < 0)
+        return;
+    /* Should the next open be of another path, nobody would cut it there. */
+    if (file->written > file->committed)
+        (void)!ftruncate(file->fd, (off_t)file->committed);
+    close(file->fd);
     file->fd = -1;
+}
+
+static void file_free(void *sink)
+{
+    file_close(sink);
+    free(sink);
 }
 
 const struct sink_ops sink_file_ops = {
     .type = "file",
+    .make = file_make,
+    .free = file_free,
     .open = file_open,
     .deliver = file_deliver,
     .commit = file_commit,

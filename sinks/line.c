@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "dataplane/base/clock.h"
@@ -314,10 +315,27 @@ static void put_verdict(struct writer *w, const struct sink_item *item)
     put_flags(w, o);
 }
 
-int line_origin_init(struct line_origin *origin, const char *pop, const char *host)
+size_t line_user(const struct sink_item *item, uint8_t out[EVENT_NAME_MAX])
 {
-    if (strlen(pop) > CONF_NAME_MAX || strlen(host) > CONF_NAME_MAX)
+    const struct outcome_name *user = &item->view.user;
+    struct event event;
+    if (user->len)
+        memcpy(out, user->text, user->len);
+    if (user->len || !parse(item, &event))
+        return user->len;
+    int len =
+        text_decode(record_body(item->event) + event.user.off, event.user.len, out, EVENT_NAME_MAX);
+    return len > 0 ? (size_t)len : 0;
+}
+
+int line_origin_init(struct line_origin *origin, const char *pop, const char *host,
+                     const char *journal)
+{
+    if (strlen(pop) > CONF_NAME_MAX || strlen(host) > CONF_NAME_MAX ||
+        strlen(journal) > LINE_JOURNAL_MAX)
         return -ENAMETOOLONG;
+    snprintf(origin->source, sizeof origin->source, "/%s/%s", pop, host);
+    snprintf(origin->journal, sizeof origin->journal, "%s", journal);
     struct writer w = {.at = origin->json, .end = origin->json + sizeof origin->json};
     PUT(&w, ",\"pop\":");
     put_string(&w, (const uint8_t *)pop, strlen(pop));

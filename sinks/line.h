@@ -10,21 +10,31 @@
 
 #include <stddef.h>
 
+#include "dataplane/base/event.h"
 #include "sinks/sink.h"
 
 #define LINE_BYTES_MAX (16u << 10)
 
+#define LINE_JOURNAL_MAX 16u
+
 /* Of a dead letter's bytes a line shows this many; the journal has them all. */
 #define LINE_DEAD_BYTES 1024u
 
-/* Where lines come from: pop and host as JSON members, made once. */
+/* Where lines come from: pop and host as JSON members, made once; and the data directory's name. */
 struct line_origin {
     char json[1024];
     size_t len;
+    char source[2 * CONF_NAME_MAX + 3]; /* /POP/HOST */
+    char journal[LINE_JOURNAL_MAX + 1];
 };
 
-/* line_origin_init returns 0, or -ENAMETOOLONG when pop or host is longer than CONF_NAME_MAX. */
-int line_origin_init(struct line_origin *origin, const char *pop, const char *host);
+/* line_origin_init returns 0, or -ENAMETOOLONG when pop or host is longer than CONF_NAME_MAX, or
+ * journal than LINE_JOURNAL_MAX. */
+int line_origin_init(struct line_origin *origin, const char *pop, const char *host,
+                     const char *journal);
+
+/* line_user writes who an item is about; returns the length in bytes, 0 when it does not say. */
+size_t line_user(const struct sink_item *item, uint8_t out[EVENT_NAME_MAX]);
 
 /* line_encode writes the line of an item with its newline; returns its length, in
  * [1, LINE_BYTES_MAX]. */

@@ -54,7 +54,8 @@ void pump_start_tails(struct pump *pump)
 /* The cursor that stands in front of an epoch's journals. */
 struct sink_cursor pump_before_epoch(const struct pump *pump, uint32_t epoch)
 {
-    struct sink_cursor cursor = {.resume = pump->now.resume, .epoch = epoch};
+    struct sink_cursor cursor = {
+        .resume = pump->now.resume, .epoch = epoch, .target = pump->wiring.target};
     memcpy(cursor.confirmed, pump->now.confirmed, sizeof cursor.confirmed);
     if (epoch == pump->wiring.epoch) {
         cursor.shard_count = pump->wiring.shard_count;
@@ -141,12 +142,25 @@ static int check_delivered(struct pump *pump)
     return rc == -ESTALE ? rc : 0;
 }
 
+/* The sink has been told to write to another place: what is there is not ours. */
+static int enter_target(struct pump *pump)
+{
+    pump->now.target = pump->wiring.target;
+    int rc = pump->wiring.ops->commit(pump->wiring.sink, &pump->now.resume);
+    return rc ? rc : save(pump, &pump->now);
+}
+
 static int begin_sink(struct pump *pump)
 {
-    bool first = !pump->saved.version;
-    int rc = open_sink(pump, first ? SINK_RESUME_NONE : pump->saved.resume);
+    const struct sink_cursor *saved = &pump->saved;
+    bool first = !saved->version;
+    bool elsewhere = saved->target && saved->target != pump->wiring.target;
+    int rc = open_sink(pump, first || elsewhere ? SINK_RESUME_NONE : saved->resume);
     if (!rc && first)
         rc = enter_oldest(pump);
+    else if (!rc && elsewhere)
+        rc = enter_target(pump);
+    pump->now.target = pump->wiring.target;
     return rc ? rc : pump_fill_gaps(pump);
 }
 
@@ -197,12 +211,35 @@ int pump_new(struct pump **out, const struct pump_wiring *wiring)
     pump->cursor.fd = -1;
     pump->current_ns = clock_realtime_ns();
     pthread_mutex_init(&pump->lock, NULL);
+    *out = pump;
+    return 0;
+}
+
+static void shut(struct pump *pump)
+{
+    if (pump->sink_is_open)
+        pump->wiring.ops->close(pump->wiring.sink);
+    for (uint32_t i = 0; i < pump->tail_count; i++)
+        tail_fini(&pump->tails[i]);
+    cursor_close(&pump->cursor);
+    free(pump->tails);
+    free(pump->ids);
+    pump->tails = NULL;
+    pump->ids = NULL;
+    pump->tail_count = 0;
+    pump->id_count = 0;
+    pump->sink_is_open = pump->is_open = false;
+}
+
+int pump_open(struct pump *pump)
+{
+    const struct pump_wiring *wiring = &pump->wiring;
     unsigned unknown;
     int rc = segment_list(wiring->journal_dir_fd, &pump->ids, &unknown);
-    if (rc < 0)
-        goto fail;
-    pump->id_count = (size_t)rc;
-    rc = cursor_open(&pump->cursor, wiring->cursor_path, &pump->saved);
+    if (rc >= 0) {
+        pump->id_count = (size_t)rc;
+        rc = cursor_open(&pump->cursor, wiring->cursor_path, &pump->saved);
+    }
     if (!rc)
         rc = make_tails(pump);
     if (!rc)
@@ -211,13 +248,11 @@ int pump_new(struct pump **out, const struct pump_wiring *wiring)
     pump->failed = wiring->ops->remote;
     if (!rc && !wiring->ops->remote)
         rc = begin_sink(pump);
+    pump->is_open = rc == 0;
     if (rc)
-        goto fail;
-    pump_count_lag(pump);
-    *out = pump;
-    return 0;
-fail:
-    pump_free(pump);
+        shut(pump);
+    else
+        pump_count_lag(pump);
     return rc;
 }
 
@@ -387,13 +422,14 @@ static int read_tails(struct pump *pump, unsigned budget, unsigned *outcomes)
 
 static int commit(struct pump *pump)
 {
-    if (pump->uncommitted) {
-        int rc = pump->wiring.ops->commit(pump->wiring.sink, &pump->now.resume);
+    const struct sink_ops *ops = pump->wiring.ops;
+    if (pump->uncommitted || (ops->due && ops->due(pump->wiring.sink))) {
+        int rc = ops->commit(pump->wiring.sink, &pump->now.resume);
         pump->sink_failed = rc != 0;
         if (rc)
             return rc;
         counter_add(&pump->counters.delivered, pump->uncommitted);
-        counter_add(&pump->counters.commits, 1);
+        counter_add(&pump->counters.commits, pump->uncommitted != 0);
         pump->uncommitted = 0;
     } else if (!pump->moved || clock_monotonic_ns() - pump->saved_ns < IDLE_SAVE_NS) {
         return 0;
@@ -444,10 +480,13 @@ int pump_poll(struct pump *pump, unsigned budget)
     atomic_store(&pump->asked, false);
     int mode = atomic_load(&pump->mode);
     pump->sink_failed = false;
-    int rc = pump->failed && mode != PUMP_PAUSED ? begin_again(pump) : 0;
+    int rc = pump->is_open ? 0 : pump_open(pump);
+    if (!rc && pump->failed && mode != PUMP_PAUSED)
+        rc = begin_again(pump);
     if (!rc && mode != PUMP_PAUSED)
         rc = poll_epochs(pump, budget, &outcomes);
-    pump_count_lag(pump);
+    if (pump->is_open)
+        pump_count_lag(pump);
     pump_say(pump, rc);
     if (mode == PUMP_DRAIN && !rc && !outcomes && !counter_read(&pump->counters.lag_records))
         (void)atomic_compare_exchange_strong(&pump->mode, &mode, PUMP_PAUSED);
@@ -458,19 +497,18 @@ int pump_poll(struct pump *pump, unsigned budget)
     return (int)outcomes;
 }
 
+void pump_close(struct pump *pump)
+{
+    if (pump->is_open && pump->moved && !pump->failed && !pump->uncommitted)
+        (void)save(pump, &pump->now);
+    shut(pump);
+}
+
 void pump_free(struct pump *pump)
 {
     if (!pump)
         return;
-    if (pump->moved && !pump->failed && !pump->uncommitted)
-        (void)save(pump, &pump->now);
-    if (pump->sink_is_open)
-        pump->wiring.ops->close(pump->wiring.sink);
-    for (uint32_t i = 0; i < pump->tail_count; i++)
-        tail_fini(&pump->tails[i]);
-    cursor_close(&pump->cursor);
+    pump_close(pump);
     pthread_mutex_destroy(&pump->lock);
-    free(pump->tails);
-    free(pump->ids);
     free(pump);
 }

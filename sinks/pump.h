@@ -23,7 +23,8 @@ struct pump {
     uint32_t tail_count;
     uint32_t turn; /* the tail to start with */
     uint32_t uncommitted;
-    bool moved; /* now is ahead of saved */
+    bool moved;   /* now is ahead of saved */
+    bool is_open; /* cursor and tails */
     bool sink_is_open;
     bool failed; /* begin again from saved */
     uint64_t saved_ns;

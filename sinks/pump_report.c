@@ -56,7 +56,7 @@ static uint64_t lag_bytes(const struct pump *pump)
         bool here = id->epoch == pump->now.epoch && id->shard < pump->now.shard_count;
         uint32_t at = here ? pump->now.at[id->shard].number : 0;
         uint64_t bytes;
-        if (id->epoch < pump->now.epoch || id->number < at ||
+        if (id->epoch < pump->now.epoch || id->epoch >= pump->wiring.epoch || id->number < at ||
             segment_bytes(pump->wiring.journal_dir_fd, *id, &bytes))
             continue;
         uint64_t offset = here && id->number == at ? pump->now.at[id->shard].offset : 0;
@@ -96,6 +96,16 @@ static void judge(struct pump *pump, const struct sink_fault *fault)
     pump->tries = 0;
 }
 
+static const char *reason(const struct pump *pump, int rc)
+{
+    if (!pump->is_open && (rc == -EBADMSG || rc == -EPROTONOSUPPORT))
+        return "the cursor is damaged, or is not one: restore it from a copy, or remove it to have "
+               "everything delivered again";
+    if (!pump->is_open && rc == -ESTALE)
+        return "the cursor says that more was delivered than the journal holds";
+    return strerror(-rc);
+}
+
 void pump_say(struct pump *pump, int rc)
 {
     const struct sink_fault *fault = rc && pump->sink_failed && pump->wiring.ops->fault
@@ -115,7 +125,7 @@ void pump_say(struct pump *pump, int rc)
     report->lag_seconds =
         lag && now > pump->current_ns ? (double)(now - pump->current_ns) / NS_PER_S : 0;
     if (rc)
-        snprintf(report->error, sizeof report->error, "%s", fault ? fault->text : strerror(-rc));
+        snprintf(report->error, sizeof report->error, "%s", fault ? fault->text : reason(pump, rc));
     else
         report->error[0] = '\0';
     if (rc)

@@ -22,7 +22,7 @@
 #include "dataplane/base/correction.h"
 #include "dataplane/base/counter.h"
 #include "dataplane/base/text.h"
-#include "sinks/line.h"
+#include "sinks/body.h"
 #include "sinks/redis.h"
 #include "sinks/sink.h"
 
@@ -99,15 +99,15 @@ struct entry {
 struct sink_redis {
     const struct conf_sink *conf;
     struct conf_endpoint endpoint;
-    char journal[65];
-    struct line_origin origin;
+    char journal[LINE_JOURNAL_MAX + 1];
+    const struct line_origin *origin;
     struct redis *link;
     _Atomic bool cancel;
     char sha[SCRIPT_COUNT][SHA_MAX + 1];
     bool known[SINK_EPOCH_JOURNALS_MAX];
     struct sink_end end[SINK_EPOCH_JOURNALS_MAX];
     struct sink_fault fault;
-    struct sink_redis_counters counters;
+    uint64_t repeats; /* outcomes that the stream had already */
 
     /* The batch: outcomes of one shard. */
     uint32_t shard;
@@ -121,31 +121,30 @@ struct sink_redis {
     int argc;
 };
 
-const struct sink_redis_counters *sink_redis_counters(const struct sink_redis *sink)
+static uint64_t stream_repeats(const void *arg)
 {
-    return &sink->counters;
+    return counter_read(&((const struct sink_redis *)arg)->repeats);
 }
 
-struct sink_redis *sink_redis_new(const struct conf_sink *conf, const char *journal,
-                                  const char *pop, const char *host)
+static void *stream_make(const struct sink_setup *setup)
 {
     struct sink_redis *sink = calloc(1, sizeof *sink);
     if (!sink)
         return NULL;
-    sink->conf = conf;
-    snprintf(sink->journal, sizeof sink->journal, "%s", journal);
-    if (conf_endpoint_parse(conf->address, &sink->endpoint) ||
-        line_origin_init(&sink->origin, pop, host)) {
+    sink->conf = setup->conf;
+    sink->origin = setup->origin;
+    snprintf(sink->journal, sizeof sink->journal, "%s", setup->origin->journal);
+    if (conf_endpoint_parse(setup->conf->address, &sink->endpoint)) {
         free(sink);
         return NULL;
     }
     return sink;
 }
 
-void sink_redis_free(struct sink_redis *sink)
+static void stream_free(void *arg)
 {
-    if (sink)
-        redis_close(sink->link);
+    struct sink_redis *sink = arg;
+    redis_close(sink->link);
     free(sink);
 }
 
@@ -444,7 +443,7 @@ static int take_answer(struct sink_redis *sink, const struct redis_reply *reply)
     text++;
     if (!*text == (added + repeats < sink->new_count))
         return fail_link(sink, -EPROTO, "XADD");
-    counter_add(&sink->counters.repeats, repeats);
+    counter_add(&sink->repeats, repeats);
     if (!*text)
         return 0;
     const struct entry *entry = new_entry(sink, added + repeats);
@@ -505,24 +504,6 @@ static struct text keep(struct sink_redis *sink, const void *bytes, size_t len)
     return (struct text){at, len};
 }
 
-/* Who it is about; a rejected event may not say. */
-static struct text find_user(struct sink_redis *sink, const struct sink_item *item)
-{
-    static const struct event_limits limits = {.event_bytes = EVENT_BYTES_MAX, .event_depth = 64};
-    static const struct hash_key key;
-    struct event event;
-    uint8_t user[EVENT_NAME_MAX];
-    if (item->view.user.len)
-        return keep(sink, item->view.user.text, item->view.user.len);
-    if (!item->event || item->event->kind != RECORD_EVENT)
-        return (struct text){0};
-    const uint8_t *bytes = record_body(item->event);
-    if (event_parse(&limits, &key, bytes, item->event->body_len, &event) != REASON_none)
-        return (struct text){0};
-    int len = text_decode(bytes + event.user.off, event.user.len, user, sizeof user);
-    return len > 0 ? keep(sink, user, (size_t)len) : (struct text){0};
-}
-
 static void add(struct sink_redis *sink, const struct sink_item *item, bool is_new, bool wins)
 {
     struct entry *entry = &sink->entries[sink->count++];
@@ -537,10 +518,12 @@ static void add(struct sink_redis *sink, const struct sink_item *item, bool is_n
         .wins = wins,
     };
     snprintf(entry->id, sizeof entry->id, "%u-%" PRIu64, item->epoch, item->ordinal);
-    entry->user = find_user(sink, item);
+    uint8_t user[EVENT_NAME_MAX];
+    entry->user = keep(sink, user, line_user(item, user));
     entry->hunt = keep(sink, item->view.hunt.text, item->view.hunt.len);
     entry->line.at = sink->buffer + sink->used;
-    entry->line.len = line_encode(item, &sink->origin, sink->buffer + sink->used) - 1;
+    entry->line.len =
+        body_encode(sink->conf->format, item, sink->origin, sink->buffer + sink->used) - 1;
     sink->used += entry->line.len;
     sink->shard = item->shard;
     sink->new_count += is_new;
@@ -562,7 +545,7 @@ static int stream_deliver(void *arg, const struct sink_item *item)
 {
     struct sink_redis *sink = arg;
     bool full = sink->count == BATCH_MAX ||
-                sizeof sink->buffer - sink->used < LINE_BYTES_MAX + 2 * EVENT_NAME_MAX;
+                sizeof sink->buffer - sink->used < BODY_BYTES_MAX + 2 * EVENT_NAME_MAX;
     int rc = full || (sink->count && sink->shard != item->shard) ? flush(sink) : 0;
     if (!rc)
         rc = find_end(sink, item->shard);
@@ -572,7 +555,7 @@ static int stream_deliver(void *arg, const struct sink_item *item)
     bool is_new =
         end->epoch < item->epoch || (end->epoch == item->epoch && end->ordinal < item->ordinal);
     bool wins = sink->conf->winners[0] && is_word_on_award(item);
-    counter_add(&sink->counters.repeats, !is_new);
+    counter_add(&sink->repeats, !is_new);
     if (is_new || wins)
         add(sink, item, is_new, wins);
     return 0;
@@ -596,6 +579,9 @@ static void stream_cancel(void *arg)
 
 const struct sink_ops sink_redis_ops = {
     .type = "redis",
+    .make = stream_make,
+    .free = stream_free,
+    .repeats = stream_repeats,
     .open = stream_open,
     .deliver = stream_deliver,
     .commit = stream_commit,

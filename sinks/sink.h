@@ -50,30 +50,49 @@ struct sink_fault {
 
 #define SINK_RESUME_NONE UINT64_MAX
 
+/* Items between two commits. */
+#define SINK_BATCH_MAX 4096
+
 struct line_origin;
+
+/* What a sink is made of. All but state_path stays as long as the sink. */
+struct sink_setup {
+    const struct conf_sink *conf;
+    const struct line_origin *origin; /* that its lines name */
+    const char *state_path;           /* of a file that is the sink's own, beside its cursor */
+};
 
 struct sink_ops {
     const char *type;
+    /* make and free: the sink, without any contact to the outside. NULL without memory, or when
+     * the configuration was not checked. */
+    void *(*make)(const struct sink_setup *setup);
+    void (*free)(void *sink);
     /* open connects or creates; resume is what the cursor says was confirmed in this sink's own
      * terms (a file's length), SINK_RESUME_NONE when there is no cursor yet: what is there already
      * is not ours to cut. */
     int (*open)(void *sink, uint64_t resume);
-    /* deliver takes one item into the batch. 0 or -errno. */
+    /* deliver takes one item into the batch, of at most SINK_BATCH_MAX. 0 or -errno. */
     int (*deliver)(void *sink, const struct sink_item *item);
     /* commit makes the batch durable on the other side; *resume is what the cursor keeps for open.
      * 0 or -errno. */
     int (*commit)(void *sink, uint64_t *resume);
     void (*close)(void *sink);
 
+    /* due says whether a commit would do something although nothing was delivered.  NULL: never. */
+    bool (*due)(const void *sink);
+    /* fault says more about the -errno that was just returned.  NULL: there is no more. */
+    const struct sink_fault *(*fault)(void *sink);
+
     /* What follows is NULL for a sink on this host. */
 
     /* end tells how far the other side has a journal, right after open: when that is less than what
      * was confirmed, as after a failover, the pump goes back there.  0 or -errno. */
     int (*end)(void *sink, uint32_t shard, struct sink_end *end);
-    /* fault says more about the -errno that was just returned. */
-    const struct sink_fault *(*fault)(void *sink);
     /* cancel ends every wait, now and from here on.  Thread: any. */
     void (*cancel)(void *sink);
+    /* repeats tells how many outcomes the other side had already.  Thread: any. */
+    uint64_t (*repeats)(const void *sink);
     bool remote; /* may be away when troved starts */
 };
 
@@ -94,6 +113,7 @@ struct sink_cursor {
     } at[SINK_EPOCH_JOURNALS_MAX];
     struct sink_end confirmed[SINK_EPOCH_JOURNALS_MAX]; /* per shard the last outcome, of whatever
                                                            epoch, that the sink has taken */
+    uint64_t target; /* what resume is of, see pump_wiring; 0: not told */
 };
 
 struct pump_counters {
@@ -133,19 +153,29 @@ struct pump_wiring {
     const char (*hunts)[CONF_NAME_MAX + 1]; /* only outcomes of these; NULL: any, and of none */
     uint32_t hunt_count;
     const char *dead_path; /* where records go that the sink refuses; NULL: they are not refused */
-    struct line_origin *origin; /* that they name */
+    const struct line_origin *origin; /* that they name */
+    /* A hash of where a local sink writes: what is found at another place than the cursor speaks of
+     * is not cut.  0: of no matter. */
+    uint64_t target;
     const struct sink_ops *ops;
     void *sink;
 };
 
-/* pump_new opens cursor and sink.  Returns 0 or a negative errno: -ESTALE when records that the
- * cursor has not seen are no longer there, -EBADMSG when the cursor file is damaged. */
+/* pump_new makes a pump, which lets all files alone.  Returns 0 or -ENOMEM. */
 int pump_new(struct pump **pump, const struct pump_wiring *wiring);
-/* pump_poll delivers up to budget outcomes and commits them.  Returns outcomes read, 0 when it has
- * caught up, or a negative errno (to be tried again after a pause): the sink's own, -EBADMSG or
- * -EILSEQ when a journal is damaged where the pump stands, -ESTALE as above. */
+/* pump_open opens the cursor and a local sink; unless that was done, the first poll does it.
+ * Returns 0 or a negative errno: -ESTALE when records that the cursor has not seen are no longer
+ * there, -EBADMSG when the cursor file is damaged. */
+int pump_open(struct pump *pump);
+/* pump_poll delivers up to budget outcomes, in [1, SINK_BATCH_MAX], and commits them.  Returns
+ * outcomes read, 0 when it has caught up, or a negative errno (to be tried again after a pause):
+ * the sink's own, -EBADMSG or -EILSEQ when a journal is damaged where the pump stands, -ESTALE as
+ * above. */
 int pump_poll(struct pump *pump, unsigned budget);
 const struct pump_counters *pump_counters(const struct pump *pump);
+/* pump_close saves what can be saved and closes what is open; its report stays readable.
+ * pump_free does it too, unless it was done. */
+void pump_close(struct pump *pump);
 void pump_free(struct pump *pump);
 
 /* pump_set_mode pauses (what was begun is finished), drains (delivers all there is, then pauses) or
@@ -159,20 +189,9 @@ bool pump_is_asked(const struct pump *pump);
 /* pump_report fills in the report.  Thread: any. */
 void pump_report(struct pump *pump, struct pump_report *report);
 
-/* The file sink: one JSON object a line. */
-struct sink_file;
+/* The sinks there are: one JSON object a line of a file (file.c), or of files by the hour
+ * (file_parts.c); one stream a shard, an entry an
+ * outcome (redis_stream.c). */
 extern const struct sink_ops sink_file_ops;
-struct sink_file *sink_file_new(const char *path, const char *pop, const char *host);
-void sink_file_free(struct sink_file *sink);
-
-/* The Redis sink: one stream a shard, an entry an outcome (redis_stream.c). */
-struct sink_redis;
+extern const struct sink_ops sink_parts_ops;
 extern const struct sink_ops sink_redis_ops;
-struct sink_redis_counters {
-    uint64_t repeats; /* outcomes that the stream had already */
-};
-/* conf and what it points at stay; journal says whose streams these are, [1, 64] bytes. */
-struct sink_redis *sink_redis_new(const struct conf_sink *conf, const char *journal,
-                                  const char *pop, const char *host);
-const struct sink_redis_counters *sink_redis_counters(const struct sink_redis *sink);
-void sink_redis_free(struct sink_redis *sink);

@@ -1,7 +1,13 @@
-/* ring.h - bounded single-producer, single-consumer ring of values, on Concurrency Kit's ck_ring.
+/* ring.h - bounded single-producer, single-consumer ring of values.
  *
  * RING_DEFINE(name, type) makes `struct name_ring` and name_ring_* for `struct type`.  Parts meet
  * in these rings and nowhere else.
+ *
+ * Each side keeps a private copy of the other side's position and refreshes it only when that copy
+ * says full, or empty: a burst costs at most one load of a line that the other core writes, and one
+ * store.  ck_ring, which reads the other position for every value and has no bursts, takes several
+ * times as long between cores: trove-ring (bench/ring.c) shows both.  Order comes from Concurrency
+ * Kit's fences.
  *
  * Memory:  init takes the slots from an arena, on the consumer's NUMA node; name_ring_footprint
  * says how much. Threads: one producer, one consumer; name_ring_count from any thread.
@@ -12,7 +18,7 @@
 #pragma once
 
 #include <assert.h>
-#include <ck_ring.h>
+#include <ck_pr.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -43,12 +49,19 @@ void __tsan_release(void *address);
 /* name_ring_footprint returns the bytes that a ring of slots (a power of two, at least 4) takes
  * from its arena; it holds slots - 1 values. name_ring_push_burst copies up to count values and
  * returns how many, fewer only when full; the caller owns and counts the rest. name_ring_pop_burst
- * takes up to count values and returns how many.  Neither ever blocks. */
+ * takes up to count values and returns how many.  name_ring_room says how many the producer could
+ * push.  None ever blocks. */
 #define RING_DEFINE(name, type)                                                                    \
-    CK_RING_PROTOTYPE(name, type)                                                                  \
     struct name##_ring {                                                                           \
-        struct ck_ring ring;                                                                       \
+        /* Read only. */                                                                           \
         struct type *slots;                                                                        \
+        uint32_t mask;                                                                             \
+        /* The producer's; others read tail. */                                                    \
+        uint32_t tail __attribute__((aligned(RING_CACHE_LINE)));                                   \
+        uint32_t head_seen;                                                                        \
+        /* The consumer's; others read head. */                                                    \
+        uint32_t head __attribute__((aligned(RING_CACHE_LINE)));                                   \
+        uint32_t tail_seen;                                                                        \
     };                                                                                             \
     static inline size_t name##_ring_footprint(uint32_t slots)                                     \
     {                                                                                              \
@@ -58,35 +71,56 @@ void __tsan_release(void *address);
                                         uint32_t slots)                                            \
     {                                                                                              \
         assert(slots >= 4 && !(slots & (slots - 1)));                                              \
+        *r = (struct name##_ring){.mask = slots - 1};                                              \
         r->slots = arena_alloc(arena, slots * sizeof(struct type), RING_CACHE_LINE);               \
         assert(r->slots);                                                                          \
-        ck_ring_init(&r->ring, slots);                                                             \
     }                                                                                              \
     RING_FUNCTION uint32_t name##_ring_push_burst(struct name##_ring *r,                           \
                                                   const struct type *values, uint32_t count)       \
     {                                                                                              \
-        uint32_t n = 0;                                                                            \
-        RING_RELEASE(r);                                                                           \
-        while (n < count && ck_ring_enqueue_spsc_##name(&r->ring, r->slots,                        \
-                                                        (struct type *)(uintptr_t)&values[n]))     \
-            n++;                                                                                   \
-        return n;                                                                                  \
+        uint32_t tail = r->tail, room = r->mask - (tail - r->head_seen);                           \
+        if (room < count) {                                                                        \
+            r->head_seen = ck_pr_load_uint(&r->head);                                              \
+            ck_pr_fence_acquire();                                                                 \
+            RING_ACQUIRE(&r->head);                                                                \
+            room = r->mask - (tail - r->head_seen);                                                \
+        }                                                                                          \
+        count = count < room ? count : room;                                                       \
+        for (uint32_t i = 0; i < count; i++)                                                       \
+            r->slots[(tail + i) & r->mask] = values[i];                                            \
+        RING_RELEASE(&r->tail);                                                                    \
+        ck_pr_fence_release();                                                                     \
+        if (count)                                                                                 \
+            ck_pr_store_uint(&r->tail, tail + count);                                              \
+        return count;                                                                              \
     }                                                                                              \
     RING_FUNCTION uint32_t name##_ring_pop_burst(struct name##_ring *r, struct type *values,       \
                                                  uint32_t count)                                   \
     {                                                                                              \
-        uint32_t n = 0;                                                                            \
-        while (n < count && ck_ring_dequeue_spsc_##name(&r->ring, r->slots, &values[n]))           \
-            n++;                                                                                   \
-        RING_ACQUIRE(r);                                                                           \
-        return n;                                                                                  \
+        uint32_t head = r->head, there = r->tail_seen - head;                                      \
+        if (there < count) {                                                                       \
+            r->tail_seen = ck_pr_load_uint(&r->tail);                                              \
+            ck_pr_fence_acquire();                                                                 \
+            RING_ACQUIRE(&r->tail);                                                                \
+            there = r->tail_seen - head;                                                           \
+        }                                                                                          \
+        count = count < there ? count : there;                                                     \
+        for (uint32_t i = 0; i < count; i++)                                                       \
+            values[i] = r->slots[(head + i) & r->mask];                                            \
+        RING_RELEASE(&r->head);                                                                    \
+        ck_pr_fence_release();                                                                     \
+        if (count)                                                                                 \
+            ck_pr_store_uint(&r->head, head + count);                                              \
+        return count;                                                                              \
     }                                                                                              \
     RING_FUNCTION uint32_t name##_ring_count(const struct name##_ring *r)                          \
     {                                                                                              \
-        return ck_ring_size(&r->ring);                                                             \
+        uint32_t head = ck_pr_load_uint(&r->head);                                                 \
+        ck_pr_fence_acquire();                                                                     \
+        return ck_pr_load_uint(&r->tail) - head;                                                   \
     }                                                                                              \
     static inline uint32_t name##_ring_room(const struct name##_ring *r)                           \
     {                                                                                              \
-        return ck_ring_capacity(&r->ring) - 1 - name##_ring_count(r);                              \
+        return r->mask - name##_ring_count(r);                                                     \
     }                                                                                              \
     struct name##_ring

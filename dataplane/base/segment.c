@@ -60,6 +60,21 @@ int segment_name_parse(const char *name, struct segment_id *id)
     return 0;
 }
 
+void segment_spare_name(uint32_t shard, uint32_t serial, char name[SEGMENT_NAME_MAX])
+{
+    assert(shard <= SHARD_MAX && serial <= EPOCH_MAX);
+    int len = snprintf(name, SEGMENT_NAME_MAX, "spare-%03u-%06u.tmp", shard, serial);
+    assert(len > 0 && len < SEGMENT_NAME_MAX);
+}
+
+bool segment_is_spare(const char *name)
+{
+    uint32_t shard, serial;
+    const char *at = literal(digits(literal(name, "spare-"), &shard), "-");
+    at = literal(digits(at, &serial), ".tmp");
+    return at && !*at;
+}
+
 static uint32_t header_crc(const struct segment_header *header)
 {
     return crc32c(0, (const uint8_t *)header + CRC_FROM, sizeof *header - CRC_FROM);
@@ -133,6 +148,8 @@ static int read_names(DIR *dir, struct id_list *list, unsigned *unknown)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         struct segment_id id;
+        if (segment_is_spare(entry->d_name))
+            continue;
         if (segment_name_parse(entry->d_name, &id) != 0) {
             ++*unknown;
             continue;

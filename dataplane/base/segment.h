@@ -5,6 +5,11 @@
  * partition lives in one shard within an epoch, so reading epoch after epoch, any shard order
  * within one, keeps every partition's records in order.
  *
+ * A segment says where the one before it ends.  What stands behind that place is no part of the
+ * journal, whole or not: where a write or a sync failed, what had not become durable was written
+ * again, with the same ordinals, in the next segment.  spare-SSS-NNNNNN.tmp is a file that a
+ * journal has ready to become its next segment: nothing of it was written.
+ *
  * Memory:  a reader owns one buffer of a block's size.
  * Threads: a reader is one thread's; it may read a segment that is being written, up to the mark it
  * is given.
@@ -12,13 +17,14 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "dataplane/base/block.h"
 
 #define SEGMENT_MAGIC        0x4745534556525400ull /* "\0TRVESEG" */
-#define SEGMENT_FORMAT       1u
+#define SEGMENT_FORMAT       2u
 #define SEGMENT_HEADER_BYTES BLOCK_ALIGN
 #define SEGMENT_NAME_MAX     32
 #define SEGMENT_NUMBER_MAX   0xffffffu /* a position has 24 bits for it */
@@ -40,6 +46,9 @@ struct segment_header {
     uint32_t shard_count;
     uint32_t partition_count;
     uint32_t config_version;
+    uint64_t prev_end;      /* offset at which the segment before ends; 0: there is none */
+    uint32_t prev_given_up; /* 1: a write or sync behind prev_end failed, anything may be there */
+    uint32_t reserved;      /* 0 */
 };
 
 struct segment_id {
@@ -61,13 +70,18 @@ void segment_name(struct segment_id id, char name[SEGMENT_NAME_MAX]);
 /* segment_name_parse returns 0, or -EINVAL when name is not a segment's. */
 int segment_name_parse(const char *name, struct segment_id *id);
 
+/* segment_spare_name names the serial-th file that shard has ready.  segment_is_spare says whether
+ * a name is of that kind, whichever shard's. */
+void segment_spare_name(uint32_t shard, uint32_t serial, char name[SEGMENT_NAME_MAX]);
+bool segment_is_spare(const char *name);
+
 void segment_header_encode(const struct segment_header *header, uint8_t page[SEGMENT_HEADER_BYTES]);
 /* segment_header_decode returns 0, -EBADMSG (magic or CRC), -EPROTONOSUPPORT (a later format). */
 int segment_header_decode(const uint8_t page[SEGMENT_HEADER_BYTES], struct segment_header *header);
 
 /* segment_list reads the journal directory into a sorted array (epoch, shard, number) that the
  * caller frees. Returns the count, or a negative errno.  Files that are not segments are counted in
- * *unknown and left alone. */
+ * *unknown and left alone; spare ones are passed over. */
 int segment_list(int dir_fd, struct segment_id **ids, unsigned *unknown);
 
 /* segment_cut makes a segment end at offset, for good: what recovery does with a torn tail before
@@ -81,6 +95,11 @@ int segment_cut(int dir_fd, struct segment_id id, uint64_t offset);
  * after the one at offset had been synced: what is wrong at offset is then damage, and no write
  * that a crash cut short. 0 when there is none; a negative errno. file_id 0 stands for any. */
 int segment_written_behind(int dir_fd, struct segment_id id, uint64_t file_id, uint64_t offset);
+
+/* segment_holds_nothing returns 1 when nothing that the segment holds can ever have been durable:
+ * its header is not there or not whole, and no group was written after the first.  What came before
+ * it in its journal then ends the journal.  0 or a negative errno else. */
+int segment_holds_nothing(int dir_fd, struct segment_id id);
 
 /* segment_bytes returns the length of a segment's file in *bytes; 0 or a negative errno. */
 int segment_bytes(int dir_fd, struct segment_id id, uint64_t *bytes);
@@ -101,6 +120,8 @@ struct segment_reader {
     uint32_t config_version;
     uint32_t partition_count;
     uint64_t key_fingerprint;
+    uint64_t stop; /* where the next segment says that this one ends; UINT64_MAX: nothing */
+    bool given_up; /* and that this one failed there */
 };
 
 int segment_reader_init(struct segment_reader *reader, int dir_fd);
@@ -118,7 +139,8 @@ int segment_reader_return(struct segment_reader *reader, struct segment_id id,
                           const struct block_place *place);
 
 /* segment_reader_next returns the next record, loading blocks as needed but none that starts at or
- * behind limit (an offset in this segment; UINT64_MAX for a closed one).  *fault says why there is
+ * behind limit (an offset in this segment; UINT64_MAX for a closed one, which ends where the next
+ * one says).  *fault says why there is
  * none: BLOCK_END (limit or end of segment), or what is wrong with the block at
  * reader->place.offset. */
 const struct record *segment_reader_next(struct segment_reader *reader, uint64_t limit,

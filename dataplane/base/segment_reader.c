@@ -48,6 +48,43 @@ static int read_header(int fd, struct segment_header *header)
     return got == (ssize_t)sizeof page ? segment_header_decode(page, header) : -EBADMSG;
 }
 
+static bool is_of(const struct segment_header *header, struct segment_id id)
+{
+    return header->epoch == id.epoch && header->shard == id.shard && header->number == id.number;
+}
+
+/* Opens a segment and reads its header; a descriptor or a negative errno. */
+static int open_header(int dir_fd, struct segment_id id, struct segment_header *header)
+{
+    char name[SEGMENT_NAME_MAX];
+    segment_name(id, name);
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -errno;
+    int rc = read_header(fd, header);
+    if (!rc && !is_of(header, id))
+        rc = -EBADMSG;
+    if (!rc)
+        return fd;
+    close(fd);
+    return rc;
+}
+
+/* find_stop asks the next segment where this one ends.  It may not be there yet, nor ever. */
+static void find_stop(struct segment_reader *reader)
+{
+    struct segment_header next = {0};
+    struct segment_id id = reader->id;
+    if (reader->stop != UINT64_MAX || id.number++ == SEGMENT_NUMBER_MAX)
+        return;
+    int fd = open_header(reader->dir_fd, id, &next);
+    if (fd < 0)
+        return;
+    close(fd);
+    reader->stop = next.prev_end;
+    reader->given_up = next.prev_given_up;
+}
+
 /* The segment that follows the one just read to its end must carry its chain on. */
 static int check_chain(const struct segment_reader *reader, const struct segment_header *header)
 {
@@ -55,23 +92,18 @@ static int check_chain(const struct segment_reader *reader, const struct segment
         reader->id.number + 1 != header->number)
         return 0;
     bool follows = header->prev_hash == reader->place.prev_hash &&
+                   header->prev_end == reader->place.offset &&
                    header->first_ordinal == reader->place.next_ordinal;
     return follows ? 0 : -EILSEQ;
 }
 
 int segment_reader_open(struct segment_reader *reader, struct segment_id id)
 {
-    char name[SEGMENT_NAME_MAX];
-    struct segment_header header;
-    segment_name(id, name);
-    int fd = openat(reader->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct segment_header header = {0};
+    int fd = open_header(reader->dir_fd, id, &header);
     if (fd < 0)
-        return -errno;
-    int rc = read_header(fd, &header);
-    if (!rc && (header.epoch != id.epoch || header.shard != id.shard || header.number != id.number))
-        rc = -EBADMSG;
-    if (!rc)
-        rc = check_chain(reader, &header);
+        return fd;
+    int rc = check_chain(reader, &header);
     if (rc) {
         close(fd);
         return rc;
@@ -91,6 +123,8 @@ int segment_reader_open(struct segment_reader *reader, struct segment_id id)
     reader->config_version = header.config_version;
     reader->partition_count = header.partition_count;
     reader->key_fingerprint = header.key_fingerprint;
+    reader->stop = UINT64_MAX;
+    reader->given_up = false;
     return 0;
 }
 
@@ -150,11 +184,26 @@ static enum block_fault load_block(struct segment_reader *reader)
     return BLOCK_OK;
 }
 
+/* Loads the next block in front of limit.  A segment that ends before the place where its chain
+ * goes on has lost something. */
+static enum block_fault load_next(struct segment_reader *reader, uint64_t limit)
+{
+    if (reader->fd < 0)
+        return BLOCK_END;
+    if (limit == UINT64_MAX)
+        find_stop(reader);
+    bool stops = reader->stop < limit;
+    if (reader->place.offset >= (stops ? reader->stop : limit))
+        return BLOCK_END;
+    enum block_fault fault = load_block(reader);
+    return fault == BLOCK_END && stops ? BLOCK_TORN : fault;
+}
+
 const struct record *segment_reader_next(struct segment_reader *reader, uint64_t limit,
                                          enum block_fault *fault)
 {
     while (reader->at == reader->end) {
-        *fault = reader->fd < 0 || reader->place.offset >= limit ? BLOCK_END : load_block(reader);
+        *fault = load_next(reader, limit);
         if (*fault != BLOCK_OK)
             return NULL;
     }

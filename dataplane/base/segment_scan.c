@@ -68,6 +68,17 @@ int segment_written_behind(int dir_fd, struct segment_id id, uint64_t file_id, u
     return rc;
 }
 
+int segment_holds_nothing(int dir_fd, struct segment_id id)
+{
+    struct segment_reader alone = {.dir_fd = dir_fd, .fd = -1};
+    int rc = segment_reader_open(&alone, id);
+    segment_reader_fini(&alone);
+    if (rc != -ENODATA && rc != -EBADMSG)
+        return rc;
+    rc = segment_written_behind(dir_fd, id, 0, 0);
+    return rc < 0 ? rc : !rc;
+}
+
 int segment_bytes(int dir_fd, struct segment_id id, uint64_t *bytes)
 {
     struct stat st;

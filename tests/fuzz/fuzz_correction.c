@@ -27,7 +27,7 @@ static void check_line(const struct record *record)
     const struct sink_item item = {
         .event = record, .outcome = outcome, .view = {.outcome = {.kind = OUTCOME_granted}}};
     if (!origin.len)
-        assert(line_origin_init(&origin, "p", "h") == 0);
+        assert(line_origin_init(&origin, "p", "h", "j") == 0);
     size_t len = line_encode(&item, &origin, line);
     assert(len > 2 && len <= LINE_BYTES_MAX && line[0] == '{' && line[len - 2] == '}');
     assert(memchr(line, '\n', len) == line + len - 1);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sinks/line.h"
+#include "sinks/body.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,15 +18,27 @@ static struct record *make_record(enum record_kind kind, const uint8_t *data, si
     return record;
 }
 
+/* A CloudEvent is the envelope and the same line in it. */
+static void check_body(const struct sink_item *item, const struct line_origin *origin,
+                       const char *line, size_t len)
+{
+    static char body[BODY_BYTES_MAX];
+    size_t whole = body_encode(CONF_FORMAT_CLOUDEVENTS, item, origin, body);
+    assert(whole > len + 1 && whole <= BODY_BYTES_MAX);
+    assert(body[whole - 1] == '\n' && body[whole - 2] == '}');
+    assert(memcmp(body + whole - 1 - len, line, len - 1) == 0);
+}
+
 static void check_line(const struct sink_item *item)
 {
     static struct line_origin origin;
     static char line[LINE_BYTES_MAX];
     if (!origin.len)
-        assert(line_origin_init(&origin, "p", "h") == 0);
+        assert(line_origin_init(&origin, "p", "h", "j") == 0);
     size_t len = line_encode(item, &origin, line);
     assert(len > 2 && len <= LINE_BYTES_MAX && line[0] == '{' && line[len - 2] == '}');
     assert(memchr(line, '\n', len) == line + len - 1);
+    check_body(item, &origin, line, len);
 }
 
 static void check_outcome(const uint8_t *data, size_t size)

@@ -24,11 +24,28 @@ static struct disk_op *add(struct disk *disk, enum disk_op_kind kind, int file)
 
 static bool fails(struct disk *disk)
 {
-    return ++disk->asked == disk->fail_at;
+    unsigned n = ++disk->asked;
+    if (n == disk->fail_at)
+        disk->failed_from = disk->op_count;
+    return disk->fail_at && n >= disk->fail_at && n - disk->fail_at < disk->fail_count;
+}
+
+static void name(struct disk *disk, int file, const char *text)
+{
+    snprintf(disk->names[file], SEGMENT_NAME_MAX, "%s", text);
+    snprintf(add(disk, DISK_NAME, file)->name, SEGMENT_NAME_MAX, "%s", text);
+}
+
+static int find(const struct disk *disk, const char *text)
+{
+    for (int i = 0; i < disk->file_count; i++)
+        if (strcmp(disk->names[i], text) == 0)
+            return i;
+    return -1;
 }
 
 /* As journal_file.c does it. */
-static int disk_open(void *arg, int dir_fd, const char *name, uint64_t bytes)
+static int disk_make(void *arg, int dir_fd, const char *text, uint64_t bytes)
 {
     struct disk *disk = arg;
     (void)dir_fd;
@@ -36,15 +53,32 @@ static int disk_open(void *arg, int dir_fd, const char *name, uint64_t bytes)
         return -disk->fail_with;
     assert(disk->file_count < DISK_FILES_MAX);
     int file = disk->file_count++;
-    snprintf(disk->names[file], SEGMENT_NAME_MAX, "%s", name);
-    add(disk, DISK_CREATE, file);
+    name(disk, file, text);
     add(disk, DISK_LENGTH, file)->bytes = bytes;
     add(disk, DISK_SYNC, file);
-    add(disk, DISK_SYNC_DIR, file);
     return file;
 }
 
-static int disk_write(void *arg, int file, struct iovec *parts, int count, uint64_t offset)
+/* What fails has been done, and is not durable. */
+static int disk_adopt(void *arg, int dir_fd, const char *from, const char *to, bool replace)
+{
+    struct disk *disk = arg;
+    bool failed = fails(disk);
+    int file = find(disk, from), there = find(disk, to);
+    (void)dir_fd, (void)replace;
+    assert(file >= 0 && (there < 0 || replace));
+    if (there >= 0)
+        disk->names[there][0] = '\0';
+    name(disk, file, to);
+    if (failed)
+        return -disk->fail_with;
+    add(disk, DISK_SYNC_DIR, file);
+    return 0;
+}
+
+/* One that fails has made nothing durable, and has not forgotten anything either: the worst of
+ * both. */
+static int disk_commit(void *arg, int file, struct iovec *parts, int count, uint64_t offset)
 {
     struct disk *disk = arg;
     bool failed = fails(disk);
@@ -59,15 +93,7 @@ static int disk_write(void *arg, int file, struct iovec *parts, int count, uint6
     assert(op->data);
     for (int i = 0; i < count; at += parts[i++].iov_len)
         memcpy(op->data + at, parts[i].iov_base, parts[i].iov_len);
-    return failed ? -disk->fail_with : 0;
-}
-
-/* One that fails has made nothing durable, and has not forgotten anything either: the worst of
- * both. */
-static int disk_sync(void *arg, int file)
-{
-    struct disk *disk = arg;
-    if (fails(disk))
+    if (failed)
         return -disk->fail_with;
     add(disk, DISK_SYNC, file);
     return 0;
@@ -78,13 +104,29 @@ static int disk_close(void *arg, int file, uint64_t bytes)
     struct disk *disk = arg;
     if (fails(disk))
         return -disk->fail_with;
-    add(disk, DISK_LENGTH, file)->bytes = bytes;
+    if (bytes != JOURNAL_FILE_WHOLE)
+        add(disk, DISK_LENGTH, file)->bytes = bytes;
+    return 0;
+}
+
+static int disk_remove(void *arg, int dir_fd, const char *text)
+{
+    struct disk *disk = arg;
+    int file = find(disk, text);
+    (void)dir_fd;
+    if (fails(disk))
+        return -disk->fail_with;
+    if (file < 0)
+        return -ENOENT;
+    disk->names[file][0] = '\0';
+    add(disk, DISK_REMOVE, file);
     return 0;
 }
 
 struct journal_file_ops disk_ops(struct disk *disk)
 {
-    return (struct journal_file_ops){disk_open, disk_write, disk_sync, disk_close, disk};
+    return (struct journal_file_ops){disk_make,  disk_adopt,  disk_commit,
+                                     disk_close, disk_remove, disk};
 }
 
 void disk_fini(struct disk *disk)
@@ -104,10 +146,13 @@ uint64_t disk_told(const struct disk *disk, unsigned at)
 static bool durable(const struct disk *disk, unsigned op, unsigned at)
 {
     const struct disk_op *it = &disk->ops[op];
-    enum disk_op_kind by = it->kind == DISK_CREATE ? DISK_SYNC_DIR : DISK_SYNC;
-    for (unsigned i = op + 1; i < at; i++)
-        if (disk->ops[i].kind == by && disk->ops[i].file == it->file)
+    bool named = it->kind == DISK_NAME || it->kind == DISK_REMOVE;
+    for (unsigned i = op + 1; i < at; i++) {
+        const struct disk_op *later = &disk->ops[i];
+        if (named ? later->kind == DISK_SYNC_DIR
+                  : later->kind == DISK_SYNC && later->file == it->file)
             return true;
+    }
     return false;
 }
 
@@ -131,8 +176,18 @@ unsigned disk_atoms(const struct disk *disk, unsigned at, struct disk_atom atoms
 struct image {
     uint8_t *data;
     uint64_t bytes, room;
-    bool there;
+    char name[SEGMENT_NAME_MAX]; /* "": it has none */
 };
+
+static struct image images[DISK_FILES_MAX]; /* room kept from call to call */
+
+static void rename_image(struct image *image, const char *text)
+{
+    for (unsigned i = 0; i < DISK_FILES_MAX; i++)
+        if (strcmp(images[i].name, text) == 0)
+            images[i].name[0] = '\0';
+    snprintf(image->name, SEGMENT_NAME_MAX, "%s", text);
+}
 
 static void set_length(struct image *image, uint64_t bytes)
 {
@@ -157,17 +212,19 @@ static void apply(struct image *image, const struct disk_op *op, uint64_t page, 
                   uint64_t cut)
 {
     uint64_t from = page * BLOCK_ALIGN, bytes = pages * BLOCK_ALIGN;
-    if (op->kind == DISK_CREATE)
-        image->there = true;
+    if (op->kind == DISK_NAME)
+        rename_image(image, op->name);
+    else if (op->kind == DISK_REMOVE && segment_is_spare(image->name))
+        image->name[0] = '\0';
     else if (op->kind == DISK_LENGTH)
         set_length(image, op->bytes);
     else if (op->kind == DISK_WRITE)
         put(image, op->offset + from, op->data + from, cut < bytes ? cut : bytes);
 }
 
-static void save(int dir_fd, const char *name, const struct image *image)
+static void save(int dir_fd, const struct image *image)
 {
-    int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = openat(dir_fd, image->name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert(fd >= 0);
     /* Without what is zero at its end: most of a new segment. */
     uint64_t end = image->bytes & ~(uint64_t)7;
@@ -185,9 +242,8 @@ static void save(int dir_fd, const char *name, const struct image *image)
 uint64_t disk_image(const struct disk *disk, const struct disk_crash *crash,
                     const struct disk_atom *atoms, unsigned count, int dir_fd)
 {
-    static struct image images[DISK_FILES_MAX]; /* room kept from call to call */
-    for (int i = 0; i < disk->file_count; i++)
-        images[i].bytes = 0, images[i].there = false;
+    for (unsigned i = 0; i < DISK_FILES_MAX; i++)
+        images[i].bytes = 0, images[i].name[0] = '\0';
     for (unsigned i = 0, next = 0; i < crash->at; i++) {
         const struct disk_op *op = &disk->ops[i];
         struct image *image = &images[op->file];
@@ -202,11 +258,12 @@ uint64_t disk_image(const struct disk *disk, const struct disk_crash *crash,
     }
     uint64_t hash = 0;
     for (int i = 0; i < disk->file_count; i++) {
-        if (!images[i].there)
+        if (!images[i].name[0])
             continue;
         hash = XXH3_64bits_withSeed(images[i].data, images[i].bytes, hash + (uint64_t)i + 1);
+        hash = XXH3_64bits_withSeed(images[i].name, strlen(images[i].name), hash);
         if (dir_fd >= 0)
-            save(dir_fd, disk->names[i], &images[i]);
+            save(dir_fd, &images[i]);
     }
     return hash;
 }

@@ -1,7 +1,7 @@
 /* disk.h - a disk that remembers every operation on it, and what it may hold after a loss of power
  * at any of them.
  *
- * A write is durable once its file was synced after it, a file's existence once its directory was.
+ * A write is durable once its file was synced after it, a file's name once its directory was.
  * Of what was not, a crash leaves any part: each page of each write by itself, each length, each
  * name, and of one page a multiple of 512 bytes.
  *
@@ -19,23 +19,33 @@
 #define DISK_OPS_MAX   4096
 #define DISK_ATOMS_MAX 4096
 
-enum disk_op_kind { DISK_CREATE, DISK_LENGTH, DISK_WRITE, DISK_SYNC, DISK_SYNC_DIR };
+enum disk_op_kind {
+    DISK_NAME, /* given to a file, and taken from who has it */
+    DISK_REMOVE,
+    DISK_LENGTH,
+    DISK_WRITE,
+    DISK_SYNC,
+    DISK_SYNC_DIR,
+};
 
 struct disk_op {
     enum disk_op_kind kind;
     int file;
     uint64_t offset, bytes; /* of a write; of a length, its bytes */
     uint8_t *data;
+    char name[SEGMENT_NAME_MAX];
     uint64_t told; /* ordinal up to which the journal had said it was durable, when this began */
 };
 
 struct disk {
     struct disk_op ops[DISK_OPS_MAX];
     unsigned op_count;
-    char names[DISK_FILES_MAX][SEGMENT_NAME_MAX];
+    char names[DISK_FILES_MAX][SEGMENT_NAME_MAX]; /* as they are now */
     int file_count;
     const struct segment_mark *mark;
-    unsigned fail_at; /* the n-th operation of the journal fails; 0: none */
+    unsigned fail_at;     /* the n-th operation of the journal fails; 0: none */
+    unsigned fail_count;  /* and so many in all */
+    unsigned failed_from; /* operations recorded when the first failed */
     unsigned asked;
     int fail_with;
 };

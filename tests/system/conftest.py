@@ -33,7 +33,7 @@ events:
     view: {{ require: [item] }}
     claim: {{ require: [tile], forbid: [item] }}
     tight: {{ require: [item], strict: true }}
-journal: {{ buffer: 32MiB }}
+journal: {{ buffer: 32MiB, segment_size: 16MiB }}
 sinks:
   - {{ name: file, type: file, path: {dir}/out.ndjson }}
 {more}

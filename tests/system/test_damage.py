@@ -8,7 +8,7 @@ import pytest
 from conftest import CONFIG, encode, udp
 
 PAGE = 4096
-SMALL = CONFIG.replace("journal: {{ buffer: 32MiB }}", "journal: {{ buffer: 8MiB, segment_size: 1MiB }}")
+SMALL = CONFIG.replace("journal: {{ buffer: 32MiB, segment_size: 16MiB }}", "journal: {{ buffer: 8MiB, segment_size: 1MiB }}")
 assert SMALL != CONFIG
 
 

@@ -13,8 +13,10 @@ from test_stop import CATALOG, TRAIL, blast
 
 STRACE = shutil.which("strace")
 needs_strace = pytest.mark.skipif(not STRACE, reason="strace is not installed")
-SMALL = CONFIG.replace("journal: {{ buffer: 32MiB }}", "journal: {{ buffer: 2MiB, segment_size: 1MiB }}\ndrain: 1s")
+SMALL = CONFIG.replace("journal: {{ buffer: 32MiB, segment_size: 16MiB }}", "journal: {{ buffer: 2MiB, segment_size: 1MiB }}\ndrain: 1s")
 assert SMALL != CONFIG
+# What strace can reach.
+SYNC = SMALL.replace("journal: {{ ", "journal: {{ io: sync, ")
 
 
 @pytest.fixture
@@ -63,45 +65,76 @@ def no_seq_twice(trove):
     assert len(awards) == len(set(awards)), "an award twice"
 
 
-def test_a_full_data_disk_stops_the_journal_and_a_restart_goes_on(make, small_disk):
+def journal(now):
+    return now["journal"][0]
+
+
+def test_a_full_data_disk_refuses_in_time_and_goes_on_by_itself(make, small_disk):
     disk = small_disk("data", "6m")
     trove = make(config=SMALL).start()
     load = flood("5k", "8s", 1)
-    now = wait_for(trove, failed)
+    now = wait_for(trove, lambda now: journal(now)["refusing"])
+    assert now["state"] == journal(now)["state"] == "disk_full"
+    assert "No space left" in journal(now)["error"] and journal(now)["since"]
+    assert any("make room" in warning for warning in now["warnings"])
     load.kill()
     load.wait()
-    assert "No space left" in now["journal"][0]["error"]
-    assert any("journal" in warning for warning in now["warnings"])
-    assert now["account"]["balanced"]
-    assert "journal of shard 0 stopped: No space left" in trove.log.read_text()
-    durable = now["journal"][0]["durable_ordinal"]
-    began = time.monotonic()
-    trove.process.terminate()
-    assert trove.wait() == 1
-    assert time.monotonic() - began < 15
-    assert "not durable" in trove.log.read_text()
-    assert trove.account_line().endswith("balanced")
-    no_seq_twice(trove)
+    # What was taken is durable, though there is no room: that is what the reserve is for.
+    now = wait_for(trove, lambda now: journal(now)["durable_ordinal"] == journal(now)["records"])
+    assert now["account"]["balanced"] and journal(now)["given_up"] == journal(now)["errors"] == 0
+    assert "DISK FULL, refusing" in trove.ctl("status", status=1).stdout
+    log = trove.log.read_text()
+    assert "warning: journal of shard 0: No space left on device" in log and "stopped" not in log
+    accepted = now["account"]["accepted"]
 
-    trove.start(expect_ready=False)  # still full: one line
-    if trove.process.poll() is None:
-        trove.process.terminate()
-        trove.wait()
-    else:
-        assert "No space left" in trove.log.read_text()
-        trove.process = None
     subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
-    trove.start()
-    assert "0 differences" in trove.log.read_text()
-    recovered = trove.status()["recovered"]
-    assert 0 < recovered <= durable
+    wait_for(trove, lambda now: now["state"] == "running" and not journal(now)["refusing"])
+    now = wait_for(trove, lambda now: now["account"]["in_flight"] == 0)
     sock = udp()
     for _ in range(20):
         sock.send(encode(user="later"))
-    trove.settled(20)
+    trove.settled(now["account"]["received"] + 20)
+    wait_for(trove, lambda now: "all is well again" in trove.log.read_text())
+    assert trove.term() == 0
+    assert trove.account_line().endswith("balanced")
+    no_seq_twice(trove)
+    visits = len([o for o in trove.outcomes() if o["outcome"] == "visit"])
+    assert visits >= accepted + 20
+    trove.start()
+    assert "0 differences" in trove.log.read_text() and trove.status()["recovered"] == visits
+
+
+def test_a_stop_while_the_disk_is_full_loses_nothing_that_was_taken(make, small_disk):
+    small_disk("data", "6m")
+    trove = make(config=SMALL).start()
+    load = flood("5k", "8s", 1)
+    wait_for(trove, lambda now: journal(now)["refusing"])
+    load.kill()
+    load.wait()
+    code = trove.term()
+    log = trove.log.read_text()
+    # The reserve holds what was in the buffers; what waited in the rings may find no room.
+    assert code == 0 or "not durable" in log, log
+    visits = {o["seq"] for o in trove.outcomes() if o["outcome"] == "visit"}
+    assert len(visits) > 1000
+    no_seq_twice(trove)
+
+
+def test_a_disk_without_room_for_the_reserve_takes_nothing_until_there_is(make, small_disk):
+    disk = small_disk("data", "1500k")
+    trove = make(config=SMALL).start()
+    load = flood("5k", "8s", 1)
+    now = wait_for(trove, lambda now: journal(now)["refusing"] and now["account"]["in_flight"])
+    load.kill()
+    load.wait()
+    assert now["state"] == "disk_full" and "No space left" in journal(now)["error"]
+    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+    now = wait_for(trove, lambda now: now["state"] == "running" and not now["account"]["in_flight"])
+    wait_for(trove, lambda now: journal(now)["durable_ordinal"] == journal(now)["records"])
     assert trove.term() == 0
     no_seq_twice(trove)
-    assert len([o for o in trove.outcomes() if o["outcome"] == "visit"]) == recovered + 20
+    trove.start()
+    assert "0 differences" in trove.log.read_text()
 
 
 def test_a_sink_on_a_full_disk_holds_nobody_up(make, small_disk):
@@ -139,7 +172,7 @@ def test_a_sink_file_that_is_moved_or_removed_is_made_anew(make):
     out.unlink()
     out.mkdir()
     sock.send(encode())
-    wait_for(trove, lambda now: "directory" in (now["sinks"][0]["error"] or ""))
+    wait_for(trove, lambda now: "directory" in now["sinks"][0].get("error", ""))
     out.rmdir()
     wait_for(trove, lambda now: now["sinks"][0]["state"] == "ok")
     assert trove.term() == 0
@@ -160,7 +193,7 @@ def test_a_read_only_data_directory_is_one_clear_line(make, small_disk):
 
 def strace_troved(trove, inject):
     with open(trove.log, "w", encoding="utf-8") as log:
-        trove.process = subprocess.Popen([STRACE, "-D", "-f", "-qq", "-e", "trace=pwritev2,fdatasync", "-e", f"inject={inject}", "-o", trove.dir / "strace",
+        trove.process = subprocess.Popen([STRACE, "-D", "-f", "-qq", "-e", "trace=pwritev2,fdatasync,io_uring_setup", "-e", f"inject={inject}", "-o", trove.dir / "strace",
                                           BUILD / "dataplane/troved", "--config", trove.config], stderr=log, stdout=log)
     deadline = time.monotonic() + 60
     while " ready: " not in trove.log.read_text():
@@ -171,10 +204,9 @@ def strace_troved(trove, inject):
 
 @needs_strace
 @pytest.mark.parametrize("inject, message", [("pwritev2:error=ENOSPC:when=4+", "No space left"),
-                                             ("pwritev2:error=EIO:when=3", "Input/output"),
                                              ("fdatasync:error=EIO:when=9+", "Input/output")])
-def test_a_write_or_sync_that_fails_is_never_tried_again(make, inject, message):
-    trove = make(config=SMALL)
+def test_a_disk_that_fails_for_good_stops_the_journal(make, inject, message):
+    trove = make(config=SYNC)
     strace_troved(trove, inject)
     sock = udp()
     for _ in range(200):
@@ -193,6 +225,64 @@ def test_a_write_or_sync_that_fails_is_never_tried_again(make, inject, message):
     trove.settled(1)
     assert trove.term() == 0
     no_seq_twice(trove)
+
+
+@needs_strace
+@pytest.mark.parametrize("inject, given_up", [("pwritev2:error=EIO:when=3", 1), ("fdatasync:error=EIO:when=5", 1),
+                                              ("fdatasync:error=EIO:when=5..9", 1), ("pwritev2:error=ENOSPC:when=4+3", 2)])
+def test_what_a_failed_write_or_sync_left_is_written_again_elsewhere(make, inject, given_up):
+    trove = make(config=SYNC)
+    strace_troved(trove, inject)
+    sock, sent = udp(), 100
+    for i in range(sent):
+        sock.send(encode(user=f"u-{i}"))
+        time.sleep(0.01)
+    now = wait_for(trove, lambda now: now["state"] == "running" and now["account"]["accepted"] == sent and
+                   journal(now)["durable_ordinal"] == journal(now)["records"])
+    assert journal(now)["given_up"] >= given_up and journal(now)["errors"] >= given_up
+    trove.settled(sent)
+    assert "segment was given up" in trove.log.read_text()
+    trove.ctl("stop")
+    assert trove.wait() == 0, trove.log.read_text()
+    seqs = [o["event_seq"] for o in trove.outcomes() if o["outcome"] == "visit"]
+    assert len(seqs) == len(set(seqs)) == sent
+    trove.ctl("segment", "verify", "--data-dir", trove.dir / "data")
+    trove.ctl("replay", "--verify", "--data-dir", trove.dir / "data")
+    trove.start()
+    assert trove.status()["recovered"] == sent and "0 differences" in trove.log.read_text()
+    assert trove.term() == 0
+    no_seq_twice(trove)
+
+
+@needs_strace
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS"])
+def test_where_io_uring_is_forbidden_the_other_way_is_taken(make, error):
+    trove = make(config=SMALL)
+    strace_troved(trove, f"io_uring_setup:error={error}")
+    assert trove.log.read_text().count("journal: no io_uring here") == 1
+    assert journal(trove.status())["io"] == "sync"
+    udp().send(encode())
+    trove.settled(1)
+    trove.ctl("stop")
+    assert trove.wait() == 0
+    trove.config.write_text(trove.config.read_text().replace("journal: { ", "journal: { io: io_uring, "))
+    with pytest.raises(AssertionError, match="journal.io is io_uring, and the kernel does not allow it"):
+        strace_troved(trove, f"io_uring_setup:error={error}")
+    assert trove.wait() == 1
+
+
+@pytest.mark.parametrize("io", ["io_uring", "sync"])
+def test_both_ways_write_the_same_journal(make, io):
+    trove = make(config=SMALL.replace("journal: {{ ", f"journal: {{{{ io: {io}, ")).start()
+    load = flood("5k", "2s", 1)
+    sent = json.loads(load.communicate()[0])["sent"]
+    now = wait_for(trove, lambda now: now["account"]["accepted"] == sent and journal(now)["durable_ordinal"] == journal(now)["records"])
+    assert journal(now)["io"] == io and journal(now)["state"] == "ok" and journal(now)["errors"] == 0
+    assert journal(now)["segment"] > 2
+    assert trove.term() == 0
+    trove.ctl("segment", "verify", "--data-dir", trove.dir / "data")
+    trove.start()
+    assert trove.status()["recovered"] == sent and "0 differences" in trove.log.read_text()
 
 
 @pytest.mark.parametrize("seed", range(2))

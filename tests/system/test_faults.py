@@ -62,8 +62,10 @@ def seed():
     random.seed(value)
 
 
-def fresh(make):
-    trove = make(config=SMALL + TRAIL.replace("{dir}", "{{dir}}").replace("{{dir}}", "{dir}"))
+def fresh(make, io="auto"):
+    config = SMALL.replace("journal: {{ ", f"journal: {{{{ io: {io}, ")
+    assert config != SMALL
+    trove = make(config=config + TRAIL.replace("{dir}", "{{dir}}").replace("{{dir}}", "{dir}"))
     (trove.dir / "c.tsv").write_text(CATALOG)
     return trove
 
@@ -146,7 +148,7 @@ def stopped_journal(trove):
 @needs_strace
 @pytest.mark.parametrize("call, how, n", PLACES)
 def test_the_nth_call_fails(make, call, how, n):
-    trove, sent = fresh(make), {}
+    trove, sent = fresh(make, "sync"), {}  # what strace can reach
     kills = "SIGKILL" in how
     begin(trove, f"{call}:{how}:when={n}" + ("" if kills else "+"))
     sender = Sender(sent, 0.002)

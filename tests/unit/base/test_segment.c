@@ -13,6 +13,7 @@ struct fixture {
     struct kit_dir dir;
     struct kit_block kit;
     struct block_place place; /* of the writer */
+    bool given_up;            /* what comes before the next segment */
     struct segment_reader reader;
 };
 
@@ -48,6 +49,8 @@ static void begin_segment(struct fixture *f, struct segment_id id)
         .shard = id.shard,
         .number = id.number,
         .partition_count = 256,
+        .prev_end = f->place.offset,
+        .prev_given_up = f->given_up,
     };
     if (id.number == 1)
         f->place.prev_hash = header.file_id;
@@ -136,6 +139,26 @@ static void names_come_back_and_only_one_name_is_a_segments(void **state)
         struct segment_id id;
         assert_int_equal(segment_name_parse(wrong[i], &id), -EINVAL);
     }
+}
+
+static void spare_files_have_names_of_their_own(void **state)
+{
+    struct fixture *f = *state;
+    char name[SEGMENT_NAME_MAX];
+    struct segment_id id, *ids;
+    unsigned unknown;
+    segment_spare_name(7, 12, name);
+    assert_string_equal(name, "spare-007-000012.tmp");
+    assert_true(segment_is_spare(name));
+    assert_int_equal(segment_name_parse(name, &id), -EINVAL);
+    kit_write_file(f->dir.fd, name, "", 0);
+    assert_int_equal(segment_list(f->dir.fd, &ids, &unknown), 0);
+    assert_int_equal(unknown, 0);
+    free(ids);
+    static const char *const others[] = {"spare-007-12", "spare-.tmp", "spare-007-000012.tmp2",
+                                         "000001-000-000001.seg"};
+    for (unsigned i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(segment_is_spare(others[i]));
 }
 
 static void a_header_comes_back_and_a_damaged_one_does_not(void **state)
@@ -345,7 +368,7 @@ static void the_next_segment_must_carry_the_chain_on(void **state)
     assert_int_equal(ftruncate(fd, SEGMENT_HEADER_BYTES), 0);
     close(fd);
     assert_int_equal(segment_reader_open(&f->reader, first), 0);
-    expect_fault(f, UINT64_MAX, BLOCK_END);
+    expect_fault(f, UINT64_MAX, BLOCK_TORN);
     assert_int_equal(segment_reader_open(&f->reader, second), -EILSEQ);
     assert_int_equal(f->reader.id.number, 1);
 }
@@ -558,11 +581,91 @@ static void a_segment_from_elsewhere_does_not_follow(void **state)
     assert_int_equal(verify(f, second, SEGMENT_LAST).state, SEGMENT_DAMAGED);
 }
 
+/* Makes the second segment go on behind the second block of the first, which has three. */
+static void give_up_behind_two_blocks(struct fixture *f)
+{
+    begin_segment(f, first);
+    add_block(f, first, 3, 8);
+    add_block(f, first, 2, 8);
+    struct block_place durable = f->place;
+    add_block(f, first, 4, 8);
+    f->place = durable;
+    f->given_up = true;
+    begin_segment(f, second);
+    f->given_up = false;
+    add_block(f, second, 4, 8);
+}
+
+static void what_a_failed_sync_left_is_not_read_twice(void **state)
+{
+    struct fixture *f = *state;
+    give_up_behind_two_blocks(f);
+    assert_int_equal(segment_reader_open(&f->reader, first), 0);
+    expect_records(f, UINT64_MAX, 1, 5);
+    expect_fault(f, UINT64_MAX, BLOCK_END);
+    assert_true(f->reader.given_up);
+    assert_int_equal(segment_reader_open(&f->reader, second), 0);
+    expect_records(f, UINT64_MAX, 6, 9);
+    expect_fault(f, UINT64_MAX, BLOCK_END);
+}
+
+static void a_reader_that_waits_in_a_segment_learns_where_it_was_given_up(void **state)
+{
+    struct fixture *f = *state;
+    begin_segment(f, first);
+    add_block(f, first, 3, 8);
+    struct block_place durable = f->place;
+    add_block(f, first, 4, 8);
+    assert_int_equal(segment_reader_open(&f->reader, first), 0);
+    expect_records(f, durable.offset, 1, 3);
+    expect_fault(f, durable.offset, BLOCK_END);
+    f->place = durable;
+    f->given_up = true;
+    begin_segment(f, second);
+    f->given_up = false;
+    add_block(f, second, 4, 8);
+    expect_fault(f, UINT64_MAX, BLOCK_END);
+    assert_int_equal(segment_reader_open(&f->reader, second), 0);
+    expect_records(f, UINT64_MAX, 4, 7);
+}
+
+static void garbage_behind_the_end_of_a_segment_that_failed_is_no_damage(void **state)
+{
+    struct fixture *f = *state;
+    char name[SEGMENT_NAME_MAX];
+    give_up_behind_two_blocks(f);
+    segment_name(first, name);
+    kit_patch_file(f->dir.fd, name, "torn", 4, SEGMENT_HEADER_BYTES + 2 * BLOCK_ALIGN + 80);
+    assert_int_equal(verify(f, first, SEGMENT_FOLLOWED).state, SEGMENT_WHOLE);
+    assert_int_equal(verify(f, second, SEGMENT_LAST).state, SEGMENT_WHOLE);
+    kit_patch_file(f->dir.fd, name, "rot", 3, SEGMENT_HEADER_BYTES + BLOCK_ALIGN + 80);
+    assert_int_equal(verify(f, first, SEGMENT_FOLLOWED).state, SEGMENT_DAMAGED);
+}
+
+static void a_segment_whose_first_group_is_not_whole_holds_nothing(void **state)
+{
+    struct fixture *f = *state;
+    char name[SEGMENT_NAME_MAX];
+    begin_segment(f, first);
+    add_block_of_group(f, first, 2);
+    assert_int_equal(segment_holds_nothing(f->dir.fd, first), 0);
+    segment_name(first, name);
+    kit_patch_file(f->dir.fd, name, "torn", 4, 8);
+    assert_int_equal(segment_holds_nothing(f->dir.fd, first), 1);
+    /* A group that was written when the first was durable proves that the header was there. */
+    add_block_of_group(f, first, 1);
+    assert_int_equal(segment_holds_nothing(f->dir.fd, first), 0);
+    kit_write_file(f->dir.fd, name, "", 0);
+    assert_int_equal(segment_holds_nothing(f->dir.fd, first), 1);
+    assert_int_equal(segment_holds_nothing(f->dir.fd, second), -ENOENT);
+}
+
 int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_come_back_and_only_one_name_is_a_segments),
+        IN_DIR(spare_files_have_names_of_their_own),
         cmocka_unit_test(a_header_comes_back_and_a_damaged_one_does_not),
         IN_DIR(the_list_is_in_order_and_counts_strangers),
         IN_DIR(an_empty_directory_lists_nothing),
@@ -575,6 +678,10 @@ int main(void)
         IN_DIR(a_block_with_a_record_too_long_for_it_is_torn),
         IN_DIR(the_next_segment_must_carry_the_chain_on),
         IN_DIR(goes_back_to_a_block_it_has_read),
+        IN_DIR(what_a_failed_sync_left_is_not_read_twice),
+        IN_DIR(a_reader_that_waits_in_a_segment_learns_where_it_was_given_up),
+        IN_DIR(garbage_behind_the_end_of_a_segment_that_failed_is_no_damage),
+        IN_DIR(a_segment_whose_first_group_is_not_whole_holds_nothing),
         IN_DIR(a_torn_tail_that_was_cut_is_a_clean_end),
         IN_DIR(what_is_not_this_segment_is_not_opened),
         IN_DIR(a_later_group_behind_a_fault_tells_damage_from_a_torn_write),

@@ -138,7 +138,11 @@ static void sinks_have_the_keys_of_their_type(void **state)
 {
     (void)state;
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: file }\n", "missing_key", 11, 5,
-                 "a sink of type file needs path");
+                 "a sink of type file needs path, or directory");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: file, path: x, directory: y }\n", "conflict",
+                 11, 48, "has a path and a directory");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: file, path: x, compress: zstd }\n",
+                 "conflict", 11, 47, "compress belongs to a file sink with a directory");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis }\n", "missing_key", 11, 5,
                  "a sink of type redis needs address");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: file, path: x, winners: w }\n", "conflict",

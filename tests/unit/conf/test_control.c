@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #include "conf/control.h"
+#include "conf/control_listen.h"
 
 struct world {
     char dir[32];
@@ -59,10 +62,23 @@ static void on_silence(void *context, const struct control_request *request,
     response->status = 202;
 }
 
+static void on_text(void *context, const struct control_request *request,
+                    struct control_response *response)
+{
+    (void)context;
+    (void)request;
+    response->text = strdup("up 1\n");
+    response->text_type = "text/plain";
+}
+
 static const struct control_route routes[] = {
-    {"GET", "/v1/echo", false, on_echo},       {"PUT", "/v1/echo", true, on_echo},
-    {"POST", "/v1/fail", true, on_fail},       {"GET", "/v1/users/", false, on_echo},
-    {"POST", "/v1/silence", true, on_silence}, {0},
+    {"GET", "/metrics", false, on_text, .open = true},
+    {"GET", "/v1/echo", false, on_echo},
+    {"PUT", "/v1/echo", true, on_echo},
+    {"POST", "/v1/fail", true, on_fail},
+    {"GET", "/v1/users/", false, on_echo},
+    {"POST", "/v1/silence", true, on_silence},
+    {0},
 };
 
 static int set_up(void **state)
@@ -481,6 +497,66 @@ static void paths_that_cannot_be_are_refused_with_the_reason(void **state)
     assert_int_equal(control_call(path, "GET", "/", NULL, 0, NULL, &answer), -ENOENT);
 }
 
+/* open_on serves the open routes on a free port of the loopback and returns it. */
+static uint16_t open_on(struct world *w)
+{
+    uint16_t port = 20000;
+    int rc = -EADDRINUSE;
+    for (; rc == -EADDRINUSE; port++)
+        rc = control_open(w->control, "127.0.0.1", port);
+    assert_int_equal(rc, 0);
+    return (uint16_t)(port - 1);
+}
+
+static void tcp_raw(uint16_t port, const char *bytes, char *answer, size_t room)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &address.sin_addr), 1);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    size_t len = 0;
+    ssize_t got;
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    send_all(fd, bytes, strlen(bytes));
+    while (len < room - 1 && (got = recv(fd, answer + len, room - 1 - len, 0)) > 0)
+        len += (size_t)got;
+    answer[len] = '\0';
+    close(fd);
+}
+
+static void an_address_serves_what_is_open_and_nothing_else(void **state)
+{
+    struct world *w = *state;
+    char answer[2048];
+    uint16_t port = open_on(w);
+    tcp_raw(port, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", answer,
+            sizeof answer);
+    assert_non_null(strstr(answer, "HTTP/1.1 200"));
+    assert_non_null(strstr(answer, "Content-Type: text/plain"));
+    assert_non_null(strstr(answer, "\r\n\r\nup 1\n"));
+    tcp_raw(port, "GET /v1/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", answer,
+            sizeof answer);
+    assert_non_null(strstr(answer, "HTTP/1.1 403"));
+    assert_non_null(strstr(answer, "socket_only"));
+    tcp_raw(port,
+            "PUT /v1/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "
+            "1\r\n\r\nx",
+            answer, sizeof answer);
+    assert_non_null(strstr(answer, "HTTP/1.1 403"));
+    assert_int_equal(w->calls, 0);
+    assert_string_equal(raw(w->path, "GET /metrics HTTP/1.0\r\n\r\n", answer, sizeof answer) +
+                            strlen(answer) - 5,
+                        "up 1\n");
+}
+
+static void an_address_that_cannot_be_had_is_told(void **state)
+{
+    struct world *w = *state;
+    uint16_t port = open_on(w);
+    assert_int_equal(control_listen_tcp("127.0.0.1", port), -EADDRINUSE);
+    assert_int_equal(control_listen_tcp("192.0.2.77", 9470), -EADDRNOTAVAIL);
+    assert_int_equal(control_listen_tcp("localhost", 9470), -EINVAL);
+}
+
 static void root_the_daemon_and_the_socket_s_group_may_change(void **state)
 {
     (void)state;
@@ -520,6 +596,8 @@ int main(void)
         WITH_SERVER(a_file_that_is_no_socket_is_left_alone),
         WITH_SERVER(stop_does_not_remove_a_successor_s_socket),
         WITH_SERVER(paths_that_cannot_be_are_refused_with_the_reason),
+        WITH_SERVER(an_address_serves_what_is_open_and_nothing_else),
+        WITH_SERVER(an_address_that_cannot_be_had_is_told),
         cmocka_unit_test(root_the_daemon_and_the_socket_s_group_may_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

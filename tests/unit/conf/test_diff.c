@@ -84,7 +84,7 @@ static void added_and_removed_elements_are_told_whole(void **state)
     assert_one(MINIMAL "sinks: [{ name: s, type: file, path: \"a b\", outcomes: [award, late] }]\n",
                MINIMAL,
                "- sinks.s {type: file, path: \"/var/lib/trove/a b\", "
-               "outcomes: [award, late]} ->  restart");
+               "outcomes: [award, late]} ->  hot");
     diff(MINIMAL "hunts: [{ " BASKET " }]\n", MINIMAL "hunts: [{ " TRAIL " }]\n");
     assert_int_equal(line_count, 2);
 }

@@ -112,6 +112,21 @@ static const struct line lines[] = {
     {"no colon", "GET /healthz HTTP/1.1\r\n" H "A\r\n\r\n", "400 close"},
     {"no name", "GET /healthz HTTP/1.1\r\n" H ": b\r\n\r\n", "400 close"},
     {"an odd name", "GET /healthz HTTP/1.1\r\n" H "A\xe4: b\r\n\r\n", "400 close"},
+    {"names as long as those that are read",
+     "GET /healthz HTTP/1.1\r\n" H
+     "Pragma: a\r\nX-Trove-A: b\r\nKeep-Alive: c\r\nX-Forwarded: d\r\nX-Powered-By-X: e\r\n"
+     "Accept-Encodings: f\r\nX-Forwarded-Proto: g\r\nX-Access-Control-Request-Name: h\r\n"
+     "Vary: i\r\n\r\n",
+     "200"},
+    {"a path as long as one", "GET /healthy HTTP/1.1\r\n" H "\r\n", "404"},
+    {"a path as long as the other", "GET /v1/eventz HTTP/1.1\r\n" H "\r\n", "404"},
+    {"a broken escape", "GET /%zz HTTP/1.1\r\n" H "\r\n", "400 close"},
+    {"a short scheme", "GET http:/ HTTP/1.1\r\n" H "\r\n", "400 close"},
+    {"a short scheme", "GET https:/ HTTP/1.1\r\n" H "\r\n", "400 close"},
+    {"a long scheme", "GET httpsss:// HTTP/1.1\r\n" H "\r\n", "400 close"},
+    {"a version of another", "GET /healthz HTCP/1.1\r\n" H "\r\n", "400 close"},
+    {"a version without a number", "GET /healthz HTTP/x.1\r\n" H "\r\n", "400 close"},
+    {"a version without a point", "GET /healthz HTTP/1,1\r\n" H "\r\n", "400 close"},
     {"an empty value", "GET /healthz HTTP/1.1\r\n" H "A:\r\n\r\n", "200"},
     {"no host", "GET /healthz HTTP/1.1\r\n\r\n", "400 close"},
     {"two hosts", "GET /healthz HTTP/1.1\r\n" H H "\r\n", "400 close"},

@@ -141,7 +141,7 @@ static int setup(void **state)
 static uint32_t answer_all(enum result result)
 {
     uint32_t total = 0;
-    struct event event;
+    struct event event = {0};
     for (uint32_t s = 0; s < SHARDS; s++) {
         while (event_ring_pop_burst(&events[s], &event, 1)) {
             struct answer answer = {.token = event.token, .result = (uint8_t)result};
@@ -193,7 +193,7 @@ static void a_datagram_without_an_event_is_one_rejected_event(void **state)
     add_datagram(" \r\n\n", 4);
     rx_poll(&rx, true);
     assert_int_equal(rx.counters.received, 2);
-    struct event event;
+    struct event event = {0};
     uint32_t seen = 0;
     for (uint32_t s = 0; s < SHARDS; s++)
         while (event_ring_pop_burst(&events[s], &event, 1)) {
@@ -292,7 +292,7 @@ static void nothing_is_received_while_draining(void **state)
 static void frames_wait_in_the_port_while_the_shard_of_this_core_is_behind(void **state)
 {
     (void)state;
-    struct event event;
+    struct event event = {0};
     for (unsigned n = 0; n < SLOTS / 2 + 1; n++)
         add_event(0);
     rx_poll(&rx, true);
@@ -313,7 +313,7 @@ static void frames_wait_in_the_port_while_the_shard_of_this_core_is_behind(void 
 static void claims_of_one_tile_meet_in_one_partition(void **state)
 {
     (void)state;
-    struct event event;
+    struct event event = {0};
     uint32_t seen = 0, partition = 0;
     for (unsigned n = 0; n < SLOTS - 1; n++) {
         char text[256];
@@ -336,7 +336,7 @@ static void claims_of_one_tile_meet_in_one_partition(void **state)
 static void a_trailer_dates_the_wire(void **state)
 {
     (void)state;
-    struct event event;
+    struct event event = {0};
     rx.settings.trailer = true;
     for (unsigned i = 0; i < 2; i++) {
         add_event(i);

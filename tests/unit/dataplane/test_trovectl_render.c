@@ -55,9 +55,12 @@ static const char status_json[] =
     "\"max_us\":99.6},\"durable\":{\"count\":10,\"p50_us\":9.1,\"p99_us\":31.2,\"p999_us\":74.4,"
     "\"max_us\":1911},\"ring_wait\":{\"count\":0},\"sync\":{\"count\":1,\"p50_us\":999.4,"
     "\"p99_us\":999.6,\"p999_us\":2500000,\"max_us\":0}},"
-    "\"journal\":[{\"shard\":0,\"segment\":831,\"offset\":110100480,\"durable_ordinal\":4811,"
+    "\"journal\":[{\"shard\":0,\"state\":\"ok\",\"segment\":831,\"offset\":110100480,\"durable_"
+    "ordinal\":4811,"
     "\"bytes\":1288490188,\"syncs\":8211,\"error\":null},{\"shard\":1,\"segment\":2,\"offset\":0,"
-    "\"durable_ordinal\":0,\"bytes\":512,\"syncs\":0,\"error\":\"fdatasync: EIO\"}],"
+    "\"state\":\"degraded\",\"refusing\":false,\"given_up\":3,\"spare\":1,\"reserve\":1,"
+    "\"since\":\"2026-11-20T09:15:00.000Z\","
+    "\"durable_ordinal\":0,\"bytes\":512,\"syncs\":0,\"error\":\"Input/output error\"}],"
     "\"usage\":{\"dedupe_used\":54000000,\"dedupe_capacity\":216000000,"
     "\"dedupe_left_early\":1234567,\"users_used\":1,"
     "\"users_capacity\":0},"
@@ -84,11 +87,12 @@ static void status_shows_every_part_on_a_line_of_its_own(void **state)
         "dropped   fragment 7  foreign 1,200\n"
         "latency   wire -> decision  p50 3.1us  p99 12us  p99.9 40us  max 100us\n"
         "          wire -> durable   p50 9.1us  p99 31us  p99.9 74us  max 1.9ms\n"
-        "          fdatasync         p50 999us  p99 1.0ms  p99.9 2.5s  max 0.0us\n"
+        "          write+fdatasync   p50 999us  p99 1.0ms  p99.9 2.5s  max 0.0us\n"
         "journal   shard 0  seg 000831 at 105.0 MiB  durable to record 4,811  1.2 GiB in 8,211 "
         "syncs  ok\n"
-        "          shard 1  seg 000002 at 0 B  durable to record 0  512 B in 0 syncs  FAILED "
-        "fdatasync: EIO\n"
+        "          shard 1  seg 000002 at 0 B  durable to record 0  512 B in 0 syncs  "
+        "degraded: Input/output error since 2026-11-20 09:15  3 segments given up  1 of 2 spare "
+        "segments\n"
         "outcomes  visit 9,000  award 118,204\n"
         "refusals  too_fast 2,911\n"
         "awards    spring-26 118,000 (trail)\n"
@@ -154,6 +158,15 @@ static void status_names_the_health_of_the_daemon(void **state)
     json_decref(status);
     status = status_with(NULL, "state", json_string("journal_failed"));
     assert_line(status, "  JOURNAL FAILED\n", true);
+    assert_false(trovectl_is_well(status));
+    json_decref(status);
+    status = status_with(NULL, "state", json_string("disk_full"));
+    assert_line(status, "  DISK FULL\n", true);
+    assert_true(trovectl_is_well(status));
+    json_decref(status);
+    status = status_with(NULL, "journal",
+                         json_pack("[{s:s, s:b}]", "state", "disk_full", "refusing", 1));
+    assert_line(status, "  DISK FULL, refusing", true);
     assert_false(trovectl_is_well(status));
     json_decref(status);
     status = status_with("account", "balanced", json_false());
@@ -230,7 +243,7 @@ static void latency_of_a_stage_without_a_measurement_says_so(void **state)
     (void)state;
     json_t *stage = parse("{\"stage\":\"sync\",\"count\":0}");
     trovectl_print_stage(stage, begin());
-    end_with("fdatasync   n 0   nothing measured yet\n");
+    end_with("write+fdatasync   n 0   nothing measured yet\n");
     json_decref(stage);
 }
 

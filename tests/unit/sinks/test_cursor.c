@@ -55,22 +55,34 @@ static void expect_version(struct fixture *f, uint64_t version)
 }
 
 /* A cursor of format 1 ends where `confirmed` begins, and its CRC with it. */
-static void a_cursor_of_the_first_format_is_read(void **state)
+/* A slot as an older version wrote it, which knew the value up to len. */
+static void write_format(struct fixture *f, uint32_t format, size_t len)
 {
-    struct fixture *f = *state;
     uint8_t page[CURSOR_SLOT_BYTES];
-    const uint32_t format = 1;
+    f->value.target = 0;
     save_versions(f, 1);
     int fd = open(f->path, O_RDWR | O_CLOEXEC);
     assert_int_equal(pread(fd, page, sizeof page, CURSOR_SLOT_BYTES), sizeof page);
-    size_t len = 4 + offsetof(struct sink_cursor, confirmed);
     memcpy(page + 12, &format, sizeof format);
-    uint32_t crc = crc32c(0, page + 12, len);
+    uint32_t crc = crc32c(0, page + 12, 4 + len);
     memcpy(page + 8, &crc, sizeof crc);
     assert_int_equal(pwrite(fd, page, sizeof page, CURSOR_SLOT_BYTES), sizeof page);
     close(fd);
     expect_version(f, 1);
+}
+
+static void a_cursor_of_the_first_format_is_read(void **state)
+{
+    struct fixture *f = *state;
+    write_format(f, 1, offsetof(struct sink_cursor, confirmed));
     assert_int_equal(f->value.confirmed[0].epoch, 0);
+}
+
+static void a_cursor_of_the_second_format_is_read(void **state)
+{
+    struct fixture *f = *state;
+    write_format(f, 2, offsetof(struct sink_cursor, target));
+    assert_int_equal(f->value.target, 0);
 }
 
 static void nothing_saved_is_all_zero(void **state)
@@ -181,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_DIR(nothing_saved_is_all_zero),
         IN_DIR(a_cursor_of_the_first_format_is_read),
+        IN_DIR(a_cursor_of_the_second_format_is_read),
         IN_DIR(the_newest_save_is_found),
         IN_DIR(a_torn_save_leaves_the_one_before),
         IN_DIR(two_bad_slots_are_an_error_and_not_a_fresh_start),

@@ -6,13 +6,25 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "sinks/line.h"
 #include "sinks/sink.h"
 
 struct fixture {
     struct kit_dir dir;
     char path[160];
-    struct sink_file *sink;
+    void *sink;
 };
+
+static void *make(const char *path)
+{
+    static struct conf_sink conf;
+    static struct line_origin origin;
+    snprintf(conf.path, sizeof conf.path, "%s", path);
+    assert_int_equal(line_origin_init(&origin, "fra1", "e07", "j"), 0);
+    void *sink = sink_file_ops.make(&(struct sink_setup){.conf = &conf, .origin = &origin});
+    assert_non_null(sink);
+    return sink;
+}
 
 static int set_up(void **state)
 {
@@ -20,8 +32,7 @@ static int set_up(void **state)
     memset(&f, 0, sizeof f);
     kit_dir_make(&f.dir);
     snprintf(f.path, sizeof f.path, "%s/a/b/outcomes.jsonl", f.dir.path);
-    f.sink = sink_file_new(f.path, "fra1", "e07");
-    assert_non_null(f.sink);
+    f.sink = make(f.path);
     *state = &f;
     return 0;
 }
@@ -29,7 +40,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    sink_file_free(f->sink);
+    sink_file_ops.free(f->sink);
     kit_dir_remove(&f->dir);
     return 0;
 }
@@ -113,8 +124,8 @@ static void what_was_there_before_the_first_cursor_stays(void **state)
     struct fixture *f = *state;
     uint64_t resume = 0;
     snprintf(f->path, sizeof f->path, "%s/plain", f->dir.path);
-    sink_file_free(f->sink);
-    f->sink = sink_file_new(f->path, "p", "h");
+    sink_file_ops.free(f->sink);
+    f->sink = make(f->path);
     kit_write_file(f->dir.fd, "plain", "{\"seq\":\"17:1\",}\n", 16);
     assert_int_equal(sink_file_ops.open(f->sink, SINK_RESUME_NONE), 0);
     assert_int_equal(sink_file_ops.commit(f->sink, &resume), 0);
@@ -171,24 +182,19 @@ static void only_a_regular_file_will_do(void **state)
     struct fixture *f = *state;
     snprintf(f->path, sizeof f->path, "%s/pipe", f->dir.path);
     assert_int_equal(mkfifo(f->path, 0600), 0);
-    struct sink_file *sink = sink_file_new(f->path, "p", "h");
+    void *sink = make(f->path);
     assert_int_equal(sink_file_ops.open(sink, 0), -ENXIO);
-    sink_file_free(sink);
-    sink = sink_file_new("/dev/null", "p", "h");
+    sink_file_ops.free(sink);
+    sink = make("/dev/null");
     assert_int_equal(sink_file_ops.open(sink, 0), -EINVAL);
-    sink_file_free(sink);
-    sink = sink_file_new(f->dir.path, "p", "h");
+    sink_file_ops.free(sink);
+    sink = make(f->dir.path);
     assert_int_equal(sink_file_ops.open(sink, 0), -EISDIR);
-    sink_file_free(sink);
+    sink_file_ops.free(sink);
     snprintf(f->path, sizeof f->path, "%s/pipe/x", f->dir.path);
-    sink = sink_file_new(f->path, "p", "h");
+    sink = make(f->path);
     assert_int_equal(sink_file_ops.open(sink, 0), -ENOTDIR);
-    sink_file_free(sink);
-    char path[CONF_PATH_MAX + 1];
-    memset(path, 'x', sizeof path);
-    path[CONF_PATH_MAX] = '\0';
-    assert_null(sink_file_new(path, "p", "h"));
-    assert_null(sink_file_new("", "p", "h"));
+    sink_file_ops.free(sink);
 }
 
 int main(void)

@@ -45,7 +45,7 @@ static void expect(const struct sink_item *item, const char *want)
 {
     char out[LINE_BYTES_MAX + 1];
     struct line_origin origin;
-    assert_int_equal(line_origin_init(&origin, "fra1", "e07"), 0);
+    assert_int_equal(line_origin_init(&origin, "fra1", "e07", "j"), 0);
     out[line_encode(item, &origin, out)] = '\0';
     assert_string_equal(out, want);
 }
@@ -225,7 +225,7 @@ static void a_dead_letter_that_was_an_event_tells_whose(void **state)
     struct sink_item item = dead_item(VIEW, sizeof VIEW - 1, REASON_type_unknown, 0);
     char out[LINE_BYTES_MAX + 1];
     struct line_origin origin;
-    line_origin_init(&origin, "p", "h");
+    line_origin_init(&origin, "p", "h", "j");
     out[line_encode(&item, &origin, out)] = '\0';
     assert_non_null(strstr(out, "\"rejected\",\"user\":\"u-1\",\"id\":\"" UUID
                                 "\",\"type\":\"view\",\"item\":\"85123A\","
@@ -237,7 +237,7 @@ static void a_long_dead_letter_is_cut_between_characters(void **state)
     (void)state;
     char bytes[2000], out[LINE_BYTES_MAX + 1];
     struct line_origin origin;
-    line_origin_init(&origin, "p", "h");
+    line_origin_init(&origin, "p", "h", "j");
     for (size_t i = 0; i < sizeof bytes; i += 4)
         memcpy(bytes + i, "\xf0\x9f\x8e\x81", 4);
     for (size_t shift = 0; shift < 4; shift++) {
@@ -282,7 +282,7 @@ static void names_are_told_decoded(void **state)
                 (struct outcome_view){.outcome = {.kind = OUTCOME_visit}});
     char out[LINE_BYTES_MAX + 1];
     struct line_origin origin;
-    line_origin_init(&origin, "p", "h");
+    line_origin_init(&origin, "p", "h", "j");
     out[line_encode(&item, &origin, out)] = '\0';
     assert_non_null(strstr(out, "\"user\":\"u-\xc3\xa9\\\"\""));
     assert_non_null(strstr(out, "\"tile\":\"A/4\""));
@@ -306,7 +306,7 @@ static void the_longest_lines_fit(void **state)
     char pop[CONF_NAME_MAX + 1] = {0}, out[LINE_BYTES_MAX];
     memset(pop, 1, CONF_NAME_MAX);
     struct line_origin origin;
-    assert_int_equal(line_origin_init(&origin, pop, pop), 0);
+    assert_int_equal(line_origin_init(&origin, pop, pop, "j"), 0);
     struct sink_item item = item_of(NULL, view);
     assert_in_range(line_encode(&item, &origin, out), 8000, LINE_BYTES_MAX);
     char bytes[LINE_DEAD_BYTES + 1];
@@ -315,7 +315,7 @@ static void the_longest_lines_fit(void **state)
     assert_in_range(line_encode(&item, &origin, out), 6144, LINE_BYTES_MAX);
     char longer[CONF_NAME_MAX + 2] = {0};
     memset(longer, 'x', CONF_NAME_MAX + 1);
-    assert_int_equal(line_origin_init(&origin, "p", longer), -ENAMETOOLONG);
+    assert_int_equal(line_origin_init(&origin, "p", longer, "j"), -ENAMETOOLONG);
 }
 
 int main(void)

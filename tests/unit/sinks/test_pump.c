@@ -111,8 +111,11 @@ static void memory_close(void *arg)
     sink->open = false;
 }
 
-static const struct sink_ops memory_ops = {"memory", memory_open, memory_deliver, memory_commit,
-                                           memory_close};
+static const struct sink_ops memory_ops = {.type = "memory",
+                                           .open = memory_open,
+                                           .deliver = memory_deliver,
+                                           .commit = memory_commit,
+                                           .close = memory_close};
 
 /* The same, far away: what it has is asked for, and it may refuse a record. */
 static int memory_end(void *arg, uint32_t shard, struct sink_end *end)
@@ -151,6 +154,7 @@ static const struct sink_ops far_ops = {
 /* Journals of one epoch at a time, written by the real thing. */
 struct writer {
     struct journal journal;
+    struct journal_stock stock;
     struct block_ring filled, empty;
     struct block block;
     void *memory;
@@ -163,6 +167,7 @@ struct world {
     char cursor[128];
     char dead[128];
     bool far;
+    uint64_t target;
     uint32_t epoch;
     uint32_t shard_count;
     struct writer *writers;
@@ -187,9 +192,16 @@ static void start_epoch(struct world *w, uint32_t epoch, uint32_t shard_count)
         block_init(&writer->block, &arena);
         writer->ordinal = 1;
         writer->seq = 1000 * epoch + 100 * i;
-        const struct journal_wiring wiring = {
+        const struct journal_stock_wiring stock = {
             .ops = journal_file_posix,
             .dir_fd = w->dir.fd,
+            .shard = i,
+            .segment_bytes = SEGMENT_HEADER_BYTES + BLOCK_BYTES,
+        };
+        journal_stock_init(&writer->stock, &stock);
+        const struct journal_wiring wiring = {
+            .ops = journal_file_posix,
+            .stock = &writer->stock,
             .epoch = epoch,
             .shard = i,
             .shard_count = shard_count,
@@ -207,6 +219,7 @@ static void end_epoch(struct world *w)
 {
     for (uint32_t i = 0; i < w->shard_count; i++) {
         journal_fini(&w->writers[i].journal);
+        journal_stock_fini(&w->writers[i].stock);
         free(w->writers[i].memory);
     }
     free(w->writers);
@@ -280,10 +293,17 @@ static int try_open(struct world *w, uint32_t outcomes)
         .sink = &w->sink,
     };
     if (!origin.len)
-        assert_int_equal(line_origin_init(&origin, "p", "h"), 0);
+        assert_int_equal(line_origin_init(&origin, "p", "h", "j"), 0);
     for (uint32_t i = 0; i < w->shard_count; i++)
         wiring.marks[i] = &w->writers[i].journal.mark;
-    return pump_new(&w->pump, &wiring);
+    wiring.target = w->target;
+    assert_int_equal(pump_new(&w->pump, &wiring), 0);
+    int rc = pump_open(w->pump);
+    if (!rc)
+        return 0;
+    pump_free(w->pump);
+    w->pump = NULL;
+    return rc;
 }
 
 static void open_pump(struct world *w)
@@ -798,6 +818,69 @@ static void a_pump_may_leave_and_come_back_while_the_epoch_runs(void **state)
     expect_stories(w, 1, 1, 3);
 }
 
+/* A sink that remembers, and the place it was opened at. */
+static void what_is_found_at_another_place_is_not_cut(void **state)
+{
+    struct world *w = *state;
+    w->target = 1;
+    start_epoch(w, 1, 1);
+    append_stories(w, 0, 3, 50);
+    open_pump(w);
+    drain(w, 100);
+    close_pump(w);
+    struct delivered theirs = {.seq = 77, .kind = OUTCOME_late};
+    uint64_t ours = w->sink.committed;
+    w->sink.list[w->sink.committed++] = theirs;
+    w->target = 2;
+    open_pump(w);
+    assert_int_equal(w->sink.committed, ours + 1);
+    close_pump(w);
+    open_pump(w);
+    assert_int_equal(w->sink.committed, ours + 1);
+    append_stories(w, 0, 3, 50);
+    drain(w, 100);
+    assert_int_equal(w->sink.list[ours].seq, 77);
+    assert_int_equal(w->sink.committed, ours + 1 + 15);
+}
+
+static void a_pump_that_cannot_open_tries_again_at_each_poll(void **state)
+{
+    struct world *w = *state;
+    struct pump_report report;
+    start_epoch(w, 1, 1);
+    append_stories(w, 0, 3, 50);
+    open_pump(w);
+    struct pump_wiring wiring = {.cursor_path = "/nowhere/at/all",
+                                 .journal_dir_fd = w->dir.fd,
+                                 .epoch = 1,
+                                 .shard_count = 1,
+                                 .marks = {&w->writers[0].journal.mark},
+                                 .outcomes = ALL_KINDS,
+                                 .ops = &memory_ops,
+                                 .sink = &w->sink};
+    struct pump *pump;
+    assert_int_equal(pump_new(&pump, &wiring), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(pump_poll(pump, 100), -ENOENT);
+        assert_int_equal(pump_counters(pump)->errors, i);
+    }
+    pump_report(pump, &report);
+    assert_string_equal(report.error, "No such file or directory");
+    pump_free(pump);
+    kit_write_file(w->dir.fd, "bad", (char[8192]){1, 1, 1}, 8192);
+    char path[160];
+    snprintf(path, sizeof path, "%s/journal/bad", w->dir.path);
+    wiring.cursor_path = path;
+    assert_int_equal(pump_new(&pump, &wiring), 0);
+    assert_int_equal(pump_poll(pump, 100), -EBADMSG);
+    pump_report(pump, &report);
+    assert_non_null(strstr(report.error, "cursor is damaged"));
+    close_pump(w);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(pump_poll(pump, 100), 15);
+    pump_free(pump);
+}
+
 /* ---- sinks on the other side of a network ---- */
 
 static void start_far(struct world *w, uint32_t shards)
@@ -1011,6 +1094,8 @@ int main(void)
         IN_DIR(an_event_has_no_outcome_of_a_correction_nor_the_other_way_about),
         IN_DIR(a_last_segment_that_was_never_written_is_the_end),
         IN_DIR(a_pump_may_leave_and_come_back_while_the_epoch_runs),
+        IN_DIR(what_is_found_at_another_place_is_not_cut),
+        IN_DIR(a_pump_that_cannot_open_tries_again_at_each_poll),
         IN_DIR(who_is_away_at_start_is_waited_for),
         IN_DIR(a_record_refused_three_times_is_set_aside),
         IN_DIR(a_full_server_is_tried_for_ever_unless_told_to_skip),

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
+#include "sinks/line.h"
 #include "sinks/redis.h"
 #include "sinks/sink.h"
 
@@ -246,18 +247,20 @@ static void nobody_there_is_told(void **state)
 
 /* ---- the sink ---- */
 
-static struct sink_redis *open_sink(const struct server *server, int expect)
+static void *open_sink(const struct server *server, int expect)
 {
     static struct conf_sink conf;
     conf = (struct conf_sink){.name = "r", .stream = "trove", .timeout_ns = 300 * NS_PER_MS};
     snprintf(conf.address, sizeof conf.address, "unix:%s", server->path);
-    struct sink_redis *sink = sink_redis_new(&conf, "me", "p", "h");
+    static struct line_origin origin;
+    assert_int_equal(line_origin_init(&origin, "p", "h", "me"), 0);
+    void *sink = sink_redis_ops.make(&(struct sink_setup){.conf = &conf, .origin = &origin});
     assert_non_null(sink);
     assert_int_equal(sink_redis_ops.open(sink, SINK_RESUME_NONE), expect);
     return sink;
 }
 
-static int deliver(struct sink_redis *sink, uint64_t ordinal)
+static int deliver(void *sink, uint64_t ordinal)
 {
     static const struct record record = {.kind = RECORD_OUTCOME, .partition = 3, .seq = 9};
     const struct sink_item item = {
@@ -280,16 +283,16 @@ static int deliver_three(struct server *server, const char *end, const char *add
     server->evals[1] = added;
     server->evals[2] = NULL;
     server->eval = 0;
-    struct sink_redis *sink = open_sink(server, 0);
+    void *sink = open_sink(server, 0);
     int rc = 0;
     for (uint64_t ordinal = 5; !rc && ordinal < 8; ordinal++)
         rc = deliver(sink, ordinal);
     if (!rc)
         rc = sink_redis_ops.commit(sink, &resume);
     *fault = *sink_redis_ops.fault(sink);
-    *repeats = sink_redis_counters(sink)->repeats;
+    *repeats = sink_redis_ops.repeats(sink);
     sink_redis_ops.close(sink);
-    sink_redis_free(sink);
+    sink_redis_ops.free(sink);
     return rc;
 }
 
@@ -367,9 +370,9 @@ static void another_journals_streams_are_left_alone(void **state)
 {
     struct server *server = *state;
     server->owner = "you";
-    struct sink_redis *sink = open_sink(server, -EEXIST);
+    void *sink = open_sink(server, -EEXIST);
     assert_non_null(strstr(sink_redis_ops.fault(sink)->text, "another data directory"));
-    sink_redis_free(sink);
+    sink_redis_ops.free(sink);
 }
 
 static void endpoints_are_checked(void **state)

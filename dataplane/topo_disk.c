@@ -1,0 +1,130 @@
+/* topo_disk.c - each shard's journal and its stock of files, and the thread that keeps those. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/topo.h"
+
+#define KEEP_NS (10 * NS_PER_MS)
+
+static int make_stock(const struct topo *topo, uint32_t shard, uint64_t segment_bytes,
+                      struct journal_thread *thread)
+{
+    struct journal_file_ops ops =
+        thread->uring ? journal_uring_ops(thread->uring) : journal_file_posix;
+    const struct conf *conf = topo->conf;
+    uint64_t buffer = (uint64_t)conf->journal.buffer_blocks * BLOCK_BYTES;
+    const struct journal_stock_wiring wiring = {
+        .ops = ops,
+        .dir_fd = topo->store.journal_fd,
+        .shard = shard,
+        .reserve = journal_stock_reserve(buffer, segment_bytes, conf->journal.reserve),
+        .segment_bytes = segment_bytes,
+    };
+    return journal_stock_init(&thread->stock, &wiring);
+}
+
+static int make_journal(struct topo *topo, uint32_t shard, struct block_ring *from_shard,
+                        struct block_ring *to_shard)
+{
+    struct journal_thread *thread = &topo->journals[shard];
+    uint64_t segment_bytes = topo->conf->journal.segment_bytes & ~(uint64_t)(BLOCK_ALIGN - 1);
+    thread->topo = topo;
+    if (make_stock(topo, shard, segment_bytes, thread))
+        return -ENOMEM;
+    thread->journal = aligned_alloc(64, arena_round(sizeof *thread->journal, 64));
+    if (!thread->journal)
+        return -ENOMEM;
+    const struct journal_wiring wiring = {
+        .ops = thread->stock.wiring.ops,
+        .stock = &thread->stock,
+        .epoch = topo->store.epoch,
+        .shard = shard,
+        .shard_count = topo->plan.shard_count,
+        .partition_count = topo->conf->partitions,
+        .key_fingerprint = topo->key.fingerprint,
+        .segment_bytes = segment_bytes,
+        .from_shard = from_shard,
+        .to_shard = to_shard,
+    };
+    return journal_init(thread->journal, &wiring);
+}
+
+/* Where the kernel refuses, all journals go the other way, unless io_uring was asked for. */
+static int make_urings(struct topo *topo, char error[512])
+{
+    int rc = 0;
+    if (topo->conf->journal.io == CONF_IO_SYNC)
+        return 0;
+    for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++)
+        rc = journal_uring_new(&topo->journals[s].uring);
+    if (!rc)
+        return 0;
+    if (topo->conf->journal.io == CONF_IO_URING) {
+        snprintf(error, 512,
+                 "journal.io is io_uring, and the kernel does not allow it: %s; allow it "
+                 "(kernel.io_uring_disabled, seccomp), or set journal.io to auto or sync",
+                 strerror(-rc));
+        return -1;
+    }
+    fprintf(stderr, "journal: no io_uring here (%s): pwritev2 and fdatasync are used\n",
+            strerror(-rc));
+    for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
+        journal_uring_free(topo->journals[s].uring);
+        topo->journals[s].uring = NULL;
+    }
+    return 0;
+}
+
+int topo_disk_make(struct topo *topo, struct block_ring **from_shard, struct block_ring **to_shard,
+                   char error[512])
+{
+    if (make_urings(topo, error))
+        return -1;
+    int rc = journal_stock_clear(topo->store.journal_fd);
+    if (rc)
+        fprintf(stderr, "warning: data_dir %s: files that an earlier start had ready stay: %s\n",
+                topo->store.path, strerror(-rc));
+    rc = 0;
+    for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++)
+        rc = make_journal(topo, s, from_shard[s], to_shard[s]);
+    /* The first segments, so that the first events need not wait for them.  Where there is no room,
+     * the journals say so from the first event on. */
+    for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++)
+        (void)journal_stock_poll(&topo->journals[s].stock);
+    if (rc)
+        snprintf(error, 512, "no memory for the journals");
+    return rc ? -1 : 0;
+}
+
+void topo_disk_fini(struct topo *topo)
+{
+    for (uint32_t s = 0; s < PLAN_PARTS_MAX; s++) {
+        struct journal_thread *thread = &topo->journals[s];
+        if (thread->journal && !thread->ended)
+            journal_fini(thread->journal);
+        free(thread->journal);
+        journal_stock_fini(&thread->stock);
+        journal_uring_free(thread->uring);
+    }
+}
+
+static bool keep(struct topo *topo)
+{
+    bool made = false;
+    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
+        made |= journal_stock_poll(&topo->journals[s].stock) > 0;
+    return made;
+}
+
+void *stock_run(void *arg)
+{
+    struct topo *topo = arg;
+    const struct timespec pause = {.tv_nsec = KEEP_NS};
+    while (atomic_load_explicit(&topo->phase, memory_order_acquire) < PHASE_END)
+        if (!keep(topo))
+            nanosleep(&pause, NULL);
+    return NULL;
+}
