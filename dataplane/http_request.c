@@ -105,7 +105,7 @@ void http_request_orphan(struct http *http, uint32_t slot)
 bool http_request_pay(struct http *http, const struct http_request *r, uint32_t events)
 {
     const uint64_t second = UINT64_C(1000000000);
-    if (!http->settings.conn_events_per_s || r->conn == HTTP_NONE)
+    if (!http->settings.conn_events_per_s)
         return true;
     struct http_conn *conn = conn_of(http, r);
     if (conn->rate_ns > http->now_ns + second)
