@@ -328,6 +328,8 @@ static const struct line lines[] = {
     {"gzip", POST JSON "Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", "415"},
     {"identity coding",
      POST JSON "Content-Encoding: identity\r\nContent-Length: " E1_LEN "\r\n\r\n" E1, "202"},
+    {"a refused body that was to be asked for",
+     POST "Expect: 100-continue\r\nContent-Length: 3\r\n\r\nabc" GET, "415 close"},
     {"another expectation", POST JSON "Expect: x\r\nContent-Length: 3\r\n\r\nabc", "417 close"},
     {"another expectation of 1.0",
      "POST /v1/events HTTP/1.0\r\n" JSON "Expect: x\r\nContent-Length: 3\r\n\r\nabc", "400 close"},
