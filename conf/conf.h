@@ -339,6 +339,7 @@ struct conf {
         uint32_t buffer_blocks;   /* of 256 KiB a shard may have filled and not yet durable */
         uint32_t reserve;         /* segments kept back for a full disk */
         enum conf_io io;
+        uint64_t compress_after_ns; /* 0: never */
     } journal;
 
     struct {

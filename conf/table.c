@@ -248,6 +248,10 @@ static const struct key journal_keys[] = {
     {"buffer", KEY_SIZE, 0, AT(struct conf, journal.buffer_blocks), .min = 8ull * BLOCK_BYTES,
      .max = 16 * GIB, .scale = BLOCK_BYTES, .fallback = "64MiB",
      .help = "what a shard may have decided and not yet durable; behind it ingest waits"},
+    {"compress_after", KEY_TIME, 0, AT(struct conf, journal.compress_after_ns), .min = SECOND,
+     .max = 365 * DAY, .absent = "never",
+     .help = "a segment that nothing was written to for this long is compressed; all that reads "
+             "journals reads it as before"},
     {"io", KEY_CHOICE, 0, AT(struct conf, journal.io), .fallback = "auto", .words = io_words,
      .help = "how groups are written: io_uring, one submission each; sync, pwritev2 and fdatasync; "
              "auto, io_uring where the kernel allows it"},

@@ -318,6 +318,7 @@ json_t *admin_status(struct topo *topo)
         json_object_set_new(latency, stage_names[stage], latency_summary(topo, stage));
     json_object_set_new(status, "latency", latency);
     json_object_set_new(status, "journal", admin_journals(topo));
+    json_object_set_new(status, "compressed", admin_packed(topo));
     json_object_set_new(status, "usage", status_usage(topo));
     json_object_set_new(status, "sinks", admin_sink_list(topo));
     json_object_set_new(status, "lcores", status_lcores(topo));

@@ -76,6 +76,12 @@ struct journal_thread {
     struct journal_uring *uring; /* NULL: pwritev2 and fdatasync */
 };
 
+/* Segments compressed since start.  Writer: the thread that does it. */
+struct pack_counters {
+    uint64_t segments, bytes, packed_bytes;
+    _Atomic int error; /* errno of the last one that could not be, 0 when it could */
+};
+
 enum phase {
     PHASE_RUN,   /* everything */
     PHASE_QUIET, /* rx parts receive no more, but take back answers */
@@ -100,6 +106,9 @@ struct topo {
     struct journal_thread journals[PLAN_PARTS_MAX];
     pthread_t stock_thread; /* makes files for them */
     bool stock_started;
+    pthread_t pack_thread; /* compresses cold ones */
+    bool pack_started;
+    struct pack_counters packed;
     struct board *board;
     uint64_t start_ns;  /* CLOCK_MONOTONIC */
     uint64_t recovered; /* events replayed at start */
@@ -141,6 +150,7 @@ int topo_start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), v
 void *core_run(void *core);
 void *journal_run(void *journal_thread);
 void *stock_run(void *topo);
+void *pack_run(void *topo);
 
 /* topo_disk_make makes the journals and their stocks, given each shard's rings; 0, or -1 with one
  * line in error.
