@@ -84,9 +84,7 @@ static int open_file(struct segment_packed *packed)
     size_t count = packed->footer.frame_count + 1;
     packed->frames = calloc(count, sizeof *packed->frames);
     packed->offsets = calloc(count, sizeof *packed->offsets);
-    packed->disk = malloc(zstd_frame_bound(SEGMENT_FRAME_BYTES));
-    packed->data = malloc(SEGMENT_FRAME_BYTES);
-    if (!packed->frames || !packed->offsets || !packed->disk || !packed->data)
+    if (!packed->frames || !packed->offsets)
         return -ENOMEM;
     return read_table(packed, (uint64_t)st.st_size);
 }
@@ -122,10 +120,22 @@ uint64_t segment_packed_bytes(const struct segment_packed *packed)
     return packed->footer.bytes;
 }
 
+/* Who only wants to know how long a segment is needs no buffers. */
+static int make_buffers(struct segment_packed *packed)
+{
+    if (!packed->disk)
+        packed->disk = malloc(zstd_frame_bound(SEGMENT_FRAME_BYTES));
+    if (!packed->data)
+        packed->data = malloc(SEGMENT_FRAME_BYTES);
+    return packed->disk && packed->data ? 0 : -ENOMEM;
+}
+
 static int load(struct segment_packed *packed, uint64_t frame)
 {
     if (packed->at == frame)
         return 0;
+    if (make_buffers(packed))
+        return -ENOMEM;
     const struct segment_packed_frame *f = &packed->frames[frame];
     uint64_t left = packed->footer.bytes - frame * SEGMENT_FRAME_BYTES;
     size_t want = left < SEGMENT_FRAME_BYTES ? left : SEGMENT_FRAME_BYTES;
