@@ -93,6 +93,7 @@ static void write_segment(struct fixture *f)
     }
     kit_block_free(&kit);
     f->bytes = place.offset;
+    free(f->whole);
     f->whole = malloc(f->bytes);
     int fd = openat(f->dir.fd, name, O_RDONLY | O_CLOEXEC);
     assert_int_equal(segment_pread(fd, f->whole, f->bytes, 0), f->bytes);
@@ -103,6 +104,7 @@ static int set_up(void **state)
 {
     static struct fixture f;
     memset(&calls, 0, sizeof calls);
+    f.whole = NULL;
     kit_dir_make(&f.dir);
     write_segment(&f);
     calls.dir_fd = f.dir.fd;
