@@ -30,7 +30,7 @@ static const char *const member_words[] = {[CONF_MEMBER_STRING] = "string",
                                            [CONF_MEMBER_ARRAY] = "array",
                                            NULL};
 static const char *const sink_words[] = {
-    [CONF_SINK_FILE] = "file", [CONF_SINK_REDIS] = "redis", NULL};
+    [CONF_SINK_FILE] = "file", [CONF_SINK_REDIS] = "redis", [CONF_SINK_NATS] = "nats", NULL};
 static const char *const format_words[] = {
     [CONF_FORMAT_JSON] = "json", [CONF_FORMAT_CLOUDEVENTS] = "cloudevents", NULL};
 static const char *const compress_words[] = {
@@ -408,19 +408,21 @@ static const struct key sink_keys[] = {
     {"paused", KEY_BOOL, KEY_HOT, AT(struct conf_sink, paused), .fallback = "false",
      .help = "it gets nothing, and goes on where it stood when this is false again"},
     {"address", KEY_TEXT, KEY_HOT, AT(struct conf_sink, address), .absent = "none",
-     .help = "of a redis sink, which needs it: the server, as unix:/PATH, IPV4:PORT or "
-             "'[IPV6]:PORT'"},
+     .help =
+         "of a redis or nats sink, which needs it: the server, as unix:/PATH (redis), HOST:PORT "
+         "or '[IPV6]:PORT'; of nats up to 8, separated by commas; names are resolved at each "
+         "connect"},
     {"user", KEY_NAME, KEY_HOT, AT(struct conf_sink, user), .max = CONF_NAME_MAX,
-     .absent = "the server's default user", .help = "redis: who to log in as"},
+     .absent = "the server's default user", .help = "redis, nats: who to log in as"},
     {"password_file", KEY_PATH, KEY_HOT, AT(struct conf_sink, password_file), .absent = "none",
-     .help = "redis: the file whose first line is the password, read at each connect; relative to "
-             "data_dir"},
+     .help = "redis, nats: the file whose first line is the password, read at each connect; "
+             "relative to data_dir"},
     {"database", KEY_NUMBER, KEY_HOT, AT(struct conf_sink, database), .max = 65535, .fallback = "0",
      .help = "redis: the number of the database"},
     {"stream", KEY_NAME, KEY_HOT, AT(struct conf_sink, stream), .max = CONF_NAME_MAX,
      .fallback = "trove",
-     .help = "redis: outcomes go to the streams NAME:0, NAME:1, ..., one a shard; each data "
-             "directory needs its own"},
+     .help = "redis: outcomes go to the streams NAME:0, NAME:1, ..., one a shard; nats: to the "
+             "stream NAME, which is made when there is none; each data directory needs its own"},
     {"max_length", KEY_NUMBER, KEY_HOT, AT(struct conf_sink, max_length), .max = 1000000000000,
      .fallback = "1_000_000",
      .help = "redis: about how many entries a stream keeps, the oldest go first; 0 keeps them all"},
@@ -428,8 +430,20 @@ static const struct key sink_keys[] = {
      .absent = "none",
      .help = "redis: keep each user's last award, or what an operator made of it, in the hash "
              "NAME:HUNT"},
+    {"subject", KEY_TEXT, KEY_HOT, AT(struct conf_sink, subject),
+     .fallback = "trove.{outcome}.{hunt}.{pop}",
+     .help =
+         "nats: where messages go; {hunt}, {outcome}, {pop} and {host} stand for what they say, "
+         "with _ for dots and - for none"},
+    {"replicas", KEY_NUMBER, KEY_HOT, AT(struct conf_sink, replicas), .min = 1, .max = 5,
+     .fallback = "1", .help = "nats: of the stream, when the sink makes it"},
+    {"confirm_after", KEY_TIME, KEY_HOT, AT(struct conf_sink, confirm_after_ns), .max = HOUR,
+     .fallback = "2m",
+     .help =
+         "nats: how long the journal keeps what the server has acknowledged, since it writes to "
+         "its disk later; the stream has to remember ids for as long"},
     {"timeout", KEY_TIME, KEY_HOT, AT(struct conf_sink, timeout_ns), .min = 10000000, .max = MINUTE,
-     .fallback = "2s", .help = "redis: the longest that connecting or an answer may take"},
+     .fallback = "2s", .help = "redis, nats: the longest that connecting or an answer may take"},
     {0},
 };
 

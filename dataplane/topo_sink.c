@@ -20,6 +20,7 @@
 static const struct sink_ops *const sink_types[] = {
     [CONF_SINK_FILE] = &sink_file_ops,
     [CONF_SINK_REDIS] = &sink_redis_ops,
+    [CONF_SINK_NATS] = &sink_nats_ops,
 };
 
 static const struct sink_ops *ops_of(const struct conf_sink *conf)
@@ -128,6 +129,7 @@ static int make_pump(struct sink_thread *sink, uint32_t outcomes)
         .dead_path = sink->ops->remote ? sink->dead_path : NULL,
         .origin = &sink->origin,
         .target = sink->target,
+        .confirm_after_ns = sink->conf.type == CONF_SINK_NATS ? sink->conf.confirm_after_ns : 0,
         .ops = sink->ops,
         .sink = sink->sink,
     };

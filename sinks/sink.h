@@ -87,7 +87,8 @@ struct sink_ops {
     /* What follows is NULL for a sink on this host. */
 
     /* end tells how far the other side has a journal, right after open: when that is less than what
-     * was confirmed, as after a failover, the pump goes back there.  0 or -errno. */
+     * was confirmed, as after a failover, the pump goes back there.  *end is what was confirmed, to
+     * be left when the other side cannot tell.  0 or -errno. */
     int (*end)(void *sink, uint32_t shard, struct sink_end *end);
     /* cancel ends every wait, now and from here on.  Thread: any. */
     void (*cancel)(void *sink);
@@ -157,6 +158,9 @@ struct pump_wiring {
     /* A hash of where a local sink writes: what is found at another place than the cursor speaks of
      * is not cut.  0: of no matter. */
     uint64_t target;
+    /* How long ago something must have been confirmed for the cursor's file to say so: until then
+     * the journal is to keep it, should the other side lose it.  0: at once. */
+    uint64_t confirm_after_ns;
     const struct sink_ops *ops;
     void *sink;
 };
@@ -191,7 +195,8 @@ void pump_report(struct pump *pump, struct pump_report *report);
 
 /* The sinks there are: one JSON object a line of a file (file.c), or of files by the hour
  * (file_parts.c); one stream a shard, an entry an
- * outcome (redis_stream.c). */
+ * outcome (redis_stream.c); one message of a JetStream an outcome (nats_stream.c). */
 extern const struct sink_ops sink_file_ops;
 extern const struct sink_ops sink_parts_ops;
 extern const struct sink_ops sink_redis_ops;
+extern const struct sink_ops sink_nats_ops;

@@ -147,7 +147,7 @@ static void sinks_have_the_keys_of_their_type(void **state)
                  "a sink of type redis needs address");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: file, path: x, winners: w }\n", "conflict",
                  11, 46, "winners belongs to sinks of type redis");
-    assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis, address: 'localhost:1' }\n",
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis, address: 'local host:1' }\n",
                  "bad_value", 11, 39, "127.0.0.1:6379");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis, address: '1.2.3.4:1', user: u }\n",
                  "conflict", 11, 57, "user needs password_file");
