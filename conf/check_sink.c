@@ -51,7 +51,7 @@ static void check_keys(struct reader *r, const struct yaml_node *map, const stru
     }
 }
 
-static void check_file(struct reader *r, const struct yaml_node *map, const struct conf_sink *sink)
+static void check_file(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
 {
     static const char *const keys[] = {"rotate_size", "rotate_after", "compress"};
     const struct yaml_node *path = yaml_find(map, "path");
@@ -71,7 +71,7 @@ static void check_file(struct reader *r, const struct yaml_node *map, const stru
                      keys[i]);
 }
 
-static void check_nats(struct reader *r, const struct yaml_node *map, const struct conf_sink *sink)
+static void check_nats(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
 {
     const struct yaml_node *address = yaml_find(map, "address");
     const struct yaml_node *subject = yaml_find(map, "subject");
@@ -89,6 +89,8 @@ static void check_nats(struct reader *r, const struct yaml_node *map, const stru
                  "address must be one to eight of HOST:PORT or [IPv6]:PORT, separated by commas, "
                  "such as '10.0.0.1:4222, 10.0.0.2:4222', not %s",
                  reader_quote(r, address));
+    if (!subject)
+        snprintf(sink->subject, sizeof sink->subject, "%s", SUBJECT_DEFAULT);
     if (subject && subject_check(sink->subject))
         diag_add(
             r->diags, reader_at(r, subject), "bad_value",
@@ -101,7 +103,7 @@ static void check_nats(struct reader *r, const struct yaml_node *map, const stru
                  reader_quote(r, stream));
 }
 
-static void check_redis(struct reader *r, const struct yaml_node *map, const struct conf_sink *sink)
+static void check_redis(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
 {
     const struct yaml_node *address = yaml_find(map, "address");
     struct conf_endpoint endpoint;
@@ -115,10 +117,10 @@ static void check_redis(struct reader *r, const struct yaml_node *map, const str
 void check_sink(struct reader *r, const struct yaml_node *map, void *base)
 {
     static void (*const checks[])(struct reader *, const struct yaml_node *,
-                                  const struct conf_sink *) = {[CONF_SINK_FILE] = check_file,
-                                                               [CONF_SINK_REDIS] = check_redis,
-                                                               [CONF_SINK_NATS] = check_nats};
-    const struct conf_sink *sink = base;
+                                  struct conf_sink *) = {[CONF_SINK_FILE] = check_file,
+                                                         [CONF_SINK_REDIS] = check_redis,
+                                                         [CONF_SINK_NATS] = check_nats};
+    struct conf_sink *sink = base;
     const struct yaml_node *type = yaml_find(map, "type");
     const struct yaml_node *user = yaml_find(map, "user");
     if (!type || type->broken)

@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#define SUBJECT_DEFAULT      "trove.{outcome}.{hunt}.{pop}"
 #define SUBJECT_TEMPLATE_MAX 128
 #define SUBJECT_PLACES_MAX   6
 #define SUBJECT_MAX          (SUBJECT_TEMPLATE_MAX + SUBJECT_PLACES_MAX * 64 + 1) /* with its NUL */

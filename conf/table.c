@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/check.h"
+#include "conf/subject.h"
 #include "conf/table_row.h"
 #include "dataplane/base/block.h"
 #include "dataplane/base/event.h"
@@ -430,8 +431,7 @@ static const struct key sink_keys[] = {
      .absent = "none",
      .help = "redis: keep each user's last award, or what an operator made of it, in the hash "
              "NAME:HUNT"},
-    {"subject", KEY_TEXT, KEY_HOT, AT(struct conf_sink, subject),
-     .fallback = "trove.{outcome}.{hunt}.{pop}",
+    {"subject", KEY_TEXT, KEY_HOT, AT(struct conf_sink, subject), .absent = SUBJECT_DEFAULT,
      .help =
          "nats: where messages go; {hunt}, {outcome}, {pop} and {host} stand for what they say, "
          "with _ for dots and - for none"},

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/counter.h"
 #include "dataplane/topo.h"
 
 #define PUMP_BUDGET   SINK_BATCH_MAX
@@ -257,19 +258,28 @@ static bool wait_for_turn(const struct sink_thread *sink)
     return true;
 }
 
+/* What the sink has got rid of: while this grows, failures are not of a server that is away. */
+static uint64_t progress(const struct sink_thread *sink)
+{
+    const struct pump_counters *counters = pump_counters(sink->pump);
+    return counter_read(&counters->delivered) + counter_read(&counters->set_aside);
+}
+
 static void pump_until_told(struct sink_thread *sink)
 {
     unsigned failures = 0;
+    uint64_t before = 0;
     while (!atomic_load(&sink->told)) {
         int phase = atomic_load_explicit(&sink->topo->phase, memory_order_acquire);
         int count = pump_poll(sink->pump, PUMP_BUDGET);
         atomic_store(&sink->error, count < 0 ? -count : 0);
         if (phase >= PHASE_END || (phase >= PHASE_SYNC && count == 0))
             break;
+        if (count >= 0 || progress(sink) != before)
+            failures = 0;
+        before = progress(sink);
         if (count < 0)
             wait_to_retry(sink, phase, failures++);
-        else
-            failures = 0;
         if (count == 0)
             sleep_ns(PUMP_SLEEP_NS);
     }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "dataplane/base/clock.h"
 
@@ -23,8 +24,8 @@ struct nats {
     char prefix[64]; /* of the inbox's subjects, with the dot */
     size_t prefix_len;
     int fd;
-    bool wants_write;
-    bool detached;
+    _Atomic bool wants_write; /* libnats has a thread that may ask for it, too */
+    _Atomic bool detached;
     size_t unparsed; /* bytes read since the last message */
     uint64_t timeout_ns;
     const _Atomic bool *cancel;
@@ -49,13 +50,13 @@ static natsStatus on_read(void *data, bool add)
 
 static natsStatus on_write(void *data, bool add)
 {
-    ((struct nats *)data)->wants_write = add;
+    atomic_store(&((struct nats *)data)->wants_write, add);
     return NATS_OK;
 }
 
 static natsStatus on_detach(void *data)
 {
-    ((struct nats *)data)->detached = true;
+    atomic_store(&((struct nats *)data)->detached, true);
     return NATS_OK;
 }
 
@@ -95,6 +96,9 @@ static natsStatus set_options(natsOptions *options, struct nats *nats,
         status = natsOptions_SetIgnoreDiscoveredServers(options, true);
     if (status == NATS_OK)
         status = natsOptions_SetPingInterval(options, 0); /* a timer's thread would write */
+    /* What is published asks to be written at once, and not by that thread a while later. */
+    if (status == NATS_OK)
+        status = natsOptions_SetSendAsap(options, true);
     if (status == NATS_OK)
         status = natsOptions_SetName(options, "trove");
     if (status == NATS_OK && settings->user)
@@ -163,6 +167,12 @@ void nats_close(struct nats *nats)
     if (!nats)
         return;
     natsSubscription_Destroy(nats->inbox);
+    /* Of a connection that is open libnats takes leave for half a second; nothing is left to say.
+     */
+    if (nats->connection && nats->fd >= 0 && !atomic_load(&nats->detached)) {
+        (void)shutdown(nats->fd, SHUT_RDWR);
+        natsConnection_ProcessReadEvent(nats->connection);
+    }
     natsConnection_Destroy(nats->connection);
     nats_ReleaseThreadMemory();
     free(nats);
@@ -236,12 +246,13 @@ static int wait_for(struct nats *nats, uint64_t deadline)
 {
     if (atomic_load_explicit(nats->cancel, memory_order_relaxed))
         return -ECANCELED;
-    if (nats->detached || natsConnection_IsClosed(nats->connection))
+    if (atomic_load(&nats->detached) || natsConnection_IsClosed(nats->connection))
         return -ECONNRESET;
     if (clock_monotonic_ns() >= deadline)
         return -ETIMEDOUT;
     struct pollfd fd = {.fd = nats->fd,
-                        .events = (short)(POLLIN | (nats->wants_write ? POLLOUT : 0))};
+                        .events =
+                            (short)(POLLIN | (atomic_load(&nats->wants_write) ? POLLOUT : 0))};
     int count = poll(&fd, 1, SLICE_MS);
     if (count < 0 && errno != EINTR)
         return -errno;

@@ -143,6 +143,14 @@ static void sinks_have_the_keys_of_their_type(void **state)
                  11, 48, "has a path and a directory");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: file, path: x, compress: zstd }\n",
                  "conflict", 11, 47, "compress belongs to a file sink with a directory");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: nats }\n", "missing_key", 11, 5,
+                 "a sink of type nats needs address");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: nats, address: 'unix:/x' }\n", "bad_value",
+                 11, 38, "one to eight of HOST:PORT");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: nats, address: 'a:1', stream: a.b }\n",
+                 "bad_value", 11, 52, "has no dots");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: nats, address: 'a:1', subject: 'a..b' }\n",
+                 "bad_value", 11, 54, "with dots between them");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis }\n", "missing_key", 11, 5,
                  "a sink of type redis needs address");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: file, path: x, winners: w }\n", "conflict",
