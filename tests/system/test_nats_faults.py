@@ -25,6 +25,7 @@ class Run:
 
     def __init__(self, trove, fake, timeout="300ms", keys=""):
         self.trove, self.fake, self.sent = trove, fake, 0
+        self.before = 0  # sent to a troved that is no more
         apply(trove, SINK.format(timeout=timeout, keys=keys))
 
     def send(self, count):
@@ -32,6 +33,9 @@ class Run:
         for _ in range(count):
             sock.send(encode(user=f"u-{self.sent % 20}", item=f"I{self.sent}"))
             self.sent += 1
+            if self.sent % 10 == 0:
+                time.sleep(0.005)
+        self.trove.settled(self.sent - self.before)
         return self
 
     def sink(self):
@@ -224,5 +228,6 @@ def test_ids_that_the_server_knows_are_passed(trove, fake):
     fake.answer = lambda subject, head, body: ("get", {"error": {"code": 404, "err_code": 10037, "description": "no message found"}}) \
         if ".MSG.GET." in subject else fake.answer_get(subject, head, body)
     trove.start()
+    run.before = run.sent
     run.send(10)
     run.expect(60)
