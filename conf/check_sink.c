@@ -7,6 +7,7 @@
 #define FILES (1u << CONF_SINK_FILE)
 #define REDIS (1u << CONF_SINK_REDIS)
 #define NATS  (1u << CONF_SINK_NATS)
+#define HOOKS (1u << CONF_SINK_WEBHOOK)
 
 static const struct {
     const char *key;
@@ -26,14 +27,19 @@ static const struct {
     {"stream", REDIS | NATS, "redis and nats", false},
     {"max_length", REDIS, "redis", false},
     {"winners", REDIS, "redis", false},
-    {"timeout", REDIS | NATS, "redis and nats", false},
+    {"timeout", REDIS | NATS | HOOKS, "redis, nats and webhook", false},
+    {"url", HOOKS, "webhook", true},
+    {"secret_file", HOOKS, "webhook", true},
+    {"batch", HOOKS, "webhook", false},
     {"subject", NATS, "nats", false},
     {"replicas", NATS, "nats", false},
     {"confirm_after", NATS, "nats", false},
 };
 
-static const char *const type_names[] = {
-    [CONF_SINK_FILE] = "file", [CONF_SINK_REDIS] = "redis", [CONF_SINK_NATS] = "nats"};
+static const char *const type_names[] = {[CONF_SINK_FILE] = "file",
+                                         [CONF_SINK_REDIS] = "redis",
+                                         [CONF_SINK_NATS] = "nats",
+                                         [CONF_SINK_WEBHOOK] = "webhook"};
 
 static void check_keys(struct reader *r, const struct yaml_node *map, const struct conf_sink *sink)
 {
@@ -114,12 +120,31 @@ static void check_redis(struct reader *r, const struct yaml_node *map, struct co
                  reader_quote(r, address));
 }
 
+/* The key is for a host alone: no name and password in front of it. */
+static void check_webhook(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
+{
+    const struct yaml_node *url = yaml_find(map, "url");
+    const char *host = strncmp(sink->url, "http://", 7) == 0    ? sink->url + 7
+                       : strncmp(sink->url, "https://", 8) == 0 ? sink->url + 8
+                                                                : "";
+    size_t len = strcspn(host, "/?#");
+    bool plain = true;
+    for (const char *c = sink->url; *c; c++)
+        plain &= *c > ' ' && *c < 0x7f;
+    if (url && (!len || !plain || memchr(host, '@', len)))
+        diag_add(r->diags, reader_at(r, url), "bad_value",
+                 "url must be http:// or https:// with a host and a path, such as "
+                 "https://coupons.example/awards, not %s",
+                 reader_quote(r, url));
+}
+
 void check_sink(struct reader *r, const struct yaml_node *map, void *base)
 {
     static void (*const checks[])(struct reader *, const struct yaml_node *,
                                   struct conf_sink *) = {[CONF_SINK_FILE] = check_file,
                                                          [CONF_SINK_REDIS] = check_redis,
-                                                         [CONF_SINK_NATS] = check_nats};
+                                                         [CONF_SINK_NATS] = check_nats,
+                                                         [CONF_SINK_WEBHOOK] = check_webhook};
     struct conf_sink *sink = base;
     const struct yaml_node *type = yaml_find(map, "type");
     const struct yaml_node *user = yaml_find(map, "user");

@@ -200,7 +200,7 @@ enum conf_format { CONF_FORMAT_JSON, CONF_FORMAT_CLOUDEVENTS };
 
 enum conf_compress { CONF_COMPRESS_NONE, CONF_COMPRESS_ZSTD };
 
-enum conf_sink_type { CONF_SINK_FILE, CONF_SINK_REDIS, CONF_SINK_NATS };
+enum conf_sink_type { CONF_SINK_FILE, CONF_SINK_REDIS, CONF_SINK_NATS, CONF_SINK_WEBHOOK };
 
 /* Where a server listens: an address and a port, or with port 0 a Unix socket's path. */
 struct conf_endpoint {
@@ -245,6 +245,11 @@ struct conf_sink {
     char subject[CONF_PATH_MAX]; /* a template, see subject.h */
     uint32_t replicas;           /* of a stream that is made */
     uint64_t confirm_after_ns;
+
+    /* webhook */
+    char url[CONF_PATH_MAX];
+    char secret_file[CONF_PATH_MAX];
+    uint32_t batch; /* outcomes in one POST, at most */
     struct conf_place place;
 };
 

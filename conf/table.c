@@ -30,8 +30,11 @@ static const char *const member_words[] = {[CONF_MEMBER_STRING] = "string",
                                            [CONF_MEMBER_OBJECT] = "object",
                                            [CONF_MEMBER_ARRAY] = "array",
                                            NULL};
-static const char *const sink_words[] = {
-    [CONF_SINK_FILE] = "file", [CONF_SINK_REDIS] = "redis", [CONF_SINK_NATS] = "nats", NULL};
+static const char *const sink_words[] = {[CONF_SINK_FILE] = "file",
+                                         [CONF_SINK_REDIS] = "redis",
+                                         [CONF_SINK_NATS] = "nats",
+                                         [CONF_SINK_WEBHOOK] = "webhook",
+                                         NULL};
 static const char *const format_words[] = {
     [CONF_FORMAT_JSON] = "json", [CONF_FORMAT_CLOUDEVENTS] = "cloudevents", NULL};
 static const char *const compress_words[] = {
@@ -443,7 +446,16 @@ static const struct key sink_keys[] = {
          "nats: how long the journal keeps what the server has acknowledged, since it writes to "
          "its disk later; the stream has to remember ids for as long"},
     {"timeout", KEY_TIME, KEY_HOT, AT(struct conf_sink, timeout_ns), .min = 10000000, .max = MINUTE,
-     .fallback = "2s", .help = "redis, nats: the longest that connecting or an answer may take"},
+     .fallback = "2s",
+     .help = "redis, nats, webhook: the longest that connecting or an answer may take"},
+    {"url", KEY_TEXT, KEY_HOT, AT(struct conf_sink, url), .absent = "none",
+     .help = "of a webhook sink, which needs it: where batches are sent by POST, http:// or "
+             "https://"},
+    {"secret_file", KEY_PATH, KEY_HOT, AT(struct conf_sink, secret_file), .absent = "none",
+     .help = "of a webhook sink, which needs it: the file whose first line is the key that batches "
+             "are signed with, read for each; relative to data_dir"},
+    {"batch", KEY_NUMBER, KEY_HOT, AT(struct conf_sink, batch), .min = 1, .max = 500,
+     .fallback = "100", .help = "webhook: outcomes in one POST, at most"},
     {0},
 };
 

@@ -22,6 +22,7 @@ static const struct sink_ops *const sink_types[] = {
     [CONF_SINK_FILE] = &sink_file_ops,
     [CONF_SINK_REDIS] = &sink_redis_ops,
     [CONF_SINK_NATS] = &sink_nats_ops,
+    [CONF_SINK_WEBHOOK] = &sink_webhook_ops,
 };
 
 static const struct sink_ops *ops_of(const struct conf_sink *conf)
@@ -105,12 +106,12 @@ static void name_journal(const struct topo *topo, char name[LINE_JOURNAL_MAX + 1
 
 static uint64_t hash_target(const struct topo *topo, const struct conf_sink *conf)
 {
-    char text[2 * CONF_PATH_MAX + 2 * CONF_NAME_MAX + 64];
+    char text[3 * CONF_PATH_MAX + 2 * CONF_NAME_MAX + 64];
     /* A sink of many files keeps by itself where they are; others may write to that directory. */
     int len = conf->directory[0]
                   ? snprintf(text, sizeof text, "directory %s", conf->name)
-                  : snprintf(text, sizeof text, "%d %s %s %s %u", (int)conf->type, conf->path,
-                             conf->address, conf->stream, conf->database);
+                  : snprintf(text, sizeof text, "%d %s %s %s %u %s", (int)conf->type, conf->path,
+                             conf->address, conf->stream, conf->database, conf->url);
     uint64_t hash = hash64(&topo->key, text, (size_t)len);
     return hash ? hash : 1;
 }
@@ -225,7 +226,8 @@ static uint64_t retry_ns(unsigned failures)
 
 static void wait_to_retry(const struct sink_thread *sink, int phase, unsigned failures)
 {
-    uint64_t until = clock_monotonic_ns() + retry_ns(failures);
+    uint64_t wait = retry_ns(failures), asked = pump_retry_after(sink->pump);
+    uint64_t until = clock_monotonic_ns() + (asked > wait ? asked : wait);
     while (clock_monotonic_ns() < until && !pump_is_asked(sink->pump) &&
            !atomic_load(&sink->told) &&
            atomic_load_explicit(&sink->topo->phase, memory_order_acquire) == phase)

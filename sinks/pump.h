@@ -40,6 +40,7 @@ struct pump {
                                                   read again is not counted again */
     struct pump_counters counters;
 
+    uint64_t retry_after_ns;   /* as the sink's fault had it, at the last poll */
     bool sink_failed;          /* what failed is the sink, and fault says more */
     struct sink_place refused; /* by the other side, so many times */
     unsigned tries;

@@ -151,6 +151,17 @@ static void sinks_have_the_keys_of_their_type(void **state)
                  "bad_value", 11, 52, "has no dots");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: nats, address: 'a:1', subject: 'a..b' }\n",
                  "bad_value", 11, 54, "with dots between them");
+    static const char *const urls[] = {"coupons.example", "ftp://a/b",  "http://", "https:///x",
+                                       "http://u:p@h/x",  "http://a b", "HTTP://a"};
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 MINIMAL "sinks:\n  - { name: a, type: webhook, secret_file: s, url: '%s' }\n",
+                 urls[i]);
+        assert_fault(text, "bad_value", 11, 53, "url must be http:// or https://");
+    }
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: webhook, url: 'http://a/b' }\n",
+                 "missing_key", 11, 5, "a sink of type webhook needs secret_file");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis }\n", "missing_key", 11, 5,
                  "a sink of type redis needs address");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: file, path: x, winners: w }\n", "conflict",
