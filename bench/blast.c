@@ -6,13 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include "bench/blast_builder.h"
+#include "bench/blast_http.h"
+#include "bench/blast_http_report.h"
 #include "bench/blast_link.h"
 #include "bench/blast_options.h"
 #include "bench/blast_replay.h"
 #include "bench/blast_report.h"
 #include "bench/blast_run.h"
+#include "bench/blast_server.h"
+#include "bench/blast_wire.h"
 #include "dataplane/base/clock.h"
 
 #define GRACE_NS NS_PER_S
@@ -24,6 +29,7 @@ static struct blast_options options;
 static struct blast_builder builder;
 static struct blast_replay replay;
 static struct blast_run run;
+static struct blast_http http;
 
 static void on_signal(int number)
 {
@@ -60,7 +66,7 @@ static int take_priority(char *fault)
     const struct sched_param priority = {.sched_priority = 3};
     if (!options.nap_ns)
         return 0;
-    run.nap_ns = options.nap_ns;
+    run.nap_ns = http.nap_ns = options.nap_ns;
     prctl(PR_SET_TIMERSLACK, 1000ul);
     if (sched_setscheduler(0, SCHED_FIFO, &priority) == 0)
         return 0;
@@ -129,6 +135,7 @@ static int open_link(char *fault)
         return blast_link_socket_open(&run.link, &options, &stop, fault);
     case BLAST_TARGET_DPDK:
         return blast_link_dpdk_open(&run.link, &options, &stop, fault);
+    case BLAST_TARGET_HTTP: /* no datagrams: post() */
     case BLAST_TARGET_NULL:
         break;
     }
@@ -143,18 +150,69 @@ static void close_source(void)
         blast_builder_fini(&builder);
 }
 
-static int blast(char *fault)
+/* Answers until a signal comes. */
+static int answer(char *fault)
 {
-    int rc = pin(fault);
-    if (rc == 0)
-        rc = take_priority(fault);
-    if (rc == 0)
-        rc = open_source(fault);
+    static struct blast_server server;
+    struct blast_wire *wire;
+    int rc = blast_wire_dpdk_open(&wire, &options, &stop, fault);
     if (rc < 0)
         return rc;
-    rc = open_link(fault);
+    rc = blast_server_init(&server, wire);
     if (rc < 0)
-        goto fail_link;
+        snprintf(fault, BLAST_FAULT_MAX, "out of memory");
+    else
+        fputs("trove-blast: answering\n", stderr);
+    while (rc == 0 && !stop) {
+        if (!blast_server_turn(&server, clock_monotonic_ns()) && options.nap_ns)
+            nanosleep(&(struct timespec){.tv_nsec = (long)options.nap_ns}, NULL);
+    }
+    blast_server_fini(&server);
+    wire->close(wire);
+    return rc;
+}
+
+/* Sends the source's events as requests. */
+static int post(char *fault)
+{
+    int rc = blast_wire_dpdk_open(&http.wire, &options, &stop, fault);
+    if (rc < 0)
+        return rc;
+    http.settings = (struct blast_http_settings){
+        .host = options.target.host,
+        .path = options.target.path,
+        .ack = options.ack,
+        .connections = (uint32_t)options.connections,
+        .pipeline = (uint32_t)options.pipeline,
+        .batch = (uint32_t)options.batch,
+        .event_bytes = (uint32_t)options.profile.datagram_bytes,
+        .usual_bytes = (uint32_t)options.profile.event_bytes,
+        /* Grows as RFC 9293 section 3.4.1 wants it, so that a port of an earlier run can be used
+         * again at once. */
+        .seed = (uint32_t)(clock_realtime_ns() >> 8),
+    };
+    http.source = run.source;
+    http.stop = &stop;
+    http.end_ns = run.end_ns;
+    http.grace_ns = run.grace_ns;
+    rc = blast_http_init(&http, fault);
+    if (rc == 0) {
+        rc = blast_http_run(&http, fault);
+        blast_http_report_json(stdout, &http);
+        fflush(stdout);
+        blast_http_report_line(stderr, &http);
+        blast_http_fini(&http);
+    }
+    http.wire->close(http.wire);
+    return rc;
+}
+
+/* Sends the source's events as datagrams. */
+static int send_datagrams(char *fault)
+{
+    int rc = open_link(fault);
+    if (rc < 0)
+        return rc;
     blast_run(&run);
     blast_report_json(stdout, &run);
     fflush(stdout);
@@ -164,7 +222,21 @@ static int blast(char *fault)
         memcpy(fault, run.link->fault, BLAST_FAULT_MAX);
     }
     run.link->close(run.link);
-fail_link:
+    return rc;
+}
+
+static int blast(char *fault)
+{
+    int rc = pin(fault);
+    if (rc == 0)
+        rc = take_priority(fault);
+    if (rc == 0 && options.answer)
+        return answer(fault);
+    if (rc == 0)
+        rc = open_source(fault);
+    if (rc < 0)
+        return rc;
+    rc = options.target.kind == BLAST_TARGET_HTTP ? post(fault) : send_datagrams(fault);
     close_source();
     return rc;
 }

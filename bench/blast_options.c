@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bench/blast_http.h"
 #include "bench/blast_options.h"
 #include "bench/blast_source.h"
 #include "bench/blast_value.h"
@@ -13,6 +14,10 @@ enum option_kind { COUNT, DURATION, SHARE, TEXT, FLAG, CUSTOM };
 
 static int set_rate(struct blast_options *options, const char *text)
 {
+    if (strcmp(text, "max") == 0) {
+        options->pacer.stage_count = 0;
+        return 0;
+    }
     return blast_pacer_parse(&options->pacer, text);
 }
 
@@ -58,6 +63,12 @@ static int set_source_addr(struct blast_options *options, const char *text)
     return inet_pton(AF_INET, text, options->source_addr) == 1 ? 0 : -EINVAL;
 }
 
+static int set_ack(struct blast_options *options, const char *text)
+{
+    options->ack = text;
+    return strcmp(text, "accepted") == 0 || strcmp(text, "durable") == 0 ? 0 : -EINVAL;
+}
+
 static int set_target_mac(struct blast_options *options, const char *text)
 {
     options->has_target_mac = true;
@@ -83,7 +94,7 @@ static const struct option {
      .help = "end after T (30s, 5m); a ramp that is shorter holds its last rate"},
     {"--rate", "R", SET(rate),
      .help = "events per second: 240k, or a ramp 2k..240k/30s, or several stages separated by "
-             "commas; without it, as fast as possible"},
+             "commas; max, or without it, as fast as possible"},
     {"--users", "N", COUNT, PROFILE(users), RANGE(1, 4000000000), .help = "users (100k)"},
     {"--items", "N", COUNT, PROFILE(items), RANGE(1, BLAST_ITEMS_MAX), .help = "items (10k)"},
     {"--catalog", "FILE", TEXT, PROFILE(catalog),
@@ -113,23 +124,35 @@ static const struct option {
     {"--pace", "X", SET(pace),
      .help = "replay: real time for the stream's time (1; 0.1 is ten times "
              "as fast)"},
+    {"--connections", "N", COUNT, AT(connections), RANGE(1, BLAST_TCP_CONNS_MAX),
+     .help = "http: keep-alive connections (64)"},
+    {"--pipeline", "N", COUNT, AT(pipeline), RANGE(1, BLAST_PIPELINE_MAX),
+     .help = "http: requests not answered yet that a connection may have (1)"},
+    {"--batch", "N", COUNT, AT(batch), RANGE(1, BLAST_BATCH_MAX),
+     .help = "http: events in a request, as NDJSON when more than 1 (1); --rate counts events"},
+    {"--ack", "LEVEL", SET(ack),
+     .help = "http: accepted or durable, as Trove-Ack (what the listener does by default)"},
+    {"--answer", NULL, FLAG, AT(answer),
+     .help = "http: be the server at TARGET: 202 to everything, to see what generator and link can "
+             "do"},
     {"--core", "N", COUNT, AT(core), RANGE(0, 1023), .help = "run on this core"},
     {"--nap", "T", DURATION, AT(nap_ns), RANGE(0, 10000000),
      .help = "real-time priority, asleep for T between looks at the plan: others can use its core, "
              "for up to T of lag (0s: spin)"},
     {"--vdev", "DEVICE", TEXT, AT(vdev),
-     .help = "dpdk: the port, such as net_virtio_user0,path=/run/x.sock"},
-    {"--source-ip", "ADDR", SET(source_addr), .help = "dpdk: our own address"},
-    {"--source-port", "PORT", COUNT, AT(source_port), RANGE(1, 65535), .help = "dpdk: (40000)"},
-    {"--target-mac", "MAC", SET(target_mac), .help = "dpdk: do not ask for it by ARP"},
+     .help = "dpdk, http: the port, such as net_virtio_user0,path=/run/x.sock"},
+    {"--source-ip", "ADDR", SET(source_addr), .help = "dpdk, http: our own address"},
+    {"--source-port", "PORT", COUNT, AT(source_port), RANGE(1, 65535),
+     .help = "dpdk: (40000); http: of the first connection"},
+    {"--target-mac", "MAC", SET(target_mac), .help = "dpdk, http: do not ask for it by ARP"},
     {"--patience", "T", DURATION, AT(patience_ns), RANGE(0, 1000000000),
      .help = "dpdk: how long a full queue may hold up a burst before it counts as unsent (1ms)"},
     {"--stamp", NULL, FLAG, AT(stamp),
      .help = "dpdk: 8 bytes behind the IP packet: planned send time, ns since 1970, big-endian"},
-    {"--file-prefix", "NAME", TEXT, AT(file_prefix), .help = "dpdk: of its runtime files"},
-    {"--huge", NULL, FLAG, AT(huge), .help = "dpdk: insist on huge pages"},
+    {"--file-prefix", "NAME", TEXT, AT(file_prefix), .help = "dpdk, http: of its runtime files"},
+    {"--huge", NULL, FLAG, AT(huge), .help = "dpdk, http: insist on huge pages"},
     {"--no-huge", NULL, FLAG, AT(no_huge),
-     .help = "dpdk: ordinary pages (taken anyway when no huge ones are free)"},
+     .help = "dpdk, http: ordinary pages (taken anyway when no huge ones are free)"},
     {"--help", NULL, FLAG, AT(help), .help = "show this"},
     {"--version", NULL, FLAG, AT(version), .help = "show the version"},
 #undef AT
@@ -153,11 +176,11 @@ static void put_wrapped(FILE *out, const char *help)
 
 void blast_options_help(FILE *out)
 {
-    fputs(
-        "usage: trove-blast [options] TARGET\n\n"
-        "Sends events at a planned rate, open-loop, and prints what it sent as one JSON object.\n"
-        "TARGET is udp://ADDR:PORT (IPv6 in brackets), dpdk://ADDR:PORT with --vdev, or null:\n\n",
-        out);
+    fputs("usage: trove-blast [options] TARGET\n\n"
+          "Sends events at a planned rate, open-loop, and prints what it sent as one JSON object.\n"
+          "TARGET is udp://ADDR:PORT (IPv6 in brackets), dpdk://ADDR:PORT or http://ADDR:PORT/PATH "
+          "with\n--vdev, or null:\n\n",
+          out);
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         char name[40];
         snprintf(name, sizeof name, "%s %s", table[i].name, table[i].value ? table[i].value : "");
@@ -206,6 +229,9 @@ static void init(struct blast_options *options)
 {
     *options = (struct blast_options){
         .pace = 1,
+        .connections = 64,
+        .pipeline = 1,
+        .batch = 1,
         .core = BLAST_CORE_ANY,
         .source_port = 40000,
         .patience_ns = 1000000,
@@ -213,11 +239,30 @@ static void init(struct blast_options *options)
     blast_profile_init(&options->profile);
 }
 
+/* What requests and connections need. */
+static const char *check_http(const struct blast_options *options)
+{
+    const struct blast_profile *profile = &options->profile;
+    if (options->target.kind != BLAST_TARGET_HTTP)
+        return options->answer ? "--answer needs an http:// target: the address to answer at"
+                               : NULL;
+    if (profile->per_datagram > 1)
+        return "http:// sends requests: --batch instead of --per-datagram";
+    if (options->stamp)
+        return "--stamp is for datagrams: leave it out with http://";
+    if (options->batch * (profile->datagram_bytes + 1) > BLAST_REQUEST_BODY_MAX)
+        return "--batch of events of up to --max-datagram bytes is over 16 MiB";
+    if (options->source_port + options->connections > UINT16_MAX + 1)
+        return "--connections from --source-port on go beyond port 65535";
+    return NULL;
+}
+
 /* What single values cannot know. */
 static const char *check(const struct blast_options *options)
 {
     const struct blast_profile *profile = &options->profile;
-    bool dpdk = options->target.kind == BLAST_TARGET_DPDK;
+    bool http = options->target.kind == BLAST_TARGET_HTTP;
+    bool dpdk = options->target.kind == BLAST_TARGET_DPDK || http;
     if (profile->duplicates + profile->malformed > 1ull << 32)
         return "--duplicates and --malformed together are over 100%";
     if (profile->skew + profile->late > 1ull << 32)
@@ -229,12 +274,14 @@ static const char *check(const struct blast_options *options)
     if (options->stamp && !dpdk)
         return "--stamp needs a dpdk:// target: the kernel sends nothing behind an IP packet";
     if (dpdk && options->target.family != 4)
-        return "dpdk:// takes an IPv4 address; send IPv6 with udp://";
+        return "dpdk:// and http:// take an IPv4 address; send IPv6 with udp://";
     if (dpdk && !options->vdev)
-        return "dpdk:// needs --vdev, such as --vdev net_virtio_user0,path=/run/x.sock";
-    if (dpdk && !options->has_source_addr)
-        return "dpdk:// needs --source-ip: an address of the target's network that nobody has";
-    return NULL;
+        return "dpdk:// and http:// need --vdev, such as --vdev net_virtio_user0,path=/run/x.sock";
+    if (dpdk && !options->has_source_addr && !options->answer)
+        return "dpdk:// and http:// need --source-ip: an address of the target's network that "
+               "nobody "
+               "has";
+    return check_http(options);
 }
 
 int blast_options_parse(struct blast_options *options, int argc, char **argv, char *fault,
@@ -272,7 +319,7 @@ int blast_options_parse(struct blast_options *options, int argc, char **argv, ch
     if (!target || blast_target_parse(&options->target, target) < 0) {
         snprintf(fault, room,
                  "%s%s: write udp://192.0.2.7:7001, udp://[2001:db8::7]:7001, "
-                 "dpdk://192.0.2.7:7001 or null:",
+                 "dpdk://192.0.2.7:7001, http://192.0.2.7:8080/v1/events or null:",
                  target ? "not a target: " : "no target", target ? target : "");
         return -EINVAL;
     }

@@ -26,7 +26,14 @@ struct blast_options {
     uint64_t core;   /* or BLAST_CORE_ANY */
     uint64_t nap_ns; /* asleep between looks at the plan; 0: spin */
 
-    /* dpdk:// */
+    /* http:// */
+    uint64_t connections;
+    uint64_t pipeline;
+    uint64_t batch;
+    const char *ack; /* NULL: what the listener does */
+    bool answer;     /* be the server */
+
+    /* dpdk:// and http:// */
     const char *vdev;
     const char *file_prefix;
     uint8_t source_addr[4];

@@ -8,9 +8,10 @@ static double lag_us(const struct blast_run *run, double percentile)
     return (double)histogram_percentile(&run->lag, percentile) / 1e3;
 }
 
-static void put_known(FILE *out, const struct blast_run *run, const char *name, uint64_t value)
+static void put_known(FILE *out, const struct blast_source *source, const char *name,
+                      uint64_t value)
 {
-    if (run->source->classified)
+    if (source->classified)
         fprintf(out, "\"%s\":%" PRIu64 ",", name, value);
     else
         fprintf(out, "\"%s\":null,", name);
@@ -29,17 +30,23 @@ static void put_reasons(FILE *out, const struct blast_tally *tally)
     fputs("},", out);
 }
 
+void blast_report_events(FILE *out, const struct blast_source *source)
+{
+    const struct blast_tally *tally = &source->tally;
+    put_known(out, source, "unique", tally->unique);
+    put_known(out, source, "duplicates", tally->duplicates);
+    put_known(out, source, "malformed", tally->malformed);
+    put_reasons(out, tally);
+    put_known(out, source, "skewed", tally->skewed);
+    put_known(out, source, "late", tally->late);
+}
+
 void blast_report_json(FILE *out, const struct blast_run *run)
 {
     const struct blast_tally *tally = &run->source->tally;
     fprintf(out, "{\"sent\":%" PRIu64 ",\"datagrams\":%" PRIu64 ",\"unsent\":%" PRIu64 ",",
             tally->sent, tally->datagrams, tally->unsent);
-    put_known(out, run, "unique", tally->unique);
-    put_known(out, run, "duplicates", tally->duplicates);
-    put_known(out, run, "malformed", tally->malformed);
-    put_reasons(out, tally);
-    put_known(out, run, "skewed", tally->skewed);
-    put_known(out, run, "late", tally->late);
+    blast_report_events(out, run->source);
     fprintf(out, "\"bytes\":%" PRIu64 ",\"elapsed_s\":%.6f,", tally->bytes,
             (double)run->elapsed_ns / 1e9);
     if (run->asked_per_s > 0)
@@ -58,7 +65,7 @@ void blast_report_json(FILE *out, const struct blast_run *run)
             run->held_rate ? "true" : "false");
 }
 
-static void put_rate(FILE *out, double rate)
+void blast_report_rate(FILE *out, double rate)
 {
     if (rate >= 1e6)
         fprintf(out, "%.2fM/s", rate / 1e6);
@@ -73,16 +80,16 @@ void blast_report_line(FILE *out, const struct blast_run *run)
     const struct blast_tally *tally = &run->source->tally;
     fprintf(out, "trove-blast: sent %" PRIu64 " events in %" PRIu64 " datagrams, %.2f s, ",
             tally->sent, tally->datagrams, (double)run->elapsed_ns / 1e9);
-    put_rate(out, run->sent_per_s);
+    blast_report_rate(out, run->sent_per_s);
     fprintf(out, "; lag p50 %.1f us p99 %.1f us max %.1f us%s\n", lag_us(run, 50), lag_us(run, 99),
             (double)run->lag.max / 1e3, run->interrupted ? "; interrupted" : "");
     if (run->sent_per_s < BLAST_RUN_HELD * run->asked_per_s) {
         fputs("trove-blast: warning: asked ", out);
-        put_rate(out, run->asked_per_s);
+        blast_report_rate(out, run->asked_per_s);
         fputs(", sent ", out);
-        put_rate(out, run->sent_per_s);
+        blast_report_rate(out, run->sent_per_s);
         fputs(": latencies are not valid for ", out);
-        put_rate(out, run->asked_per_s);
+        blast_report_rate(out, run->asked_per_s);
         fputc('\n', out);
     }
     if (tally->unsent)

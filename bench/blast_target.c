@@ -27,6 +27,23 @@ static int parse_authority(struct blast_target *target, const char *text)
     return 0;
 }
 
+/* A path of visible ASCII characters without a fragment, as it goes into the request line. */
+static int parse_url(struct blast_target *target, const char *text)
+{
+    const char *slash = strchr(text, '/');
+    size_t len = slash ? (size_t)(slash - text) : 0;
+    if (!len || len >= sizeof target->host)
+        return -EINVAL;
+    for (const char *at = slash; *at; at++) {
+        if (*at <= ' ' || *at > '~' || *at == '#')
+            return -EINVAL;
+    }
+    memcpy(target->host, text, len);
+    target->host[len] = '\0';
+    target->path = slash;
+    return parse_authority(target, target->host);
+}
+
 int blast_target_parse(struct blast_target *target, const char *text)
 {
     *target = (struct blast_target){0};
@@ -39,6 +56,10 @@ int blast_target_parse(struct blast_target *target, const char *text)
     if (strncmp(text, "dpdk://", 7) == 0) {
         target->kind = BLAST_TARGET_DPDK;
         return parse_authority(target, text + 7);
+    }
+    if (strncmp(text, "http://", 7) == 0) {
+        target->kind = BLAST_TARGET_HTTP;
+        return parse_url(target, text + 7);
     }
     return -EINVAL;
 }

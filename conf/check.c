@@ -278,4 +278,5 @@ void check_root(struct reader *r, const struct yaml_node *map, void *base)
     check_paths(r, map, conf);
     check_sinks(r, map, conf);
     check_budgets(r, map, conf);
+    check_http_event(r, map, conf);
 }

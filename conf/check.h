@@ -11,4 +11,10 @@ void check_type(struct reader *reader, const struct yaml_node *map, void *base);
 void check_events(struct reader *reader, const struct yaml_node *map, void *base);
 void check_hunt(struct reader *reader, const struct yaml_node *map, void *base);
 void check_sink(struct reader *reader, const struct yaml_node *map, void *base);
+void check_tcp(struct reader *reader, const struct yaml_node *map, void *base);
+void check_cors(struct reader *reader, const struct yaml_node *map, void *base);
+void check_http_listen(struct reader *reader, const struct yaml_node *map, void *base);
 void check_root(struct reader *reader, const struct yaml_node *map, void *base);
+
+/* check_http_event compares listen.http with limits, once both are read. */
+void check_http_event(struct reader *reader, const struct yaml_node *root, const struct conf *conf);

@@ -149,6 +149,7 @@ void conf_free(struct conf *conf)
     }
     for (uint32_t i = 0; i < CONF_SINKS_MAX; i++)
         free(conf->sinks[i].hunt);
+    free(conf->http.origin);
     free(conf->text);
     free(conf);
 }

@@ -34,6 +34,8 @@
 #define CONF_NODES_MAX       256 /* start and treasure items of a trail, each */
 #define CONF_SINKS_MAX       16
 
+#define CONF_ORIGINS_MAX 16 /* of CORS */
+
 #define CONF_CATALOG_MAX ((size_t)1 << 30) /* bytes of a catalog's file */
 
 #define CONF_TEMPLATES_MAX 64
@@ -237,6 +239,54 @@ struct conf_sink {
     struct conf_place place;
 };
 
+/* When an answer to a POST leaves. */
+enum conf_ack { CONF_ACK_ACCEPTED, CONF_ACK_DURABLE };
+
+/* How connections behave below HTTP: see RFC 9293 and its kin. */
+struct conf_tcp {
+    uint32_t mtu; /* of the link's IP packets */
+    uint64_t rto_min_ns, rto_max_ns;
+    uint32_t retries;
+    uint64_t zero_window_ns;
+    uint64_t delayed_ack_ns;
+    uint64_t keepalive_ns; /* of silence until the first probe; 0: none */
+    uint64_t keepalive_every_ns;
+    uint32_t keepalive_probes;
+    uint64_t linger_ns;
+    uint32_t linger_bytes;
+    uint64_t time_wait_ns;
+    uint32_t time_waits; /* connections in that state that are remembered */
+    uint32_t challenges; /* challenge ACKs per connection and second */
+};
+
+/* listen.http.  What is counted over all connections is shared out among the rx parts. */
+struct conf_http {
+    uint16_t port; /* 0: no HTTP, no TCP */
+    enum conf_ack ack, ack_min;
+
+    /* of one request, and of one connection */
+    uint32_t line_bytes, head_bytes, header_count;
+    uint32_t body_bytes, batch_events;
+    uint32_t pipeline;
+    uint64_t head_timeout_ns, idle_timeout_ns, body_timeout_ns, answer_timeout_ns;
+    uint32_t body_rate;  /* bytes a second that a body must come at, after body_timeout */
+    uint32_t event_rate; /* events a second of one connection; 0: any */
+    uint64_t retry_after_ns;
+    uint32_t receive_bytes, send_bytes;
+
+    /* of all of them */
+    uint32_t connections, prefix_connections;
+    uint8_t prefix4, prefix6; /* bits of an address */
+    uint32_t requests;        /* at work */
+    uint64_t bodies_bytes;    /* of buffers for their bodies */
+    uint64_t buffer_bytes;    /* of what is received and not read, sent and not acknowledged */
+
+    uint32_t origin_count;
+    char (*origin)[CONF_NAME_MAX + 1]; /* that scripts in browsers may post from; "*": any */
+    uint64_t preflight_ns;             /* that a browser may remember the permission */
+    struct conf_tcp tcp;
+};
+
 struct conf {
     char file[CONF_PATH_MAX]; /* the file it came from, for messages */
     char *text;               /* its text, for `conf diff` and the store of versions */
@@ -253,6 +303,8 @@ struct conf {
         uint16_t port;
         uint32_t max_datagram; /* UDP payload bytes */
     } udp;
+
+    struct conf_http http;
 
     struct {
         char socket[CONF_PATH_MAX];

@@ -5,24 +5,10 @@
 #include <string.h>
 
 #include "conf/check.h"
+#include "conf/table_row.h"
 #include "dataplane/base/block.h"
 #include "dataplane/base/event.h"
 #include "dataplane/base/outcome.h"
-
-#define AT(type, member) .offset = offsetof(type, member), .width = sizeof(((type *)0)->member)
-
-#define COUNT_AT(type, member) .count_offset = offsetof(type, member)
-
-/* An allocated list and its count. */
-#define LIST_AT(type, member)                                                                      \
-    .offset = offsetof(type, member), .width = sizeof(void *), COUNT_AT(type, member##_count)
-
-#define SECOND 1000000000ull
-#define MINUTE (60 * SECOND)
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-#define MIB    (1ull << 20)
-#define GIB    (1ull << 30)
 
 static const char *const auto_words[] = {
     [CONF_OFF] = "off", [CONF_ON] = "on", [CONF_AUTO] = "auto", NULL};
@@ -105,6 +91,7 @@ static const struct key_set udp_set = {.noun = "listen.udp", .keys = udp_keys};
 
 static const struct key listen_keys[] = {
     {"udp", KEY_SECTION, .set = &udp_set, .help = "events over UDP"},
+    {"http", KEY_SECTION, .set = &table_http, .help = "events over HTTP"},
     {0},
 };
 

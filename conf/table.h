@@ -13,6 +13,9 @@ extern const struct key_set table_root;
  * and KEY_TILES. */
 extern const struct key_set table_hunt;
 
+/* listen.http, its base a struct conf (table_http.c). */
+extern const struct key_set table_http;
+
 /* One sink. */
 extern const struct key_set table_sink;
 

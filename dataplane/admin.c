@@ -155,8 +155,14 @@ static void status_events(const struct topo *topo, const struct account *account
 static json_t *status_packets(const struct topo *topo)
 {
     json_t *packets = json_object(), *dropped = json_object();
-    uint64_t received = 0, delivered = 0, replied = 0, failed = 0, stamps = 0,
+    uint64_t received = 0, delivered = 0, replied = 0, failed = 0, stamps = 0, buffers = 0,
              by_reason[NET_REASON_COUNT] = {0};
+    for (uint32_t p = 0; p < topo->conf->port_count; p++) {
+        struct port_stats stats = {0};
+        if (topo->ports[p].queues)
+            port_read_stats(&topo->ports[p], &stats);
+        buffers += stats.buffers_used;
+    }
     for (uint32_t r = 0; r < topo->plan.rx_count; r++) {
         const struct rx_counters *c = &topo->rx[r]->counters;
         received += READ(c->packets);
@@ -174,6 +180,7 @@ static json_t *status_packets(const struct topo *topo)
     count(packets, "replied", replied);
     count(packets, "reply_failed", failed);
     count(packets, "bad_stamps", stamps);
+    count(packets, "buffers_used", buffers);
     json_object_set_new(packets, "dropped", dropped);
     return packets;
 }
@@ -304,6 +311,7 @@ json_t *admin_status(struct topo *topo)
         "recovered", (json_int_t)topo->recovered, "account", status_account(&account));
     status_events(topo, &account, status);
     json_object_set_new(status, "packets", status_packets(topo));
+    admin_http_status(topo, status);
     json_object_set_new(status, "hunts", status_hunts(topo));
     json_t *latency = json_object();
     for (enum stage stage = 0; stage < STAGE_COUNT; stage++)

@@ -41,6 +41,10 @@ void admin_sink_change(void *context, const struct control_request *request,
 json_t *admin_sink_list(struct topo *topo);
 void admin_sink_warn(struct topo *topo, json_t *warnings);
 
+/* admin_http_status adds what TCP and HTTP have counted to the status: zeros where the port is 0.
+ */
+void admin_http_status(const struct topo *topo, json_t *status);
+
 /* admin_leaderboard answers GET /v1/leaderboards/{hunt} (a prefix route). */
 void admin_leaderboard(void *context, const struct control_request *request,
                        struct control_response *response);

@@ -5,7 +5,16 @@
 
 #include "conf/conf.h"
 #include "dataplane/figure.h"
+#include "dataplane/http_conf.h"
 #include "graph/rules.h"
+
+/* As on a host where one core takes all packets; on others each has its share. */
+static uint64_t http_bytes(const struct conf *conf)
+{
+    struct tcp_limits tcp = http_conf_tcp_limits(conf, 1);
+    struct http_limits http = http_conf_limits(conf, 1, 1);
+    return conf->http.port ? tcp_footprint(&tcp) + http_footprint(&http) : 0;
+}
 
 static void fill_report(const struct conf *conf, const struct rules *rules,
                         struct check_report *report)
@@ -15,6 +24,7 @@ static void fill_report(const struct conf *conf, const struct rules *rules,
         .hunts = conf->hunt_count,
         .catalogs = rules->catalog_count,
         .sinks = conf->sink_count,
+        .http_bytes = http_bytes(conf),
     };
     for (uint32_t i = 0; i < rules->catalog_count; i++) {
         report->items += catalog_item_count(rules->catalogs[i]);
@@ -50,11 +60,13 @@ static const char *plural(unsigned count)
 
 void check_print_good(const char *file, const struct check_report *report, FILE *out)
 {
-    fprintf(out,
-            "ok  %s  %u type%s, %u hunt%s, %u catalog%s with %s items and %s edges, %u sink%s\n",
+    fprintf(out, "ok  %s  %u type%s, %u hunt%s, %u catalog%s with %s items and %s edges, %u sink%s",
             file, report->types, plural(report->types), report->hunts, plural(report->hunts),
             report->catalogs, plural(report->catalogs), figure_count(report->items).text,
             figure_count(report->edges).text, report->sinks, plural(report->sinks));
+    if (report->http_bytes)
+        fprintf(out, ", http with %s of memory", figure_bytes(report->http_bytes).text);
+    fputc('\n', out);
 }
 
 int check_file(const char *file, FILE *out, FILE *err)

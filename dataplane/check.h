@@ -13,6 +13,7 @@
 struct check_report {
     unsigned types, hunts, catalogs, sinks;
     uint64_t items, edges; /* summed over the catalogs */
+    uint64_t http_bytes;   /* of memory that listen.http takes at start; 0: there is no HTTP */
 };
 
 /* check_run loads the configuration and compiles its rules.  Returns 0 with *report filled in, or

@@ -41,7 +41,8 @@
     HTTP_HEALTH(ready, "takes events")                                                             \
     HTTP_HEALTH(starting, "recovery is not complete")                                              \
     HTTP_HEALTH(draining, "stops; what it has taken is answered")                                  \
-    HTTP_HEALTH(journal_failed, "a write or sync of the journal failed")
+    HTTP_HEALTH(disk_full, "there is no room for the journal; what it has taken is answered")      \
+    HTTP_HEALTH(journal_failed, "a journal cannot write")
 
 enum http_health {
 #define HTTP_HEALTH_ENUM(name, help) HTTP_HEALTH_##name,

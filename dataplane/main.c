@@ -135,17 +135,34 @@ static void reload(struct topo *topo)
 
 static void sample_rate(struct topo *topo)
 {
-    static uint64_t last_ns, last_received;
+    static uint64_t last_ns, last_received, last_requests;
     struct account account;
+    struct http_totals http;
     uint64_t now = clock_monotonic_ns();
     if (now - last_ns < NS_PER_S)
         return;
     topo_account(topo, &account);
-    if (last_ns)
+    topo_http_count(topo, &http);
+    if (last_ns) {
         atomic_store(&topo->events_per_s,
                      (account.received - last_received) * NS_PER_S / (now - last_ns));
+        atomic_store(&topo->requests_per_s,
+                     (http.http.requests - last_requests) * NS_PER_S / (now - last_ns));
+    }
     last_received = account.received;
+    last_requests = http.http.requests;
     last_ns = now;
+}
+
+static void announce(const struct topo *topo, const struct conf *conf)
+{
+    char http[32] = "";
+    plan_print(&topo->plan, conf, stderr);
+    if (conf->http.port)
+        snprintf(http, sizeof http, " http port %u,", conf->http.port);
+    fprintf(stderr, "troved %s ready: udp port %u,%s control %s, config v%u, %s huge pages\n",
+            TROVE_VERSION, conf->udp.port, http, conf->management.socket,
+            topo_snapshot(topo)->version, topo->huge ? "with" : "without");
 }
 
 static void wait_for_stop(struct topo *topo, const sigset_t *signals)
@@ -237,10 +254,7 @@ static int run(struct conf *conf, struct diag_list *diags)
         control_stop(control);
         rc = fail(error, diags);
     } else {
-        plan_print(&topo.plan, conf, stderr);
-        fprintf(stderr, "troved %s ready: udp port %u, control %s, config v%u, %s huge pages\n",
-                TROVE_VERSION, conf->udp.port, conf->management.socket,
-                topo_snapshot(&topo)->version, topo.huge ? "with" : "without");
+        announce(&topo, conf);
         wait_for_stop(&topo, &signals);
         rc = finish(&topo);
         control_stop(control);

@@ -1,4 +1,5 @@
-/* net.c - from the link header to the UDP payload; what is owed an answer goes to net_reply.c. */
+/* net.c - from the link header to the UDP payload or the TCP header; what is owed an answer goes to
+ * net_reply.c. */
 #include "dataplane/net_wire.h"
 
 #include <assert.h>
@@ -87,6 +88,19 @@ static struct net_verdict input_udp(struct net_packet *packet)
     };
 }
 
+static struct net_verdict input_tcp(const struct net_packet *packet)
+{
+    if (!packet->net->tcp_port)
+        return net_drop(NET_protocol);
+    return (struct net_verdict){
+        .action = NET_TCP,
+        .link_len = (uint8_t)packet->l3,
+        .payload_off = (uint16_t)packet->l4,
+        .payload_len = (uint16_t)(packet->end - packet->l4),
+        .frame_len = (uint16_t)packet->end,
+    };
+}
+
 /* check_options walks IPv4 options (RFC 791 section 3.1).  Source routes are refused, the others
  * mean nothing to a host. */
 static enum net_reason check_options(const uint8_t *options, uint32_t len)
@@ -147,6 +161,8 @@ static struct net_verdict input_ipv4(struct net_packet *packet)
     switch (packet->frame[packet->l3 + 9]) {
     case NET_PROTO_UDP:
         return input_udp(packet);
+    case NET_PROTO_TCP:
+        return input_tcp(packet);
     case NET_PROTO_ICMP:
         return net_reply_icmp(packet);
     default:
@@ -216,6 +232,8 @@ static struct net_verdict input_ipv6(struct net_packet *packet)
     switch (packet->frame[packet->l3 + 6]) {
     case NET_PROTO_UDP:
         return input_udp(packet);
+    case NET_PROTO_TCP:
+        return input_tcp(packet);
     case NET_PROTO_ICMPV6:
         return net_reply_icmpv6(packet);
     case NET_EXT_FRAGMENT:

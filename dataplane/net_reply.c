@@ -80,7 +80,7 @@ struct net_verdict net_reply_icmp(struct net_packet *packet)
     if (inet_csum_fold(inet_csum_add(0, icmp, len)))
         return net_drop(NET_icmp_checksum);
     if (icmp[0] != ECHO_REQUEST || icmp[1] != 0)
-        return net_drop(NET_icmp);
+        return net_icmp_error(packet);
 
     icmp[0] = ECHO_REPLY;
     memset(icmp + 2, 0, 2);
@@ -211,5 +211,5 @@ struct net_verdict net_reply_icmpv6(struct net_packet *packet)
         return reply_echo6(packet);
     if (icmp[0] == SOLICITATION)
         return reply_advertisement(packet);
-    return net_drop(packet->from_nobody ? NET_ip_source : NET_icmp);
+    return packet->from_nobody ? net_drop(NET_ip_source) : net_icmp_error(packet);
 }

@@ -1,5 +1,5 @@
-/* net_wire.h - what net.c and net_reply.c share: the packet being looked at, and the wire's byte
- * order and constants.
+/* net_wire.h - what net.c, net_reply.c and net_quote.c share: the packet being looked at, and the
+ * wire's byte order and constants.
  *
  * Headers are read at their offsets in the RFCs, byte by byte, so nothing depends on alignment.
  * Each layer checks once that its header lies within the frame and narrows [l3, end) for the next
@@ -21,11 +21,12 @@ enum { NET_TYPE_IPV4 = 0x0800, NET_TYPE_ARP = 0x0806, NET_TYPE_IPV6 = 0x86dd };
 enum { NET_TYPE_CVLAN = 0x8100, NET_TYPE_SVLAN = 0x88a8 };
 
 /* IP protocol numbers and IPv6 extension headers (RFC 7045). */
-enum { NET_PROTO_ICMP = 1, NET_PROTO_UDP = 17, NET_PROTO_ICMPV6 = 58 };
+enum { NET_PROTO_ICMP = 1, NET_PROTO_TCP = 6, NET_PROTO_UDP = 17, NET_PROTO_ICMPV6 = 58 };
 enum { NET_EXT_HOPS = 0, NET_EXT_ROUTING = 43, NET_EXT_FRAGMENT = 44, NET_EXT_AUTH = 51 };
 enum { NET_EXT_OPTIONS = 60, NET_EXT_MOBILITY = 135, NET_EXT_HIP = 139, NET_EXT_SHIM6 = 140 };
 
 enum { NET_IPV4_BYTES = 20, NET_IPV6_BYTES = 40, NET_UDP_BYTES = 8, NET_ICMP_BYTES = 8 };
+enum { NET_QUOTE_BYTES = 8 /* of TCP, in an ICMP error */ };
 
 static const uint8_t net_all_nodes_mac[NET_MAC_BYTES] = {0x33, 0x33, 0, 0, 0, 1};
 static const uint8_t net_all_nodes[16] = {0xff, 0x02, [15] = 1};
@@ -93,6 +94,11 @@ static inline uint64_t net_sum_l4(const struct net_packet *packet, uint8_t proto
 /* net_host_ipv4 says whether a host other than this one can have the IPv4 address (RFC 1122 section
  * 3.2.1.3). */
 bool net_host_ipv4(const struct net *net, const uint8_t addr[4]);
+
+/* net_icmp_error decides on an ICMP or ICMPv6 message whose checksum is right and that asks
+ * nothing.
+ */
+struct net_verdict net_icmp_error(const struct net_packet *packet);
 
 /* The replies, in net_reply.c.  Each turns the frame round or drops it; the addresses of the IP
  * packet have been checked. */

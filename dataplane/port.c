@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dataplane/port_tap.h"
+#include "dataplane/rx_http.h"
 
 /* AddressSanitizer does not know where a frame ends in its buffer: it is told, at the price of
  * replies that would grow. */
@@ -31,6 +32,9 @@ struct port_queue {
     struct rte_mempool *pool;
 };
 
+static_assert(RX_FRAME_BYTES + RTE_PKTMBUF_HEADROOM <= 2048 + RTE_PKTMBUF_HEADROOM,
+              "what is sent fits in every buffer");
+
 static uint32_t data_room(const struct conf *conf)
 {
     uint32_t frame = (uint32_t)arena_round(conf->udp.max_datagram + FRAME_OVERHEAD, 256);
@@ -48,8 +52,9 @@ uint32_t port_buffer_count(const struct conf *conf, const struct conf_port *port
 {
     if (conf->memory.mbufs)
         return conf->memory.mbufs;
+    uint32_t frames = conf->http.port ? RX_HTTP_FRAMES : 0;
     return port->rx_descriptors + TX_DESCRIPTORS + shard_count * conf->ring_slots + 2 * MBUF_CACHE +
-           2 * RX_BURST;
+           2 * RX_BURST + frames;
 }
 
 int port_find(const struct conf_port *conf, struct port *port, char error[512])
@@ -78,9 +83,15 @@ static int configure(struct port *port, const struct conf *conf, uint32_t queue_
     int rc = rte_eth_dev_info_get(port->id, &info);
     if (rc)
         return rc;
-    eth.rxmode.offloads =
-        info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
-    uint64_t rss = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
+    /* All packets of a connection come to one queue, those of a client to any. */
+    uint64_t checksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM,
+             hashed = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP;
+    if (conf->http.port) {
+        checksums |= RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+        hashed |= RTE_ETH_RSS_TCP;
+    }
+    eth.rxmode.offloads = info.rx_offload_capa & checksums;
+    uint64_t rss = info.flow_type_rss_offloads & hashed;
     if (queue_count > 1 && rss) {
         eth.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         eth.rx_adv_conf.rss_conf.rss_hf = rss;
@@ -213,12 +224,25 @@ static void queue_release(void *arg, struct packet **packets, uint32_t count)
     rte_pktmbuf_free_bulk(mbufs, count);
 }
 
+static struct packet *queue_alloc(void *arg)
+{
+    struct port_queue *q = arg;
+    struct rte_mbuf *m = rte_pktmbuf_alloc(q->pool);
+    if (!m)
+        return NULL;
+    struct packet *packet = rte_mbuf_to_priv(m);
+    ASAN_UNPOISON_MEMORY_REGION(m->buf_addr, m->buf_len);
+    *packet = (struct packet){.frame = rte_pktmbuf_mtod(m, uint8_t *)};
+    return packet;
+}
+
 struct rx_port port_queue_ops(struct port *port, uint32_t queue)
 {
     return (struct rx_port){
         .receive = queue_receive,
         .transmit = queue_transmit,
         .release = queue_release,
+        .alloc = queue_alloc,
         .port = &port->queues[queue],
     };
 }
@@ -226,11 +250,13 @@ struct rx_port port_queue_ops(struct port *port, uint32_t queue)
 void port_read_stats(const struct port *port, struct port_stats *stats)
 {
     struct rte_eth_stats eth = {0};
-    stats->missed = 0;
+    *stats = (struct port_stats){0};
     if (rte_eth_stats_get(port->id, &eth) == 0)
         stats->missed = eth.imissed + eth.rx_nombuf;
     if (*port->tap)
         stats->missed += port_tap_dropped(port->tap);
+    for (uint32_t q = 0; q < port->queue_count; q++)
+        stats->buffers_used += rte_mempool_in_use_count(port->queues[q].pool);
 }
 
 void port_close(struct port *port)

@@ -23,7 +23,8 @@ struct port {
 };
 
 struct port_stats {
-    uint64_t missed; /* packets that the port had no room for */
+    uint64_t missed;       /* packets that the port had no room for */
+    uint64_t buffers_used; /* of its queues' packet buffers, those that wait for frames included */
 };
 
 /* port_buffer_bytes returns what one packet buffer takes, and port_buffer_count how many a queue

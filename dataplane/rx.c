@@ -1,27 +1,14 @@
 /* rx.c - burst by burst: answers back, frames in, lines of each datagram parsed and staged per
  * shard, stages pushed. */
-#include "dataplane/rx.h"
+#include "dataplane/rx_impl.h"
 
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/rx_http.h"
 
-#define STAGE_EVENTS  64
 #define STAMP_BYTES   8
 #define ANSWER_BURSTS 16
-
-struct stage {
-    uint32_t count;
-    struct event events[STAGE_EVENTS];
-};
-
-struct rx_staging {
-    struct packet *released[2 * RX_BURST];
-    uint32_t released_count;
-    struct packet *replies[RX_BURST];
-    uint32_t reply_count;
-    struct stage stages[]; /* [shard] */
-};
 
 static const char *const lost_names[] = {
 #define LOST_NAME(name, help) #name,
@@ -36,7 +23,7 @@ const char *lost_name(unsigned lost)
 
 size_t rx_footprint(uint32_t shard_count)
 {
-    return arena_round(sizeof(struct rx_staging) + shard_count * sizeof(struct stage), 64) + 64;
+    return arena_round(sizeof(struct rx_staging) + shard_count * sizeof(struct rx_stage), 64) + 64;
 }
 
 void rx_init(struct rx *rx, struct arena *arena, const struct rx_wiring *wiring)
@@ -56,7 +43,7 @@ void rx_init(struct rx *rx, struct arena *arena, const struct rx_wiring *wiring)
         rx->answers[s] = wiring->answers[s];
     }
     rx->staging = arena_alloc(
-        arena, sizeof(struct rx_staging) + wiring->shard_count * sizeof(struct stage), 64);
+        arena, sizeof(struct rx_staging) + wiring->shard_count * sizeof(struct rx_stage), 64);
     assert(rx->staging);
 }
 
@@ -88,14 +75,26 @@ static void event_done(struct rx *rx, uint64_t token)
         release(rx, packet);
 }
 
+static void datagram_answered(struct rx *rx, const struct answer *answer)
+{
+    if (answer->result == RESULT_REFUSED)
+        rx->counters.lost[LOST_state_full]++;
+    event_done(rx, answer->token);
+}
+
 static uint32_t take_burst(struct rx *rx, uint32_t shard)
 {
     struct answer answers[RX_BURST];
     uint32_t count = answer_ring_pop_burst(rx->answers[shard], answers, RX_BURST);
-    for (uint32_t i = 0; i < count; i++) {
-        if (answers[i].result == RESULT_REFUSED)
-            rx->counters.lost[LOST_state_full]++;
-        event_done(rx, answers[i].token);
+    if (rx->http) {
+        for (uint32_t i = 0; i < count; i++)
+            if (answers[i].token & RX_TOKEN_HTTP)
+                rx_http_answered(rx->http, shard, &answers[i]);
+            else
+                datagram_answered(rx, &answers[i]);
+    } else {
+        for (uint32_t i = 0; i < count; i++)
+            datagram_answered(rx, &answers[i]);
     }
     rx->open[shard] -= count;
     rx->counters.answered += count;
@@ -114,47 +113,60 @@ static unsigned take_answers(struct rx *rx)
     return total;
 }
 
+/* Who of HTTP is staged was promised a place, and stands before whatever finds none. */
 static void push_stage(struct rx *rx, uint32_t shard)
 {
-    struct stage *stage = &rx->staging->stages[shard];
+    struct rx_stage *stage = &rx->staging->stages[shard];
     uint32_t room = rx->open_max - rx->open[shard];
     uint32_t count = stage->count < room ? stage->count : room;
     uint32_t pushed = event_ring_push_burst(rx->to_shard[shard], stage->events, count);
     rx->open[shard] += pushed;
     for (uint32_t i = pushed; i < stage->count; i++) {
+        assert(!(stage->events[i].token & RX_TOKEN_HTTP));
         rx->counters.lost[LOST_ring_full]++;
         event_done(rx, stage->events[i].token);
     }
     stage->count = 0;
 }
 
-struct arrival {
-    uint64_t receive_ns;
-    uint64_t wire_ns;
-};
-
-static void stage_event(struct rx *rx, struct packet *packet, const struct arrival *arrival,
-                        const uint8_t *bytes, uint32_t len)
+void rx_push_stages(struct rx *rx)
 {
-    struct event parsed;
-    struct event *event = &parsed;
+    for (uint32_t s = 0; s < rx->shard_count; s++)
+        if (rx->staging->stages[s].count)
+            push_stage(rx, s);
+}
+
+uint32_t rx_parse(const struct rx *rx, const struct rx_arrival *arrival, const uint8_t *bytes,
+                  uint32_t len, struct event *event)
+{
     uint64_t owner;
     if (event_parse(&rx->settings.limits, rx->key, bytes, len, event) == REASON_none)
         owner = event->flags & EVENT_HAS_TILE ? event->tile_key : event->user_key.hi;
     else
-        owner = hash64(rx->key, bytes, len);
+        owner = hash64(rx->key, bytes, event->len);
     event->receive_ns = arrival->receive_ns;
     event->wire_ns = arrival->wire_ns;
-    event->token = (uint64_t)(uintptr_t)packet;
     event->partition = event_partition(owner, rx->partition_count);
+    return event->partition % rx->shard_count;
+}
 
-    uint32_t shard = event->partition % rx->shard_count;
-    struct stage *stage = &rx->staging->stages[shard];
+void rx_stage(struct rx *rx, uint32_t shard, const struct event *event)
+{
+    struct rx_stage *stage = &rx->staging->stages[shard];
     stage->events[stage->count++] = *event;
-    packet->pending++;
     rx->counters.received++;
-    if (stage->count == STAGE_EVENTS)
+    if (stage->count == RX_STAGE_EVENTS)
         push_stage(rx, shard);
+}
+
+static void stage_line(struct rx *rx, struct packet *packet, const struct rx_arrival *arrival,
+                       const uint8_t *bytes, uint32_t len)
+{
+    struct event event;
+    uint32_t shard = rx_parse(rx, arrival, bytes, len, &event);
+    event.token = (uint64_t)(uintptr_t)packet;
+    packet->pending++;
+    rx_stage(rx, shard, &event);
 }
 
 static bool blank(const uint8_t *line, uint32_t len)
@@ -166,7 +178,7 @@ static bool blank(const uint8_t *line, uint32_t len)
 }
 
 /* One event, or several separated by newlines; blank lines between them mean nothing. */
-static void stage_datagram(struct rx *rx, struct packet *packet, const struct arrival *arrival,
+static void stage_datagram(struct rx *rx, struct packet *packet, const struct rx_arrival *arrival,
                            const uint8_t *payload, uint32_t len)
 {
     const uint8_t *at = payload, *end = payload + len;
@@ -175,13 +187,13 @@ static void stage_datagram(struct rx *rx, struct packet *packet, const struct ar
         const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
         const uint8_t *stop = newline ? newline : end;
         if (!blank(at, (uint32_t)(stop - at))) {
-            stage_event(rx, packet, arrival, at, (uint32_t)(stop - at));
+            stage_line(rx, packet, arrival, at, (uint32_t)(stop - at));
             any = true;
         }
         at = stop + 1;
     }
     if (!any)
-        stage_event(rx, packet, arrival, payload, 0);
+        stage_line(rx, packet, arrival, payload, 0);
 }
 
 /* The trailer is real time; latencies are monotonic: the age carries over. */
@@ -200,6 +212,15 @@ static uint64_t wire_time(struct rx *rx, const struct packet *packet, uint32_t f
     return now_ns - age;
 }
 
+static void take_datagram(struct rx *rx, struct packet *packet, const struct net_verdict *verdict,
+                          const struct rx_arrival *arrival)
+{
+    rx->counters.delivered++;
+    packet->pending = 1; /* until all of it is staged: a full ring must not release it half-way */
+    stage_datagram(rx, packet, arrival, packet->frame + verdict->payload_off, verdict->payload_len);
+    event_done(rx, (uint64_t)(uintptr_t)packet);
+}
+
 static void handle(struct rx *rx, struct packet *packet, uint64_t receive_ns, uint64_t now_ns)
 {
     rx->counters.packets++;
@@ -208,23 +229,26 @@ static void handle(struct rx *rx, struct packet *packet, uint64_t receive_ns, ui
     struct net_verdict verdict = {.action = NET_DROP, .reason = NET_segmented};
     if (!packet->segmented)
         verdict = net_input(&rx->net, packet->frame, packet->len, packet->offload);
-    if (verdict.action == NET_DELIVER) {
-        struct arrival arrival = {
-            .receive_ns = receive_ns,
-            .wire_ns = wire_time(rx, packet, verdict.frame_len, receive_ns, now_ns),
-        };
-        rx->counters.delivered++;
-        packet->pending =
-            1; /* until all of it is staged: a full ring must not release it half-way */
-        stage_datagram(rx, packet, &arrival, packet->frame + verdict.payload_off,
-                       verdict.payload_len);
-        event_done(rx, (uint64_t)(uintptr_t)packet);
-    } else if (verdict.action == NET_REPLY) {
+    struct rx_arrival arrival = {.receive_ns = receive_ns};
+    switch ((enum net_action)verdict.action) {
+    case NET_DELIVER:
+        arrival.wire_ns = wire_time(rx, packet, verdict.frame_len, receive_ns, now_ns);
+        take_datagram(rx, packet, &verdict, &arrival);
+        break;
+    case NET_REPLY:
         packet->len = verdict.frame_len;
         rx->staging->replies[rx->staging->reply_count++] = packet;
-    } else {
+        break;
+    case NET_TCP:
+    case NET_TCP_ERROR:
+        arrival.wire_ns = wire_time(rx, packet, verdict.frame_len, receive_ns, now_ns);
+        rx_http_input(rx->http, packet, &verdict, &arrival);
+        release(rx, packet);
+        break;
+    case NET_DROP:
         rx->counters.dropped[verdict.reason]++;
         release(rx, packet);
+        break;
     }
 }
 
@@ -247,21 +271,29 @@ static bool local_shard_is_behind(const struct rx *rx)
     return rx->local_shard >= 0 && rx->open[rx->local_shard] > rx->open_max / 2;
 }
 
-unsigned rx_poll(struct rx *rx, bool receive)
+static uint32_t take_frames(struct rx *rx)
 {
     struct packet *packets[RX_BURST];
+    uint32_t count = rx->port.receive(rx->port.port, packets, RX_BURST);
+    if (!count)
+        return 0;
+    uint64_t receive_ns = clock_realtime_ns(), now_ns = clock_monotonic_ns();
+    if (rx->http)
+        rx_http_begin(rx->http, receive_ns, now_ns);
+    for (uint32_t i = 0; i < count; i++)
+        handle(rx, packets[i], receive_ns, now_ns);
+    rx_push_stages(rx);
+    send_replies(rx);
+    return count;
+}
+
+unsigned rx_poll(struct rx *rx, bool receive)
+{
     unsigned work = take_answers(rx);
-    receive = receive && !local_shard_is_behind(rx);
-    uint32_t count = receive ? rx->port.receive(rx->port.port, packets, RX_BURST) : 0;
-    if (count) {
-        uint64_t receive_ns = clock_realtime_ns(), now_ns = clock_monotonic_ns();
-        for (uint32_t i = 0; i < count; i++)
-            handle(rx, packets[i], receive_ns, now_ns);
-        for (uint32_t s = 0; s < rx->shard_count; s++)
-            if (rx->staging->stages[s].count)
-                push_stage(rx, s);
-        send_replies(rx);
-    }
+    if (receive && !local_shard_is_behind(rx))
+        work += take_frames(rx);
+    if (rx->http)
+        work += rx_http_poll(rx->http, receive);
     release_flush(rx);
-    return work + count;
+    return work;
 }

@@ -4,6 +4,9 @@
  * answering. The rx part never has more than a ring's worth of events open at a shard, so the
  * answer ring cannot overflow and the number of buffers is known at start.
  *
+ * Where there is an HTTP port, rx_http.h joins TCP and HTTP to the same queue and the same rings:
+ * an event's token then says whose it is.
+ *
  * Memory:  staging from an arena on the core's node; frames belong to the port.
  * Threads: one core polls; counters are read by the control thread.
  */
@@ -15,6 +18,12 @@
 
 #define RX_BURST      32
 #define RX_SHARDS_MAX 64
+
+/* The longest frame that is sent: Ethernet's 1500 bytes, with two VLAN tags. */
+#define RX_FRAME_BYTES (14 + 8 + 1500)
+
+/* Bit 0 of an event's token: set, it is HTTP's; clear, the token is a packet. */
+#define RX_TOKEN_HTTP 1
 
 /* A frame in a buffer of the port. `pending` counts its events that are at a shard. */
 struct packet {
@@ -32,6 +41,9 @@ struct rx_port {
     /* transmit takes the frames that it returns, from the first on; the caller keeps the rest. */
     uint32_t (*transmit)(void *port, struct packet **packets, uint32_t count);
     void (*release)(void *port, struct packet **packets, uint32_t count);
+    /* alloc returns an empty buffer for one frame of RX_FRAME_BYTES to transmit, or NULL when there
+     * is none now. */
+    struct packet *(*alloc)(void *port);
     void *port;
 };
 
@@ -58,6 +70,7 @@ struct rx_counters {
     uint64_t reply_failed; /* the port's transmit queue was full */
     uint64_t received;     /* events */
     uint64_t answered;     /* events whose answer came back */
+    uint64_t refused;      /* of HTTP's events: no room in the state, and the client is told */
     uint64_t lost[LOST_COUNT];
     uint64_t bad_stamps; /* trailers that are no time of the last 10 s */
 };
@@ -68,6 +81,7 @@ struct rx_settings {
 };
 
 struct rx_staging;
+struct rx_http;
 
 struct rx {
     struct rx_port port;
@@ -82,6 +96,7 @@ struct rx {
     struct answer_ring *answers[RX_SHARDS_MAX]; /* pops */
     uint32_t open[RX_SHARDS_MAX];               /* events at each shard now */
     struct rx_staging *staging;
+    struct rx_http *http; /* NULL: no HTTP port */
 
     /* Written by the rx core, read by the control thread. */
     struct rx_counters counters __attribute__((aligned(64)));

@@ -37,8 +37,9 @@ static size_t core_footprint(const struct topo *topo, const struct plan_core *co
 {
     size_t bytes = 4096, rings = topo->conf->ring_slots;
     uint32_t shards = topo->plan.shard_count;
-    bytes += core->rx_count * (rx_footprint(shards) + arena_round(sizeof(struct rx), 64) + 64 +
-                               shards * (answer_ring_footprint((uint32_t)rings) + 128));
+    bytes += core->rx_count *
+             (rx_footprint(shards) + arena_round(sizeof(struct rx), 64) + 64 +
+              topo_http_footprint(topo) + shards * (answer_ring_footprint((uint32_t)rings) + 128));
     if (core->shard < 0)
         return bytes;
     struct state_limits limits = state_limits_of(topo, (uint32_t)core->shard);
@@ -70,8 +71,8 @@ static int no_memory(uint64_t bytes, uint64_t available, char error[512])
 {
     snprintf(error, 512,
              "%llu MiB of memory needed for state, rings and journal buffers, %llu MiB available; "
-             "lower limits.users, limits.claims, limits.corrections, events.dedupe.capacity or "
-             "journal.buffer",
+             "lower limits.users, limits.claims, limits.corrections, events.dedupe.capacity, "
+             "journal.buffer or, in listen.http, connections, requests, bodies or buffers",
              (unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
     return -1;
 }
@@ -189,6 +190,7 @@ static void net_of(const struct topo *topo, uint32_t p, struct net *net)
     memset(net, 0, sizeof *net);
     memcpy(net->mac, topo->ports[p].mac, 6);
     net->udp_port = topo->conf->udp.port;
+    net->tcp_port = topo->conf->http.port;
     net->max_datagram = topo->conf->udp.max_datagram;
     net->addr_count = conf->addr_count;
     for (uint32_t i = 0; i < conf->addr_count; i++) {
@@ -216,6 +218,7 @@ static void make_rx(struct topo *topo, struct rings *rings, struct core *core, u
     net_of(topo, plan->port, &wiring.net);
     struct rx *rx = part(&core->arena, sizeof *rx);
     rx_init(rx, &core->arena, &wiring);
+    topo_http_make(topo, r, rx, &core->arena);
     core->rx[core->rx_count++] = topo->rx[r] = rx;
 }
 
@@ -397,7 +400,7 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
         load_items(topo, error))
         return -1;
     hash_key_init(&topo->key, topo->store.seed);
-    if (topo_first(topo, diags, error))
+    if (topo_http_key(topo, error) || topo_first(topo, diags, error))
         return -1;
     uint32_t control =
         conf->control_core >= 0 ? (uint32_t)conf->control_core : machine.cores[0].core;

@@ -22,6 +22,7 @@
 #include "dataplane/plan.h"
 #include "dataplane/port.h"
 #include "dataplane/rx.h"
+#include "dataplane/rx_http.h"
 #include "dataplane/store.h"
 #include "dataplane/topo_sink.h"
 #include "graph/shard.h"
@@ -88,6 +89,7 @@ struct topo {
     struct conf *conf; /* the one it started with: keys that need a restart count from here */
     struct store store;
     struct hash_key key;
+    struct hash_key tcp_key; /* random at each start */
     struct plan plan;
     bool huge;
     struct port ports[CONF_PORTS_MAX];
@@ -112,7 +114,7 @@ struct topo {
     struct sinks sinks;
     _Atomic int phase;
     _Atomic bool stop_wanted;
-    _Atomic uint64_t events_per_s;
+    _Atomic uint64_t events_per_s, requests_per_s;
 
     /* The control thread's own. */
     uint64_t correction_token; /* of the last question asked */
@@ -123,9 +125,9 @@ struct topo {
  * in either case. */
 int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, char error[512]);
 
-/* topo_stop waits until the input has been silent for 200 ms, for at most conf->drain_ns, then lets
- * every event that was received reach the journal, and every outcome its sink (for at most
- * conf->drain_ns more), and ends the threads. */
+/* topo_stop waits until no datagram has come for 200 ms and every HTTP connection was closed, for
+ * at most conf->drain_ns, then lets every event that was received reach the journal, and every
+ * outcome its sink (for at most conf->drain_ns more), and ends the threads. */
 void topo_stop(struct topo *topo);
 
 /* topo_fini ends the threads that still run, as after a start that failed half-way, and gives back
@@ -184,6 +186,26 @@ void topo_drop(struct topo *topo);
 const struct snapshot *topo_snapshot(const struct topo *topo);
 const struct snapshot *topo_read_lock(struct topo *topo);
 void topo_read_unlock(struct topo *topo);
+
+/* topo_http_key makes the key of TCP's cookies and sequence numbers; 0, or -1 as topo_start.
+ * topo_http_footprint returns what HTTP takes of an rx part's arena, topo_http_make makes it part
+ * of the rx part of that index; nothing where there is no port for it. */
+int topo_http_key(struct topo *topo, char error[512]);
+size_t topo_http_footprint(const struct topo *topo);
+void topo_http_make(const struct topo *topo, uint32_t index, struct rx *rx, struct arena *arena);
+
+/* topo_http_reconfigure takes over those keys of listen.http that are hot.  Thread: the core. */
+void topo_http_reconfigure(const struct topo *topo, const struct conf *conf, struct rx *rx);
+
+/* What TCP and HTTP have counted, over all rx parts. */
+struct http_totals {
+    struct tcp_counters tcp;
+    struct http_counters http;
+    uint64_t refused; /* requests of which nothing was taken: one event each in the account */
+    uint64_t frames_waiting; /* for a port */
+};
+
+void topo_http_count(const struct topo *topo, struct http_totals *totals);
 
 /* received = accepted + duplicate + rejected + refused + lost + in_flight, in_flight being at a
  * shard right now. */

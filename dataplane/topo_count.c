@@ -18,6 +18,11 @@ void topo_account(const struct topo *topo, struct account *account)
         for (unsigned reason = 0; reason < REASON_COUNT; reason++)
             account->rejected += READ(c->rejected[reason]);
     }
+    struct http_totals http;
+    topo_http_count(topo, &http);
+    account->refused = account->received = http.refused;
+    for (uint32_t r = 0; r < topo->plan.rx_count; r++)
+        account->refused += READ(topo->rx[r]->counters.refused);
     for (uint32_t r = 0; r < topo->plan.rx_count; r++)
         for (unsigned why = 0; why < LOST_COUNT; why++)
             account->lost_by[why] += READ(topo->rx[r]->counters.lost[why]);

@@ -47,6 +47,7 @@ static bool take_up(struct core *core, const struct snapshot **held)
         settings_of(next->conf, 0, &settings);
         settings.trailer = core->rx[i]->settings.trailer; /* a port's keys need a restart */
         rx_reconfigure(core->rx[i], &settings);
+        topo_http_reconfigure(core->topo, next->conf, core->rx[i]);
     }
     *held = next;
     atomic_store_explicit(&core->version, next->version, memory_order_release);

@@ -1,4 +1,5 @@
-/* topo_stop.c - phase by phase: input silent, shards empty, journals durable, sinks caught up. */
+/* topo_stop.c - phase by phase: input silent and connections closed, shards empty, journals
+ * durable, sinks caught up. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -15,22 +16,30 @@ static void pause_ms(long ms)
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
-static uint64_t packets(const struct topo *topo)
+/* Who asks /healthz must not keep a stop waiting, but a datagram's sender hears nothing. */
+static uint64_t datagrams(const struct topo *topo)
 {
     uint64_t sum = 0;
     for (uint32_t r = 0; r < topo->plan.rx_count; r++)
-        sum += __atomic_load_n(&topo->rx[r]->counters.packets, __ATOMIC_RELAXED);
+        sum += __atomic_load_n(&topo->rx[r]->counters.delivered, __ATOMIC_RELAXED);
     return sum;
+}
+
+static bool connected(const struct topo *topo)
+{
+    struct http_totals totals;
+    topo_http_count(topo, &totals);
+    return totals.tcp.connections != 0;
 }
 
 static void wait_for_silence(const struct topo *topo, uint64_t deadline)
 {
-    uint64_t seen = packets(topo), since = clock_monotonic_ns(), now = since;
-    while (now < deadline && now - since < 200 * NS_PER_MS) {
+    uint64_t seen = datagrams(topo), since = clock_monotonic_ns(), now = since;
+    while (now < deadline && (now - since < 200 * NS_PER_MS || connected(topo))) {
         pause_ms(5);
         now = clock_monotonic_ns();
-        if (packets(topo) != seen) {
-            seen = packets(topo);
+        if (datagrams(topo) != seen) {
+            seen = datagrams(topo);
             since = now;
         }
     }
@@ -92,7 +101,8 @@ static void join_all(struct topo *topo)
 void topo_stop(struct topo *topo)
 {
     uint64_t wait_ns = topo->conf->drain_ns + NS_PER_S;
-    pthread_mutex_lock(&topo->apply_lock); /* what an apply has begun is finished; none follows */
+    atomic_store(&topo->stop_wanted, true); /* HTTP takes nothing new, and ends what waits */
+    pthread_mutex_lock(&topo->apply_lock);  /* what an apply has begun is finished; none follows */
     wait_for_silence(topo, clock_monotonic_ns() + topo->conf->drain_ns);
     phase_set(topo, PHASE_QUIET);
     wait_until(settled, topo, clock_monotonic_ns() + wait_ns);

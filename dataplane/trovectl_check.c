@@ -50,10 +50,11 @@ static int report_good(struct trovectl *ctl, const struct check_report *report)
         check_print_good(ctl->file, report, ctl->out);
         return TROVECTL_OK;
     }
-    json_t *answer = json_pack("{s:b, s:i, s:i, s:i, s:I, s:I, s:i}", "ok", 1, "types",
-                               (int)report->types, "hunts", (int)report->hunts, "catalogs",
-                               (int)report->catalogs, "items", (json_int_t)report->items, "edges",
-                               (json_int_t)report->edges, "sinks", (int)report->sinks);
+    json_t *answer =
+        json_pack("{s:b, s:i, s:i, s:i, s:I, s:I, s:i, s:I}", "ok", 1, "types", (int)report->types,
+                  "hunts", (int)report->hunts, "catalogs", (int)report->catalogs, "items",
+                  (json_int_t)report->items, "edges", (json_int_t)report->edges, "sinks",
+                  (int)report->sinks, "http_bytes", (json_int_t)report->http_bytes);
     trovectl_print_json(answer, ctl->out);
     json_decref(answer);
     return TROVECTL_OK;

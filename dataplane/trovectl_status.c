@@ -126,6 +126,37 @@ static void print_packets(const json_t *packets, FILE *out)
     print_counts("dropped", json_object_get(packets, "dropped"), out);
 }
 
+/* Answers by their first digit, as an operator asks about them. */
+static void print_answers(const json_t *answers, FILE *out)
+{
+    const char *number;
+    json_t *value;
+    uint64_t by_class[10] = {0};
+    json_object_foreach((json_t *)answers, number, value)
+    {
+        if (number[0] >= '0' && number[0] <= '9')
+            by_class[number[0] - '0'] += (uint64_t)json_integer_value(value);
+    }
+    for (int i = 2; i < 6; i++)
+        fprintf(out, "  %dxx %s", i, figure_count(by_class[i]).text);
+    fputc('\n', out);
+}
+
+static void print_http(const json_t *status, FILE *out)
+{
+    const json_t *http = json_object_get(status, "http"), *tcp = json_object_get(status, "tcp");
+    if (!field_count(http, "port"))
+        return;
+    fprintf(out, "http      port %llu  connections %s  requests %s/s  %s in all",
+            (unsigned long long)field_count(http, "port"),
+            figure_count(field_count(json_object_get(http, "now"), "connections")).text,
+            figure_count(field_count(http, "requests_per_s")).text,
+            figure_count(field_count(http, "requests")).text);
+    print_answers(json_object_get(http, "answers"), out);
+    print_counts("problems", json_object_get(http, "problems"), out);
+    print_counts("tcp drops", json_object_get(tcp, "dropped"), out);
+}
+
 static void print_latency(const json_t *latency, FILE *out)
 {
     static const char *const stages[] = {"decision", "durable", "ring_wait", "sync"};
@@ -271,6 +302,7 @@ void trovectl_print_status(const json_t *status, FILE *out)
     print_counts("rejected", json_object_get(status, "rejected"), out);
     print_counts("lost", json_object_get(status, "lost"), out);
     print_packets(json_object_get(status, "packets"), out);
+    print_http(status, out);
     print_latency(json_object_get(status, "latency"), out);
     print_journals(json_object_get(status, "journal"), out);
     print_counts("outcomes", json_object_get(status, "outcomes"), out);

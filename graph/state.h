@@ -42,7 +42,7 @@ struct verdict {
     uint16_t flags;         /* enum record_flag for its record; 0 of a duplicate */
     uint16_t reason_offset; /* in [0, event->len]: of the byte that decided on a rejection, 0 where
                                none did */
-    uint8_t claim; /* enum answer_claim */
+    uint8_t claim;          /* enum answer_claim */
     uint32_t outcome_count;
     uint32_t left_early; /* ids that left before the window's end to make room for this one */
     uint64_t seq; /* assigned to the event's record (EVENT, DEAD, or the OUTCOME of a duplicate) */

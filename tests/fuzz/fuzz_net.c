@@ -14,6 +14,7 @@
 static const struct net net = {
     .mac = {2, 0, 0, 0, 0, 1},
     .udp_port = 9461,
+    .tcp_port = 8080,
     .max_datagram = 1472,
     .addr_count = 2,
     .addrs = {{4, {192, 0, 2, 1}}, {6, {0x20, 0x01, 0x0d, 0xb8, [13] = 0xbb, 0xcc, 0xdd}}},
@@ -84,6 +85,22 @@ static void check_reply(uint8_t *frame, uint32_t len, uint32_t room)
     require(net_input(&net, frame, len, 0).action == NET_DROP);
 }
 
+/* What is tcp's lies within the packet, and comes from and goes to where TCP does. */
+static void check_tcp(const uint8_t *frame, uint32_t len, const struct net_verdict *v)
+{
+    require(v->frame_len <= len && v->link_len >= 14 && v->link_len <= 22);
+    require(v->payload_off + v->payload_len == v->frame_len);
+    require(v->payload_off >= v->link_len + (frame[v->link_len] >> 4 == 4 ? 20 : 40));
+    if (v->action == NET_TCP)
+        return;
+    struct net_quote q;
+    net_quote(frame, v, &q);
+    require(q.tcp_len >= 8 && q.tcp + q.tcp_len == frame + v->frame_len);
+    require(q.family == frame[v->link_len] >> 4 && get16(q.tcp) == net.tcp_port);
+    require(!memcmp(q.src, net.addrs[q.family == 6].bytes, q.family == 6 ? 16 : 4));
+    require(q.dst + (q.family == 6 ? 16 : 4) <= q.tcp);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -101,8 +118,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(before, frame, len);
 
     struct net_verdict v = net_input(&net, frame, len, offload);
-    require(v.action <= NET_REPLY);
-    require((v.action == NET_DROP) == (v.reason != NET_none) && v.reason < NET_REASON_COUNT);
+    require(v.action <= NET_TCP_ERROR);
+    if (v.action == NET_TCP || v.action == NET_TCP_ERROR)
+        check_tcp(frame, len, &v);
+    else
+        require((v.action == NET_DROP) == (v.reason != NET_none) && v.reason < NET_REASON_COUNT);
     require(v.action == NET_REPLY || !memcmp(frame, before, len));
     if (v.action == NET_DELIVER) {
         require(v.frame_len <= len && v.payload_off >= 42 && v.payload_len <= net.max_datagram);

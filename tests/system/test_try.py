@@ -37,6 +37,9 @@ def test_the_sample_twice_has_the_same_winners(tmp_path):
     one, two = attempt(tmp_path), attempt(tmp_path)
     assert digest(one) == digest(two)
     assert "agree on 20,000 events" in one["balanced"]
+    for said in one, two:
+        assert '"result":"accepted"' in said["http"]
+        assert "received 20001 =" in said["stopped"] and said["stopped"].endswith("balanced")
 
 
 def test_real_orders_are_accounted_for_to_the_last_line(tmp_path):

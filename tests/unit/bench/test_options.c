@@ -79,6 +79,62 @@ static void dpdk_needs_a_device_and_an_address(void **state)
     assert_true(options.stamp && options.no_huge && options.has_target_mac);
 }
 
+#define PORT "--vdev net_virtio_user0,path=/x.sock --source-ip 10.0.0.2 "
+
+static void http_has_a_path_connections_and_requests(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(PORT "http://10.0.0.1:8080/v1/events"), 0);
+    assert_int_equal(options.target.kind, BLAST_TARGET_HTTP);
+    assert_string_equal(options.target.host, "10.0.0.1:8080");
+    assert_string_equal(options.target.path, "/v1/events");
+    assert_int_equal(options.target.port, 8080);
+    assert_int_equal(options.connections, 64);
+    assert_int_equal(options.pipeline, 1);
+    assert_int_equal(options.batch, 1);
+    assert_null(options.ack);
+    assert_int_equal(parse(PORT "http://10.0.0.1:1/ --connections 1k --pipeline 16 --batch 100 "
+                                "--rate max --ack accepted"),
+                     0);
+    assert_int_equal(options.connections, 1000);
+    assert_int_equal(options.pipeline, 16);
+    assert_int_equal(options.batch, 100);
+    assert_int_equal(options.pacer.stage_count, 0);
+    assert_string_equal(options.ack, "accepted");
+    assert_int_equal(parse("--answer --vdev net_vhost0,iface=/x.sock http://10.0.0.1:1/"), 0);
+    assert_true(options.answer);
+}
+
+static void http_that_makes_no_sense_is_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "http://10.0.0.1:8080/v1/events",
+        PORT "http://10.0.0.1:8080",
+        PORT "http://10.0.0.1/v1/events",
+        PORT "http://:8080/v1/events",
+        PORT "http://[::1]:8080/v1/events",
+        PORT "http://example.org:8080/v1/events",
+        PORT "http://10.0.0.1:8080/v1#events",
+        PORT "http://10.0.0.1:8080/\x7f",
+        PORT "http://10.0.0.1:1/ --connections 0",
+        PORT "http://10.0.0.1:1/ --connections 16385",
+        PORT "http://10.0.0.1:1/ --connections 16384 --source-port 60000",
+        PORT "http://10.0.0.1:1/ --pipeline 257",
+        PORT "http://10.0.0.1:1/ --batch 10001",
+        PORT "http://10.0.0.1:1/ --ack replicated",
+        PORT "http://10.0.0.1:1/ --stamp",
+        PORT "http://10.0.0.1:1/ --per-datagram 2",
+        PORT "--answer dpdk://10.0.0.1:1",
+        "--answer http://10.0.0.1:1/",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        if (parse(wrong[i]) == 0)
+            fail_msg("'%s' was taken", wrong[i]);
+        assert_true(fault[0] && !strchr(fault, '\n'));
+    }
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
     (void)state;
@@ -141,6 +197,8 @@ int main(void)
         cmocka_unit_test(a_full_line_is_read),
         cmocka_unit_test(defaults_are_those_of_the_help),
         cmocka_unit_test(dpdk_needs_a_device_and_an_address),
+        cmocka_unit_test(http_has_a_path_connections_and_requests),
+        cmocka_unit_test(http_that_makes_no_sense_is_refused),
         cmocka_unit_test(what_makes_no_sense_is_refused),
         cmocka_unit_test(help_names_every_option_and_needs_no_target),
     };

@@ -17,7 +17,8 @@
 
 #include "dataplane/net.h"
 
-#define PORT 9461
+#define PORT     9461
+#define TCP_PORT 8080
 
 static const uint8_t our_mac[6] = {0x02, 0, 0, 0, 0, 1}, peer_mac[6] = {0x02, 0, 0, 0, 0, 2};
 static const uint8_t broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -30,7 +31,8 @@ static const uint8_t none6[16];
 static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
 static const uint8_t solicited[16] = {0xff, 0x02, [11] = 1, 0xff, 0xbb, 0xcc, 0xdd};
 
-static struct net net = {.udp_port = PORT, .max_datagram = 1472, .addr_count = 3};
+static struct net net = {
+    .udp_port = PORT, .tcp_port = TCP_PORT, .max_datagram = 1472, .addr_count = 3};
 
 static uint8_t *edge; /* a page that faults starts here */
 static bool seen[NET_REASON_COUNT];
@@ -83,7 +85,7 @@ static inline void sum(struct frame *f)
 {
     uint8_t *h = ip(f);
     uint8_t protocol = f->ipv6 ? h[6] : h[9];
-    uint32_t at = protocol == 17 ? 6 : 2;
+    uint32_t at = protocol == 17 ? 6 : protocol == 6 ? 16 : 2;
     uint32_t len = (uint32_t)h[f->ipv6 ? 4 : 2] << 8 | h[f->ipv6 ? 5 : 3];
     if (!f->ipv6) {
         len -= f->l4 - f->l3;
@@ -149,6 +151,36 @@ static inline struct frame udp(bool ipv6, unsigned tags, const char *payload)
     put16(bytes + 4, len);
     memcpy(bytes + 8, payload, len - 8);
     return ipv6 ? frame6(tags, 17, bytes, len) : frame4(tags, 17, bytes, len);
+}
+
+/* A segment of 20 bytes of header, and a payload. */
+static inline struct frame tcp(bool ipv6, unsigned tags, const char *payload)
+{
+    uint8_t bytes[1500] = {0xd4, 0x31, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0x50, 0x10, 1, 0};
+    uint32_t len = 20 + (uint32_t)strlen(payload);
+    put16(bytes + 2, TCP_PORT);
+    memcpy(bytes + 20, payload, len - 20);
+    return ipv6 ? frame6(tags, 6, bytes, len) : frame4(tags, 6, bytes, len);
+}
+
+/* An ICMP error about a packet that we may have sent: its IP header and 8 bytes of TCP. */
+static inline struct frame quote(bool ipv6, unsigned tags, uint8_t type, uint8_t code)
+{
+    uint8_t bytes[128] = {type, code, [6] = 5, 0x14}, *q = bytes + 8;
+    uint32_t header = ipv6 ? 40 : 20;
+    if (ipv6) {
+        memcpy(q, (uint8_t[]){0x60, 0, 0, 0, 0, 20, 6, 64}, 8);
+        memcpy(q + 8, our6, 16);
+        memcpy(q + 24, peer6, 16);
+    } else {
+        memcpy(q, (uint8_t[]){0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0}, 12);
+        memcpy(q + 12, our4, 4);
+        memcpy(q + 16, peer4, 4);
+    }
+    put16(q + header, TCP_PORT);
+    put16(q + header + 2, 0xd431);
+    memcpy(q + header + 4, "\1\2\3\4", 4);
+    return ipv6 ? frame6(tags, 58, bytes, 8 + header + 8) : frame4(tags, 1, bytes, 8 + header + 8);
 }
 
 static inline struct frame echo(bool ipv6, unsigned tags, bool reply)
@@ -220,9 +252,9 @@ static inline struct net_verdict run(struct frame *f, unsigned offload)
         seen[v.reason] = true;
         return v;
     }
-    assert_int_equal(v.action, NET_DELIVER);
-    assert_in_range(v.frame_len, 42, f->len);
-    assert_in_range(v.payload_off, 42, v.frame_len);
+    assert_true(v.action == NET_DELIVER || v.action == NET_TCP || v.action == NET_TCP_ERROR);
+    assert_in_range(v.frame_len, 34, f->len);
+    assert_in_range(v.payload_off, 34, v.frame_len);
     assert_int_equal(v.payload_off + v.payload_len, v.frame_len);
     return v;
 }

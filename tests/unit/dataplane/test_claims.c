@@ -126,7 +126,7 @@ static void make_rx(uint32_t r)
         back[s] = &answers[r][s];
     }
     struct rx_wiring wiring = {
-        .port = {port_receive, port_transmit, port_release, port},
+        .port = {port_receive, port_transmit, port_release, NULL, port},
         .net = {.mac = {2, 0, 0, 0, 0, 1},
                 .udp_port = 7001,
                 .max_datagram = 1400,

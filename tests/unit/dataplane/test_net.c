@@ -19,6 +19,37 @@ static void udp_is_delivered_under_any_tags_and_over_both_versions(void **state)
     expect_payload(udp(true, 0, "odd"), 0, "odd");
 }
 
+static void tcp_is_a_segment_under_any_tags_and_over_both_versions(void **state)
+{
+    (void)state;
+    for (unsigned tags = 0; tags <= 2; tags++) {
+        for (int ipv6 = 0; ipv6 <= 1; ipv6++) {
+            struct frame f = tcp(ipv6, tags, "data");
+            uint32_t len = f.len;
+            put(&f, "\0\0\0\0\0\0", 6); /* padding */
+            struct net_verdict v = run(&f, 0);
+            assert_int_equal(v.action, NET_TCP);
+            assert_int_equal(v.link_len, 14 + 4 * tags);
+            assert_int_equal(v.payload_off, 14 + 4 * tags + (ipv6 ? 40 : 20));
+            assert_int_equal(v.payload_len, 24);
+            assert_int_equal(v.frame_len, len);
+        }
+    }
+    struct frame f = tcp(false, 0, "data");
+    l4(&f)[16] ^= 1; /* the checksum is tcp's to verify */
+    assert_int_equal(run(&f, 0).action, NET_TCP);
+}
+
+static void tcp_without_a_listener_is_dropped(void **state)
+{
+    (void)state;
+    for (int ipv6 = 0; ipv6 <= 1; ipv6++) {
+        net.tcp_port = 0;
+        expect_drop(tcp(ipv6, 0, "data"), NET_protocol);
+        net.tcp_port = TCP_PORT;
+    }
+}
+
 static void padding_and_trailers_are_not_payload(void **state)
 {
     (void)state;
@@ -233,14 +264,14 @@ static void fragments_and_extension_headers_are_dropped(void **state)
     } cases[] = {{44, NET_fragment},    {0, NET_ip_options},   {43, NET_ip_options},
                  {51, NET_ip_options},  {60, NET_ip_options},  {135, NET_ip_options},
                  {139, NET_ip_options}, {140, NET_ip_options}, {59, NET_protocol},
-                 {6, NET_protocol},     {1, NET_protocol}};
+                 {7, NET_protocol},     {1, NET_protocol}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         f = udp(true, 0, "x");
         ip(&f)[6] = cases[i].next;
         expect_drop(f, cases[i].reason);
     }
     f = udp(false, 0, "x");
-    set(&f, ip(&f) + 9, 6);
+    set(&f, ip(&f) + 9, 132); /* SCTP */
     expect_drop(f, NET_protocol);
     f = echo(true, 0, false); /* ICMPv6 has no meaning over IPv4 */
     f = frame4(0, 58, l4(&f), 13);
@@ -325,6 +356,10 @@ static void frames_cut_at_any_byte_are_dropped_as_truncated(void **state)
         echo(false, 1, false),
         echo(true, 0, false),
         echo(true, 1, false),
+        tcp(false, 1, "data"),
+        tcp(true, 0, "data"),
+        quote(false, 0, 3, 4),
+        quote(true, 1, 2, 0),
         solicitation(0, true, source_option, 8),
         solicitation(2, false, source_option, 8),
         probe6(true),
@@ -381,6 +416,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(udp_is_delivered_under_any_tags_and_over_both_versions),
+        cmocka_unit_test(tcp_is_a_segment_under_any_tags_and_over_both_versions),
+        cmocka_unit_test(tcp_without_a_listener_is_dropped),
         cmocka_unit_test(padding_and_trailers_are_not_payload),
         cmocka_unit_test(ipv4_options_are_stepped_over_but_source_routes_are_not_followed),
         cmocka_unit_test(an_ipv4_option_cut_by_the_end_of_the_frame_is_not_read_on),

@@ -118,7 +118,7 @@ static int setup(void **state)
         answer_ring_init(&answers[s], &arena, SLOTS);
     }
     struct rx_wiring wiring = {
-        .port = {fake_receive, fake_transmit, fake_release, &port},
+        .port = {fake_receive, fake_transmit, fake_release, NULL, &port},
         .net = {.udp_port = 7001,
                 .max_datagram = 1400,
                 .addr_count = 1,

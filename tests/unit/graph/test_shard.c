@@ -675,6 +675,7 @@ static void a_claim_is_answered_with_its_outcome_and_a_repeat_with_the_same(void
                                .period_ns = NS_PER_S,
                                .map_ttl_ns = 3600 * NS_PER_S};
     fixture_build(bed.f);
+    free(bed.arena.base);
     wire_up(&bed);
     static const struct {
         uint64_t id;

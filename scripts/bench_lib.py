@@ -1,0 +1,167 @@
+"""bench_lib.py - what the benchmarks share: processes that end with them, huge pages, a troved, figures."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[1]
+BUILD = TOP / "build"
+HUGE = pathlib.Path("/proc/sys/vm/nr_hugepages")
+HUGE_PAGES = 1500
+PATIENCE_S = 30
+CONNECT_TRIES = 8
+
+CONFIG = """\
+version: 1
+pop: bench
+data_dir: {dir}/data
+ports:
+  - {port}
+{more}
+management: {{ socket: {dir}/ctl.sock }}
+memory: {{ huge_pages: on }}
+control_core: 0
+lcores: [{{ core: 1, run: [rx, shard] }}]
+ring_slots: 16384
+limits: {{ users: 200_000 }}
+events:
+  dedupe: {{ capacity: {ids} }}
+  types:
+    view: {{ require: [item] }}
+    purchase: {{ require: [item] }}
+hunts:
+  - name: basket
+    kind: basket
+    types: [purchase]
+    catalog: {dir}/catalog.tsv
+    threshold: 2.0
+    ttl: 1h
+  - name: trail
+    kind: trail
+    types: [view]
+    catalog: {dir}/catalog.tsv
+    start: [{start}]
+    treasure: [{treasure}]
+    min_step: 0ms
+sinks:
+  - {{ name: file, type: file, path: {dir}/out.ndjson, outcomes: [award, refusal, rejected] }}
+"""
+
+
+children = []  # every process that was started: none outlives the benchmark
+
+
+def start(command, **options):
+    children.append(subprocess.Popen(command, **options))
+    return children[-1]
+
+
+def end(child):
+    if child.poll() is None:
+        child.kill()
+        child.wait()
+
+
+def end_children():
+    for child in children:
+        end(child)
+
+
+def fail(text):
+    sys.exit(f"error: {text}")
+
+
+class HugePages:
+    """Enough 2 MiB pages while the block runs, and as many as before when it ends."""
+
+    def __enter__(self):
+        self.before = HUGE.read_text()
+        if int(self.before) < HUGE_PAGES:
+            HUGE.write_text(str(HUGE_PAGES))
+        if int(HUGE.read_text()) < HUGE_PAGES:
+            self.__exit__()
+            fail(f"cannot reserve {HUGE_PAGES} huge pages of 2 MiB: memory is fragmented or short")
+        return self
+
+    def __exit__(self, *_):
+        HUGE.write_text(self.before)
+
+
+def make_catalog(directory):
+    """Writes catalog.tsv, which daemon and generator read; returns its items."""
+    catalog = directory / "catalog.tsv"
+    subprocess.run([TOP / "scripts/dataset", "sample", "--events", "10", "--catalog", catalog,
+                    "--events-out", directory / "unused.stream"], check=True, stdout=subprocess.DEVNULL)
+    return [line.split("\t")[0] for line in catalog.read_text().splitlines() if not line.startswith("#")]
+
+
+class Daemon:
+    """One troved with a fresh data directory: its port and more of its configuration, how many ids it can know, and what its command
+    begins with, to run in a namespace."""
+
+    def __init__(self, directory, port, ids, more="", inside=()):
+        self.dir = directory
+        shutil.rmtree(directory / "data", ignore_errors=True)
+        items = make_catalog(directory)
+        file = directory / "bench.yaml"
+        file.write_text(CONFIG.format(dir=directory, port=port, more=more, ids=ids, start=json.dumps(items[0]), treasure=json.dumps(items[-1])))
+        self.log = open(directory / "troved.log", "w", encoding="utf-8")
+        self.process = start([*inside, BUILD / "dataplane/troved", "--config", file], stderr=self.log)
+        deadline = time.monotonic() + PATIENCE_S
+        while " ready: " not in (directory / "troved.log").read_text():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                fail("troved did not start:\n" + (directory / "troved.log").read_text())
+            time.sleep(0.05)
+
+    def ctl(self, *args):
+        env = {**os.environ, "TROVE_CTL": str(self.dir / "ctl.sock")}
+        return json.loads(subprocess.run([BUILD / "dataplane/trovectl", *args, "--json"], env=env, check=True,
+                                         capture_output=True).stdout)
+
+    def settled(self):
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            status = self.ctl("status")
+            if not status["account"]["in_flight"] or time.monotonic() > deadline:
+                return status
+            time.sleep(0.05)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=60)
+        self.log.close()
+        if code:
+            fail(f"troved ended with {code}:\n" + (self.dir / "troved.log").read_text())
+
+    def account(self):
+        """The account once nothing is in flight. That it does not balance ends the benchmark."""
+        account = self.settled()["account"]
+        if account["received"] != sum(account[k] for k in ("accepted", "duplicate", "rejected", "refused", "lost")):
+            fail(f"the account does not balance: {account}")
+        return account
+
+
+def run_blast(args):
+    """trove-blast's report. One handshake of virtio-user with a fresh vhost port in some fifteen fails inside DPDK, before anything
+    is sent."""
+    for attempt in range(CONNECT_TRIES):
+        run = subprocess.run([BUILD / "bench/trove-blast", *args], capture_output=True, text=True, check=False)
+        if not run.returncode:
+            return json.loads(run.stdout)
+        if "no port came" not in run.stderr:
+            break
+        print(f"# connecting failed, try {attempt + 1}", file=sys.stderr)
+        time.sleep(0.5)
+    return fail("trove-blast: " + run.stderr.strip())
+
+
+def figure(bench, name, values, unit, at=None, peer=None, **more):
+    values = values if isinstance(values, list) else [values]
+    print(json.dumps({"bench": bench, "figure": name, "value": round(statistics.median(values), 3), "unit": unit, "peer": peer,
+                      "at": at, "runs": len(values), "min": round(min(values), 3), "max": round(max(values), 3), **more}),
+          flush=True)

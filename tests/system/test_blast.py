@@ -1,0 +1,95 @@
+"""What trove-blast says over its own TCP, as the kernel's TCP and another HTTP parser understand it."""
+import collections
+import http.server
+import json
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+from conftest import BUILD
+
+ADDRESS, PORT = "198.51.100.1", 8080
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Takes what comes; answers every tenth request with 503, and closes after every hundredth if it is to."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append((self.path, self.headers["Content-Type"], self.headers["Trove-Ack"], body))
+        count = len(self.server.requests)
+        self.send_response(503 if count % 10 == 0 else 202)
+        self.send_header("Content-Length", "2")
+        if self.server.closes and count % 100 == 0:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    http.server.ThreadingHTTPServer.request_queue_size = 64
+    made = http.server.ThreadingHTTPServer(("0.0.0.0", PORT), Handler)
+    made.requests = collections.deque()
+    made.closes = False
+    threading.Thread(target=made.serve_forever, daemon=True).start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def blast(*args):
+    """One run over a tap interface of its own, which is up as soon as it is there."""
+    run = subprocess.Popen([BUILD / "bench/trove-blast", "--no-huge", "--vdev", "net_tap0,iface=blast0", "--source-ip", "198.51.100.2",
+                            *args, f"http://{ADDRESS}:{PORT}/v1/events"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while "blast0" not in [name for _, name in socket.if_nameindex()] and run.poll() is None:
+        time.sleep(0.01)
+    subprocess.run(f"ip addr add {ADDRESS}/24 dev blast0 && ip link set blast0 up", shell=True, check=run.poll() is None)
+    out, err = run.communicate(timeout=60)
+    return run.returncode, out, err
+
+
+def test_every_request_arrives_whole_and_every_answer_is_counted(server):
+    code, out, err = blast("--events", "3000", "--connections", "8", "--pipeline", "4", "--ack", "accepted")
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["answered"] == report["requests"] == len(server.requests) == 3000
+    assert report["status"] == {"202": 2700, "503": 300}
+    assert report["closes"] == report["resets"] == report["nonsense"] == 0
+    assert {tuple(head) for *head, _ in server.requests} == {("/v1/events", "application/json", "accepted")}
+    assert len({json.loads(body)["id"] for *_, body in server.requests}) == 3000
+
+
+def test_a_connection_that_is_closed_is_opened_again(server):
+    server.closes = True
+    code, out, err = blast("--events", "1050", "--connections", "4")
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["answered"] == report["requests"] == len(server.requests) == 1050
+    assert report["closes"] == 10 and report["resets"] == 0
+
+
+def test_batches_are_lines(server):
+    code, out, err = blast("--events", "2050", "--connections", "3", "--batch", "100", "--rate", "20k")
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["answered"] == len(server.requests) == 21 and report["sent"] == 2050
+    bodies = [[json.loads(line)["id"] for line in body.splitlines()] for *_, body in server.requests]
+    assert sorted(map(len, bodies)) == [50] + [100] * 20
+    assert len({one for body in bodies for one in body}) == 2050
+    assert {content for _, content, _, _ in server.requests} == {"application/x-ndjson"}
+
+
+def test_who_does_not_listen_is_named():
+    code, out, err = blast("--events", "10")
+    assert code == 1 and f"{ADDRESS}:{PORT} refuses connections" in err
+    assert json.loads(out)["requests"] == 0
