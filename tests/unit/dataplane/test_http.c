@@ -385,9 +385,8 @@ struct got {
 /* run gives a connection the bytes in pieces: step bytes each, or in two, cut at `at`. */
 static struct got run(const char *bytes, size_t len, size_t step, size_t at)
 {
-    struct http_limits limits = kit_limits();
     struct http_settings s = settings();
-    kit_start(&limits, &s);
+    kit_begin(&s);
     uint32_t conn = kit_open();
     for (size_t i = 0; i < len;) {
         size_t end = step ? i + step : i < at ? at : len;
@@ -399,7 +398,7 @@ static struct got run(const char *bytes, size_t len, size_t step, size_t at)
     kit_settle();
     struct got result = {.output = strdup(kit_output(conn)), .log = strdup(kit.log ? kit.log : "")};
     snprintf(result.statuses, sizeof result.statuses, "%s", kit_statuses(conn));
-    kit_stop();
+    kit_end_all();
     return result;
 }
 
@@ -452,11 +451,28 @@ static void test_cuts(void **state)
     }
 }
 
+/* One instance for all: what one run leaves behind, the next one finds. */
+static int setup(void **state)
+{
+    (void)state;
+    struct http_limits limits = kit_limits();
+    struct http_settings s = settings();
+    kit_start(&limits, &s);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    kit_stop();
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_cuts),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }
