@@ -201,7 +201,10 @@ static void check_paths(struct reader *r, const struct yaml_node *map, struct co
     for (uint32_t i = 0; i < conf->sink_count && node; i++, node = node->next) {
         const struct yaml_node *password = yaml_find(node, "password_file");
         const struct yaml_node *directory = yaml_find(node, "directory");
+        const struct yaml_node *secret = yaml_find(node, "secret_file");
         reader_anchor(r, yaml_find(node, "path"), conf->data_dir, conf->sinks[i].path);
+        if (secret)
+            reader_anchor(r, secret, conf->data_dir, conf->sinks[i].secret_file);
         if (directory)
             reader_anchor(r, directory, conf->data_dir, conf->sinks[i].directory);
         if (password)

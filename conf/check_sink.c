@@ -2,40 +2,62 @@
 #include <string.h>
 
 #include "conf/check.h"
+#include "conf/subject.h"
+
+#define FILES (1u << CONF_SINK_FILE)
+#define REDIS (1u << CONF_SINK_REDIS)
+#define NATS  (1u << CONF_SINK_NATS)
+#define HOOKS (1u << CONF_SINK_WEBHOOK)
 
 static const struct {
     const char *key;
-    enum conf_sink_type type;
+    unsigned types; /* that have it */
+    const char *words;
     bool required;
 } sink_rules[] = {
-    {"path", CONF_SINK_FILE, false},        {"directory", CONF_SINK_FILE, false},
-    {"rotate_size", CONF_SINK_FILE, false}, {"rotate_after", CONF_SINK_FILE, false},
-    {"compress", CONF_SINK_FILE, false},    {"address", CONF_SINK_REDIS, true},
-    {"user", CONF_SINK_REDIS, false},       {"password_file", CONF_SINK_REDIS, false},
-    {"database", CONF_SINK_REDIS, false},   {"stream", CONF_SINK_REDIS, false},
-    {"max_length", CONF_SINK_REDIS, false}, {"winners", CONF_SINK_REDIS, false},
-    {"timeout", CONF_SINK_REDIS, false},
+    {"path", FILES, "file", false},
+    {"directory", FILES, "file", false},
+    {"rotate_size", FILES, "file", false},
+    {"rotate_after", FILES, "file", false},
+    {"compress", FILES, "file", false},
+    {"address", REDIS | NATS, "redis and nats", true},
+    {"user", REDIS | NATS, "redis and nats", false},
+    {"password_file", REDIS | NATS, "redis and nats", false},
+    {"database", REDIS, "redis", false},
+    {"stream", REDIS | NATS, "redis and nats", false},
+    {"max_length", REDIS, "redis", false},
+    {"winners", REDIS, "redis", false},
+    {"timeout", REDIS | NATS | HOOKS, "redis, nats and webhook", false},
+    {"url", HOOKS, "webhook", true},
+    {"secret_file", HOOKS, "webhook", true},
+    {"batch", HOOKS, "webhook", false},
+    {"subject", NATS, "nats", false},
+    {"replicas", NATS, "nats", false},
+    {"confirm_after", NATS, "nats", false},
 };
 
-static const char *const type_names[] = {[CONF_SINK_FILE] = "file", [CONF_SINK_REDIS] = "redis"};
+static const char *const type_names[] = {[CONF_SINK_FILE] = "file",
+                                         [CONF_SINK_REDIS] = "redis",
+                                         [CONF_SINK_NATS] = "nats",
+                                         [CONF_SINK_WEBHOOK] = "webhook"};
 
 static void check_keys(struct reader *r, const struct yaml_node *map, const struct conf_sink *sink)
 {
     for (unsigned i = 0; i < sizeof sink_rules / sizeof *sink_rules; i++) {
         const char *key = sink_rules[i].key;
         const struct yaml_node *node = yaml_find(map, key);
-        bool applies = sink_rules[i].type == sink->type;
+        bool applies = sink_rules[i].types >> sink->type & 1;
         if (node && !applies)
             diag_add(r->diags, reader_at(r, node), "conflict",
                      "%s belongs to sinks of type %s, and sink '%s' is of type %s; remove it", key,
-                     type_names[sink_rules[i].type], sink->name, type_names[sink->type]);
+                     sink_rules[i].words, sink->name, type_names[sink->type]);
         if (!node && applies && sink_rules[i].required)
             diag_add(r->diags, reader_at(r, map), "missing_key", "a sink of type %s needs %s",
                      type_names[sink->type], key);
     }
 }
 
-static void check_file(struct reader *r, const struct yaml_node *map, const struct conf_sink *sink)
+static void check_file(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
 {
     static const char *const keys[] = {"rotate_size", "rotate_after", "compress"};
     const struct yaml_node *path = yaml_find(map, "path");
@@ -55,23 +77,81 @@ static void check_file(struct reader *r, const struct yaml_node *map, const stru
                      keys[i]);
 }
 
+static void check_nats(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
+{
+    const struct yaml_node *address = yaml_find(map, "address");
+    const struct yaml_node *subject = yaml_find(map, "subject");
+    const struct yaml_node *stream = yaml_find(map, "stream");
+    char text[CONF_PATH_MAX], *rest;
+    unsigned count = 0, bad = 0;
+    memcpy(text, sink->address, sizeof text);
+    for (char *word = strtok_r(text, ", ", &rest); word; word = strtok_r(NULL, ", ", &rest)) {
+        struct conf_endpoint endpoint;
+        bad += conf_server_parse(word, &endpoint) || !endpoint.port;
+        count++;
+    }
+    if (address && (bad || !count || count > 8))
+        diag_add(r->diags, reader_at(r, address), "bad_value",
+                 "address must be one to eight of HOST:PORT or [IPv6]:PORT, separated by commas, "
+                 "such as '10.0.0.1:4222, 10.0.0.2:4222', not %s",
+                 reader_quote(r, address));
+    if (!subject)
+        snprintf(sink->subject, sizeof sink->subject, "%s", SUBJECT_DEFAULT);
+    if (subject && subject_check(sink->subject))
+        diag_add(
+            r->diags, reader_at(r, subject), "bad_value",
+            "subject must be words of letters, digits, _, - and up to %d of {hunt}, {outcome}, "
+            "{pop} and {host}, with dots between them, not %s",
+            SUBJECT_PLACES_MAX, reader_quote(r, subject));
+    if (stream && strchr(sink->stream, '.'))
+        diag_add(r->diags, reader_at(r, stream), "bad_value",
+                 "the name of a NATS stream has no dots; use another instead of %s",
+                 reader_quote(r, stream));
+}
+
+static void check_redis(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
+{
+    const struct yaml_node *address = yaml_find(map, "address");
+    struct conf_endpoint endpoint;
+    if (address && sink->address[0] && conf_server_parse(sink->address, &endpoint))
+        diag_add(r->diags, reader_at(r, address), "bad_value",
+                 "address must be unix:/PATH (at most 107 bytes), a host and a port such as "
+                 "127.0.0.1:6379, or [IPv6]:PORT, not %s",
+                 reader_quote(r, address));
+}
+
+/* The key is for a host alone: no name and password in front of it. */
+static void check_webhook(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
+{
+    const struct yaml_node *url = yaml_find(map, "url");
+    const char *host = strncmp(sink->url, "http://", 7) == 0    ? sink->url + 7
+                       : strncmp(sink->url, "https://", 8) == 0 ? sink->url + 8
+                                                                : "";
+    size_t len = strcspn(host, "/?#");
+    bool plain = true;
+    for (const char *c = sink->url; *c; c++)
+        plain &= *c > ' ' && *c < 0x7f;
+    if (url && (!len || !plain || memchr(host, '@', len)))
+        diag_add(r->diags, reader_at(r, url), "bad_value",
+                 "url must be http:// or https:// with a host and a path, such as "
+                 "https://coupons.example/awards, not %s",
+                 reader_quote(r, url));
+}
+
 void check_sink(struct reader *r, const struct yaml_node *map, void *base)
 {
-    const struct conf_sink *sink = base;
+    static void (*const checks[])(struct reader *, const struct yaml_node *,
+                                  struct conf_sink *) = {[CONF_SINK_FILE] = check_file,
+                                                         [CONF_SINK_REDIS] = check_redis,
+                                                         [CONF_SINK_NATS] = check_nats,
+                                                         [CONF_SINK_WEBHOOK] = check_webhook};
+    struct conf_sink *sink = base;
     const struct yaml_node *type = yaml_find(map, "type");
-    const struct yaml_node *address = yaml_find(map, "address");
     const struct yaml_node *user = yaml_find(map, "user");
-    struct conf_endpoint endpoint;
     if (!type || type->broken)
         return;
     check_keys(r, map, sink);
-    if (sink->type == CONF_SINK_FILE)
-        check_file(r, map, sink);
-    if (sink->address[0] && conf_endpoint_parse(sink->address, &endpoint))
-        diag_add(r->diags, reader_at(r, address), "bad_value",
-                 "address must be unix:/PATH (at most 107 bytes), an IPv4 address and a port such "
-                 "as 127.0.0.1:6379, or [IPv6]:PORT, not %s",
-                 reader_quote(r, address));
+    checks[sink->type](r, map, sink);
     if (user && !sink->password_file[0])
         diag_add(r->diags, reader_at(r, user), "conflict",
                  "user needs password_file, the file that has the password");

@@ -201,7 +201,7 @@ enum conf_format { CONF_FORMAT_JSON, CONF_FORMAT_CLOUDEVENTS };
 
 enum conf_compress { CONF_COMPRESS_NONE, CONF_COMPRESS_ZSTD };
 
-enum conf_sink_type { CONF_SINK_FILE, CONF_SINK_REDIS };
+enum conf_sink_type { CONF_SINK_FILE, CONF_SINK_REDIS, CONF_SINK_NATS, CONF_SINK_WEBHOOK };
 
 /* Where a server listens: an address and a port, or with port 0 a Unix socket's path. */
 struct conf_endpoint {
@@ -211,6 +211,10 @@ struct conf_endpoint {
 
 /* conf_endpoint_parse reads unix:/PATH, IPV4:PORT or [IPV6]:PORT; 0 or -EINVAL. */
 int conf_endpoint_parse(const char *text, struct conf_endpoint *endpoint);
+
+/* conf_server_parse is for who connects there: also NAME:PORT, a host's name that is resolved at
+ * each connect. */
+int conf_server_parse(const char *text, struct conf_endpoint *endpoint);
 
 struct conf_sink {
     char name[CONF_NAME_MAX + 1];
@@ -228,8 +232,8 @@ struct conf_sink {
     uint64_t rotate_after_ns;
     enum conf_compress compress;
 
-    /* redis */
-    char address[CONF_PATH_MAX]; /* a conf_endpoint */
+    /* redis, nats */
+    char address[CONF_PATH_MAX]; /* a conf_endpoint; of nats several, separated by commas */
     char user[CONF_NAME_MAX + 1];
     char password_file[CONF_PATH_MAX]; /* "": none */
     uint32_t database;
@@ -237,6 +241,16 @@ struct conf_sink {
     uint64_t max_length;             /* entries of a stream, about; 0: any */
     char winners[CONF_NAME_MAX + 1]; /* "": none */
     uint64_t timeout_ns;
+
+    /* nats */
+    char subject[CONF_PATH_MAX]; /* a template, see subject.h */
+    uint32_t replicas;           /* of a stream that is made */
+    uint64_t confirm_after_ns;
+
+    /* webhook */
+    char url[CONF_PATH_MAX];
+    char secret_file[CONF_PATH_MAX];
+    uint32_t batch; /* outcomes in one POST, at most */
     struct conf_place place;
 };
 
@@ -344,6 +358,7 @@ struct conf {
         uint32_t buffer_blocks;   /* of 256 KiB a shard may have filled and not yet durable */
         uint32_t reserve;         /* segments kept back for a full disk */
         enum conf_io io;
+        uint64_t compress_after_ns; /* 0: never */
     } journal;
 
     struct {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/check.h"
+#include "conf/subject.h"
 #include "conf/table_row.h"
 #include "dataplane/base/block.h"
 #include "dataplane/base/event.h"
@@ -31,8 +32,11 @@ static const char *const member_words[] = {[CONF_MEMBER_STRING] = "string",
                                            [CONF_MEMBER_OBJECT] = "object",
                                            [CONF_MEMBER_ARRAY] = "array",
                                            NULL};
-static const char *const sink_words[] = {
-    [CONF_SINK_FILE] = "file", [CONF_SINK_REDIS] = "redis", NULL};
+static const char *const sink_words[] = {[CONF_SINK_FILE] = "file",
+                                         [CONF_SINK_REDIS] = "redis",
+                                         [CONF_SINK_NATS] = "nats",
+                                         [CONF_SINK_WEBHOOK] = "webhook",
+                                         NULL};
 static const char *const format_words[] = {
     [CONF_FORMAT_JSON] = "json", [CONF_FORMAT_CLOUDEVENTS] = "cloudevents", NULL};
 static const char *const compress_words[] = {
@@ -250,6 +254,10 @@ static const struct key journal_keys[] = {
     {"buffer", KEY_SIZE, 0, AT(struct conf, journal.buffer_blocks), .min = 8ull * BLOCK_BYTES,
      .max = 16 * GIB, .scale = BLOCK_BYTES, .fallback = "64MiB",
      .help = "what a shard may have decided and not yet durable; behind it ingest waits"},
+    {"compress_after", KEY_TIME, 0, AT(struct conf, journal.compress_after_ns), .min = SECOND,
+     .max = 365 * DAY, .absent = "never",
+     .help = "a segment that nothing was written to for this long is compressed; all that reads "
+             "journals reads it as before"},
     {"io", KEY_CHOICE, 0, AT(struct conf, journal.io), .fallback = "auto", .words = io_words,
      .help = "how groups are written: io_uring, one submission each; sync, pwritev2 and fdatasync; "
              "auto, io_uring where the kernel allows it"},
@@ -430,19 +438,21 @@ static const struct key sink_keys[] = {
     {"paused", KEY_BOOL, KEY_HOT, AT(struct conf_sink, paused), .fallback = "false",
      .help = "it gets nothing, and goes on where it stood when this is false again"},
     {"address", KEY_TEXT, KEY_HOT, AT(struct conf_sink, address), .absent = "none",
-     .help = "of a redis sink, which needs it: the server, as unix:/PATH, IPV4:PORT or "
-             "'[IPV6]:PORT'"},
+     .help =
+         "of a redis or nats sink, which needs it: the server, as unix:/PATH (redis), HOST:PORT "
+         "or '[IPV6]:PORT'; of nats up to 8, separated by commas; names are resolved at each "
+         "connect"},
     {"user", KEY_NAME, KEY_HOT, AT(struct conf_sink, user), .max = CONF_NAME_MAX,
-     .absent = "the server's default user", .help = "redis: who to log in as"},
+     .absent = "the server's default user", .help = "redis, nats: who to log in as"},
     {"password_file", KEY_PATH, KEY_HOT, AT(struct conf_sink, password_file), .absent = "none",
-     .help = "redis: the file whose first line is the password, read at each connect; relative to "
-             "data_dir"},
+     .help = "redis, nats: the file whose first line is the password, read at each connect; "
+             "relative to data_dir"},
     {"database", KEY_NUMBER, KEY_HOT, AT(struct conf_sink, database), .max = 65535, .fallback = "0",
      .help = "redis: the number of the database"},
     {"stream", KEY_NAME, KEY_HOT, AT(struct conf_sink, stream), .max = CONF_NAME_MAX,
      .fallback = "trove",
-     .help = "redis: outcomes go to the streams NAME:0, NAME:1, ..., one a shard; each data "
-             "directory needs its own"},
+     .help = "redis: outcomes go to the streams NAME:0, NAME:1, ..., one a shard; nats: to the "
+             "stream NAME, which is made when there is none; each data directory needs its own"},
     {"max_length", KEY_NUMBER, KEY_HOT, AT(struct conf_sink, max_length), .max = 1000000000000,
      .fallback = "1_000_000",
      .help = "redis: about how many entries a stream keeps, the oldest go first; 0 keeps them all"},
@@ -450,8 +460,28 @@ static const struct key sink_keys[] = {
      .absent = "none",
      .help = "redis: keep each user's last award, or what an operator made of it, in the hash "
              "NAME:HUNT"},
+    {"subject", KEY_TEXT, KEY_HOT, AT(struct conf_sink, subject), .absent = SUBJECT_DEFAULT,
+     .help =
+         "nats: where messages go; {hunt}, {outcome}, {pop} and {host} stand for what they say, "
+         "with _ for dots and - for none"},
+    {"replicas", KEY_NUMBER, KEY_HOT, AT(struct conf_sink, replicas), .min = 1, .max = 5,
+     .fallback = "1", .help = "nats: of the stream, when the sink makes it"},
+    {"confirm_after", KEY_TIME, KEY_HOT, AT(struct conf_sink, confirm_after_ns), .max = HOUR,
+     .fallback = "2m",
+     .help =
+         "nats: how long the journal keeps what the server has acknowledged, since it writes to "
+         "its disk later; the stream has to remember ids for as long"},
     {"timeout", KEY_TIME, KEY_HOT, AT(struct conf_sink, timeout_ns), .min = 10000000, .max = MINUTE,
-     .fallback = "2s", .help = "redis: the longest that connecting or an answer may take"},
+     .fallback = "2s",
+     .help = "redis, nats, webhook: the longest that connecting or an answer may take"},
+    {"url", KEY_TEXT, KEY_HOT, AT(struct conf_sink, url), .absent = "none",
+     .help = "of a webhook sink, which needs it: where batches are sent by POST, http:// or "
+             "https://"},
+    {"secret_file", KEY_PATH, KEY_HOT, AT(struct conf_sink, secret_file), .absent = "none",
+     .help = "of a webhook sink, which needs it: the file whose first line is the key that batches "
+             "are signed with, read for each; relative to data_dir"},
+    {"batch", KEY_NUMBER, KEY_HOT, AT(struct conf_sink, batch), .min = 1, .max = 500,
+     .fallback = "100", .help = "webhook: outcomes in one POST, at most"},
     {0},
 };
 

@@ -322,6 +322,7 @@ json_t *admin_status(struct topo *topo)
     json_object_set_new(status, "checkpoint", admin_checkpoint_json(topo));
     json_object_set_new(status, "recovery", admin_recovery_json(topo));
     json_object_set_new(status, "retained", admin_retained_json(topo));
+    json_object_set_new(status, "compressed", admin_packed(topo));
     json_object_set_new(status, "usage", status_usage(topo));
     json_object_set_new(status, "sinks", admin_sink_list(topo));
     json_object_set_new(status, "lcores", status_lcores(topo));

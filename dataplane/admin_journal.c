@@ -70,6 +70,16 @@ json_t *admin_journals(const struct topo *topo)
     return journals;
 }
 
+json_t *admin_packed(const struct topo *topo)
+{
+    const struct pack_counters *packed = &topo->packed;
+    int error = atomic_load(&packed->error);
+    return json_pack("{s:I, s:I, s:I, s:s?}", "segments", (json_int_t)READ(packed->segments),
+                     "bytes", (json_int_t)READ(packed->bytes), "packed_bytes",
+                     (json_int_t)READ(packed->packed_bytes), "error",
+                     error ? strerror(error) : NULL);
+}
+
 bool admin_journal_refusing(const struct topo *topo)
 {
     bool refusing = false;
@@ -92,6 +102,12 @@ void admin_journal_warn(const struct topo *topo, json_t *warnings)
                                            : "the disk is full: events are accepted until the "
                                              "segments that are ready are full -> make room in "
                                              "data_dir"));
+    int error = atomic_load(&topo->packed.error);
+    if (error)
+        json_array_append_new(
+            warnings, json_sprintf("a cold segment cannot be compressed: %s -> trovectl segment "
+                                   "verify --data-dir DIR",
+                                   strerror(error)));
     if (any(topo, JOURNAL_DEGRADED))
         json_array_append_new(warnings,
                               json_string("a journal had an error of the disk and goes on in a new "

@@ -13,6 +13,9 @@
 /* admin_journals returns an array, one object a shard. */
 json_t *admin_journals(const struct topo *topo);
 
+/* admin_packed returns what was compressed since start. */
+json_t *admin_packed(const struct topo *topo);
+
 /* admin_journal_state returns journal_failed or disk_full when a journal is that, else `well`. */
 const char *admin_journal_state(const struct topo *topo, const char *well);
 

@@ -98,6 +98,8 @@ static const struct metric metrics[] = {
      "given_up", "shard", "shard"},
     {"trove_journal_spare_segments", "Segments that are ready to be used", LIST, "journal", "spare",
      "shard", "shard"},
+    {"trove_journal_reserve_segments", "Segments that are kept back for a full disk", LIST,
+     "journal", "reserve", "shard", "shard"},
     {"trove_dedupe_ids", "Event ids remembered", ONE, "usage", "dedupe_used"},
     {"trove_dedupe_ids_capacity", "Event ids that there is room for", ONE, "usage",
      "dedupe_capacity"},

@@ -32,10 +32,8 @@ static void put_seq(struct http_text *t, const struct http_request *r)
 
 static void put_single(struct http_text *t, const struct http_request *r)
 {
-    char id[TEXT_UUID_LEN + 1];
-    text_uuid_format(r->id, id);
     HTTP_PUT(t, "{\"id\":\"");
-    http_text_put(t, id, TEXT_UUID_LEN);
+    http_text_uuid(t, r->id);
     if (r->result == RESULT_DUPLICATE)
         HTTP_PUT(t, "\",\"result\":\"duplicate\",");
     else

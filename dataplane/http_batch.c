@@ -305,25 +305,26 @@ static void skip_bracket(struct http_batch *batch, const uint8_t *body)
     batch->at += batch->array;
 }
 
-/* turn does one turn's work on a batch. */
-static void turn(struct http *http, uint32_t number)
+/* turn does one turn's work on a batch.  Returns whether there was any. */
+static bool turn(struct http *http, uint32_t number)
 {
     struct http_batch *batch = http_batch_at(http, number);
-    uint32_t slot = batch->request;
+    uint32_t slot = batch->request, fed = batch->fed;
     struct http_request *r = http_request_at(http, slot);
     if (batch->state < FEED) {
         if (!scan(http, batch))
-            return;
+            return true;
         skip_bracket(batch, http_buffer_bytes(http, r));
     }
     feed(http, batch);
     if (batch->fed < batch->count)
-        return;
+        return batch->fed > fed;
     batch->state = FED;
     delist(http, number);
     r->state = HTTP_REQUEST_OPEN;
     if (batch->answered == batch->fed)
         done(http, batch);
+    return true;
 }
 
 void http_batch_begin(struct http *http, uint32_t slot, bool array)
@@ -348,18 +349,17 @@ void http_batch_begin(struct http *http, uint32_t slot, bool array)
 
 unsigned http_batch_poll(struct http *http)
 {
-    unsigned count = 0;
-    while (count < TURN && http->feeding.first != HTTP_NONE) {
+    unsigned work = 0;
+    for (unsigned i = 0; i < TURN && http->feeding.first != HTTP_NONE; i++) {
         uint32_t number = http->feeding.first;
         bool only = http->feeding.last == number;
         delist(http, number);
         enlist(http, number);
-        turn(http, number);
-        count++;
+        work += turn(http, number);
         if (only)
             break;
     }
-    return count;
+    return work;
 }
 
 /* note keeps a fault in the order of the indexes. */

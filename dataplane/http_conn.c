@@ -330,8 +330,6 @@ static void on_wake(void *app, struct tcp_conn *tcp)
     struct http_conn *conn = find(http, tcp);
     uint64_t now = http->now_ns > conn->armed_ns ? http->now_ns : conn->armed_ns;
     conn->armed_ns = UINT64_MAX;
-    if (conn->flags & HTTP_CONN_FINISHED)
-        return;
     if (deadline(http, conn) > now) {
         http_conn_arm(http, conn);
     } else if (conn->first == HTTP_NONE) {

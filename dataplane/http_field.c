@@ -2,11 +2,13 @@
 #include "dataplane/http_field.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "dataplane/http_scan.h"
 
-#define IS(word)      http_same(name, len, word)
-#define IS_TEXT(word) http_same(text, len, word)
+#define IS(word)       http_same(name, len, word)
+#define IS_TEXT(word)  http_same(text, len, word)
+#define IS_VALUE(word) http_same(value, len, word)
 
 enum http_field_name http_field_name_of(const uint8_t *name, uint32_t len)
 {
@@ -57,17 +59,26 @@ bool http_field_in_trailer(const uint8_t *name, uint32_t len)
     return true;
 }
 
+static uint32_t token_len(const uint8_t *text, uint32_t len)
+{
+    uint32_t at = 0;
+    while (at < len && http_is(text[at], HTTP_TOKEN))
+        at++;
+    return at;
+}
+
 enum http_problem http_field_parse(const uint8_t *line, uint32_t len, struct http_field *field,
                                    uint32_t *at)
 {
     *at = 0;
     if (http_is_space(line[0]))
         return HTTP_PROBLEM_header_fold;
-    uint32_t name = 0;
-    while (name < len && http_is(line[name], HTTP_TOKEN))
-        name++;
-    *at = name;
-    if (!name || name == len || line[name] != ':')
+    const uint8_t *colon = memchr(line, ':', len);
+    uint32_t name = colon ? (uint32_t)(colon - line) : len;
+    enum http_field_name known = http_field_name_of(line, name);
+    if (known == HTTP_FIELD_OTHER) /* what is known is a token */
+        *at = token_len(line, name);
+    if (!colon || !name || (known == HTTP_FIELD_OTHER && *at < name))
         return HTTP_PROBLEM_header_name;
     uint32_t begin = name + 1;
     while (begin < len && http_is_space(line[begin]))
@@ -75,7 +86,7 @@ enum http_problem http_field_parse(const uint8_t *line, uint32_t len, struct htt
     while (len > begin && http_is_space(line[len - 1]))
         len--;
     *field = (struct http_field){
-        .name = http_field_name_of(line, name),
+        .name = known,
         .value = line + begin,
         .len = len - begin,
     };
@@ -138,14 +149,6 @@ static enum http_media media_of(const uint8_t *text, uint32_t len)
     return IS_TEXT("application/x-www-form-urlencoded") ? HTTP_MEDIA_FORM : HTTP_MEDIA_NONE;
 }
 
-static uint32_t token_len(const uint8_t *text, uint32_t len)
-{
-    uint32_t at = 0;
-    while (at < len && http_is(text[at], HTTP_TOKEN))
-        at++;
-    return at;
-}
-
 /* is_quoted returns whether len bytes are a quoted string (RFC 9110 section 5.6.4). */
 static bool is_quoted(const uint8_t *text, uint32_t len)
 {
@@ -181,6 +184,8 @@ static bool parameter_is_harmless(const uint8_t *text, uint32_t len)
 enum http_media http_field_media(const uint8_t *value, uint32_t len)
 {
     struct http_element element;
+    if (IS_VALUE("application/json")) /* as most say it */
+        return HTTP_MEDIA_JSON;
     take(&value, &len, ';', &element);
     enum http_media media = media_of(element.text, element.len);
     while (take(&value, &len, ';', &element))

@@ -145,11 +145,8 @@ static enum http_problem read_field(struct http_head *head, const struct http_fi
     case HTTP_FIELD_REQUEST_METHOD:
         head->flags |= HTTP_HEAD_PREFLIGHT;
         return HTTP_PROBLEM_none;
-    case HTTP_FIELD_TROVE_ACK:
+    default: /* HTTP_FIELD_TROVE_ACK: there is no other that is read */
         return trove_ack(head, field);
-    case HTTP_FIELD_OTHER:
-    default:
-        return HTTP_PROBLEM_none;
     }
 }
 

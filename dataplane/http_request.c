@@ -105,7 +105,7 @@ void http_request_orphan(struct http *http, uint32_t slot)
 bool http_request_pay(struct http *http, const struct http_request *r, uint32_t events)
 {
     const uint64_t second = UINT64_C(1000000000);
-    if (!http->settings.conn_events_per_s || r->conn == HTTP_NONE)
+    if (!http->settings.conn_events_per_s)
         return true;
     struct http_conn *conn = conn_of(http, r);
     if (conn->rate_ns > http->now_ns + second)
@@ -264,15 +264,16 @@ static uint16_t flags_of(const struct http *http, const struct http_head *head)
 }
 
 /* expect_body goes on where a body follows the head: a refused one is read and dropped, so that the
- * connection can stay; but one that waits to be asked for may never come. */
+ * connection can stay; but one that is to be asked for may never come, and whether it has begun to
+ * come says nothing: the connection ends. */
 static void expect_body(struct http *http, uint32_t slot, const struct http_head *head,
                         bool follows)
 {
     struct http_request *r = http_request_at(http, slot);
-    bool waits = r->flags & HTTP_REQUEST_CONTINUE && !follows;
+    bool expects = r->flags & HTTP_REQUEST_CONTINUE, waits = expects && !follows;
     if (follows)
         r->flags &= (uint16_t)~HTTP_REQUEST_CONTINUE;
-    if (r->problem && (waits || http_problem_closes(r->problem))) {
+    if (r->problem && (expects || http_problem_closes(r->problem))) {
         r->flags |= HTTP_REQUEST_CLOSE;
         http_request_refuse(http, slot, r->problem);
         return;

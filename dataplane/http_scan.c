@@ -5,8 +5,6 @@
 #include <immintrin.h>
 #endif
 
-#include "dataplane/base/swar.h"
-
 #define T HTTP_TOKEN
 #define U HTTP_URI
 #define H HTTP_HOST

@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "dataplane/base/swar.h"
 
 enum http_class {
     HTTP_TOKEN = 1 << 0, /* tchar (RFC 9110 section 5.6.2) */
@@ -32,15 +35,26 @@ static inline bool http_is_space(uint8_t c) /* OWS */
  * them, or DEL); end when there is none. */
 uint32_t http_scan(const uint8_t *bytes, uint32_t at, uint32_t end);
 
-/* http_same returns whether len bytes are a word, in any case; the word is lower case. */
-static inline bool http_same(const uint8_t *bytes, uint32_t len, const char *word)
+/* http_same returns whether len bytes are a word, in any case.  The bytes have no control character
+ * but HTAB; the word is lower case letters, digits and marks that have bit 0x20 set, no closing
+ * parenthesis among them: then that bit alone tells cases apart, and a word in the source costs a
+ * few instructions. */
+static inline __attribute__((always_inline)) bool http_same(const uint8_t *bytes, uint32_t len,
+                                                            const char *word)
 {
-    for (uint32_t i = 0; i < len; i++) {
-        uint8_t c = bytes[i];
-        if (c >= 'A' && c <= 'Z')
-            c |= 0x20;
-        if (c != (uint8_t)word[i] || !c)
-            return false;
+    const uint8_t *w = (const uint8_t *)word;
+    size_t size = strlen(word), at = 0;
+    if (len != size)
+        return false;
+    if (size < 8) {
+        uint8_t differ = 0;
+        for (; at < size; at++)
+            differ |= (uint8_t)((bytes[at] | 0x20) ^ w[at]);
+        return !differ;
     }
-    return word[len] == 0;
+    uint64_t differ = 0;
+    for (; at + 8 <= size; at += 8)
+        differ |= (swar_load(bytes + at) | SWAR_BYTES(0x20)) ^ swar_load(w + at);
+    differ |= (swar_load(bytes + size - 8) | SWAR_BYTES(0x20)) ^ swar_load(w + size - 8);
+    return !differ;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "dataplane/base/swar.h"
 #include "dataplane/base/text.h"
 
 struct http_text {
@@ -46,6 +47,35 @@ static inline void http_text_number(struct http_text *t, uint64_t number)
         number /= 10;
     } while (number);
     http_text_put(t, digits + first, sizeof digits - first);
+}
+
+/* http_text_hex makes eight hexadecimal digits of 32 bits: a nibble in each byte, then the distance
+ * from '9' to 'a' added where it is over nine. */
+static inline uint64_t http_text_hex(uint32_t bits)
+{
+    uint64_t w = bits;
+    w = (w << 32 | w >> 16) & UINT64_C(0x0000ffff0000ffff);
+    w = (w << 16 | w >> 8) & UINT64_C(0x00ff00ff00ff00ff);
+    w = (w << 8 | w >> 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    uint64_t letters = (w + SWAR_BYTES(6)) >> 4 & SWAR_BYTES(1);
+    return htole64(w + SWAR_BYTES('0') + letters * ('a' - '9' - 1));
+}
+
+/* http_text_uuid writes 16 big-endian bytes, as two words, in the canonical 36 characters. */
+static inline void http_text_uuid(struct http_text *t, const uint64_t id[2])
+{
+    uint64_t hex[4];
+    char text[TEXT_UUID_LEN];
+    for (unsigned i = 0; i < 4; i++)
+        hex[i] = http_text_hex((uint32_t)(id[i / 2] >> (i % 2 ? 0 : 32)));
+    const char *digits = (const char *)hex;
+    memcpy(text, digits, 8);
+    memcpy(text + 9, digits + 8, 4);
+    memcpy(text + 14, digits + 12, 4);
+    memcpy(text + 19, digits + 16, 4);
+    memcpy(text + 24, digits + 20, 12);
+    text[8] = text[13] = text[18] = text[23] = '-';
+    http_text_put(t, text, sizeof text);
 }
 
 /* http_text_json writes bytes of UTF-8 as a JSON string with its quotes. */

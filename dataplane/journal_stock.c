@@ -152,7 +152,7 @@ int journal_stock_clear(int dir_fd)
     }
     const struct dirent *entry;
     while (!rc && (entry = readdir(dir)))
-        if (segment_is_spare(entry->d_name) && unlinkat(dir_fd, entry->d_name, 0))
+        if (segment_is_temporary(entry->d_name) && unlinkat(dir_fd, entry->d_name, 0))
             rc = -errno;
     closedir(dir);
     return rc;

@@ -62,7 +62,7 @@ static int look(const struct retention_request *request, struct survey *survey)
         return rc;
     survey->bytes = calloc((size_t)survey->count + 1, sizeof *survey->bytes);
     for (int i = 0; survey->bytes && i < survey->count; i++)
-        (void)segment_bytes(request->journal_fd, survey->ids[i], &survey->bytes[i]);
+        (void)segment_disk_bytes(request->journal_fd, survey->ids[i], &survey->bytes[i]);
     return survey->bytes ? 0 : -ENOMEM;
 }
 
@@ -173,6 +173,10 @@ static int remove_segments(const struct file_ops *ops, int journal_fd,
             continue;
         segment_name(survey->ids[i], name);
         rc = ops->remove(ops->disk, journal_fd, name);
+        if (!rc || rc == -ENOENT) {
+            segment_packed_name(survey->ids[i], name);
+            rc = ops->remove(ops->disk, journal_fd, name);
+        }
         if (rc == -ENOENT)
             rc = 0;
         done->segments += !rc;

@@ -125,7 +125,7 @@ static unsigned look_at_health(const struct rx_http *h)
     for (uint32_t s = 0; s < h->shard_count; s++) {
         if (journal_has_failed(h->journals[s]))
             return HTTP_HEALTH_journal_failed;
-        if (journal_is_refusing(h->journals[s]))
+        if (health == HTTP_HEALTH_ready && journal_is_refusing(h->journals[s]))
             health = HTTP_HEALTH_disk_full;
     }
     return health;

@@ -304,8 +304,6 @@ static bool widen(const struct tcp *tcp, const struct tcp_conn *conn)
 
 bool tcp_output(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->flags & TCP_F_PROBE && !send_probe(tcp, conn))
-        return false;
     if (conn->snd_una == conn->snd_max && tcp->now_ms - conn->heard_at > tcp_rto(tcp, conn))
         tcp_loss_restart(conn);
     int sent = 1;
@@ -314,7 +312,7 @@ bool tcp_output(struct tcp *tcp, struct tcp_conn *conn)
         if (sent == 0)
             sent = send_new(tcp, conn);
     }
-    if (sent < 0)
+    if (sent < 0 || (conn->flags & TCP_F_PROBE && !send_probe(tcp, conn)))
         return false;
     persist(tcp, conn);
     if (widen(tcp, conn))

@@ -67,11 +67,10 @@ static uint32_t fill(struct tcp *tcp, struct tcp_conn *conn, uint32_t *before, u
     return done;
 }
 
-/* join takes the next chunk's bytes into this one, when they touch and fit. */
+/* join takes the next chunk's bytes into this one, the later stamp of the two, when they touch and
+ * fit. */
 static void join(struct tcp *tcp, struct tcp_conn *conn, uint32_t at)
 {
-    if (at == TCP_NONE)
-        return;
     struct tcp_chunk *chunk = chunk_at(tcp, at);
     if (chunk->next == TCP_NONE)
         return;
@@ -82,8 +81,6 @@ static void join(struct tcp *tcp, struct tcp_conn *conn, uint32_t at)
         return;
     memcpy(chunk->data + end, next->data + next->start, next->len);
     chunk->len = (uint16_t)(chunk->len + next->len);
-    if (tcp_before(chunk->stamp, next->stamp))
-        chunk->stamp = next->stamp;
     chunk->next = next->next;
     tcp_chunk_give(tcp, index);
     conn->store_chunks--;

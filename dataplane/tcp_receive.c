@@ -348,19 +348,12 @@ static void take_fin(struct tcp *tcp, struct tcp_conn *conn)
     if (tcp_before(conn->rcv_adv, conn->rcv_nxt))
         conn->rcv_adv = conn->rcv_nxt;
     tcp_ack_now(tcp, conn);
-    switch (conn->state) {
-    case TCP_ESTABLISHED:
-        conn->state = TCP_CLOSE_WAIT;
-        break;
-    case TCP_FIN_WAIT_1:
-        conn->state = TCP_CLOSING;
-        break;
-    case TCP_FIN_WAIT_2:
+    if (conn->state == TCP_FIN_WAIT_2) {
         tcp_over(tcp, conn, TCP_END_done);
         return;
-    default:
-        assert(false);
     }
+    assert(conn->state == TCP_ESTABLISHED || conn->state == TCP_FIN_WAIT_1);
+    conn->state = conn->state == TCP_ESTABLISHED ? TCP_CLOSE_WAIT : TCP_CLOSING;
     tcp_offer_store(tcp, conn);
 }
 
@@ -396,8 +389,8 @@ bool tcp_receive_fast(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_h
     conn->probes = 0;
     conn->snd_wl1 = head->seq;
     take_timestamp(conn, head);
-    if (head->ack != conn->snd_una && !advance(tcp, conn, head))
-        return true;
+    if (head->ack != conn->snd_una)
+        (void)advance(tcp, conn, head); /* never the end: no FIN of ours is out */
     if (head->len == 0)
         return true;
     learn_mss(tcp, conn, head->len);

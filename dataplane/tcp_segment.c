@@ -3,7 +3,7 @@
 
 #include "dataplane/base/inet_csum.h"
 
-enum { PROTO_TCP = 6, TTL = 64, MAC_BYTES = 6 };
+enum { PROTO_TCP = 6, TTL = 64, MAC_BYTES = 6, MACS_BYTES = 12 };
 enum { CSUM_OFFSET = 16 };
 
 enum {
@@ -24,7 +24,7 @@ static bool decode_sack(struct tcp_head *head, const uint8_t *body, uint32_t len
     if (len == 0 || len % 8 || len / 8 > TCP_SACKS_MAX)
         return false;
     head->sack_count = (uint8_t)(len / 8);
-    for (uint32_t i = 0; i < len / 8; i++)
+    for (size_t i = 0; i < len / 8; i++)
         head->sacks[i] = (struct tcp_range){tcp_get32(body + i * 8), tcp_get32(body + i * 8 + 4)};
     return true;
 }
@@ -141,7 +141,7 @@ void tcp_link_turn(uint8_t *to, const uint8_t *from, uint32_t len)
 {
     memcpy(to, from + MAC_BYTES, MAC_BYTES);
     memcpy(to + MAC_BYTES, from, MAC_BYTES);
-    memcpy(to + 2 * MAC_BYTES, from + 2 * MAC_BYTES, len - 2 * MAC_BYTES);
+    memcpy(to + MACS_BYTES, from + MACS_BYTES, len - MACS_BYTES);
 }
 
 /* put_ip4: never fragmented on its way, so the identification says nothing (RFC 6864). */
@@ -211,7 +211,7 @@ void tcp_option_sack(struct tcp_packet *packet, const struct tcp_range *ranges, 
     uint8_t *at = packet->options + packet->options_len;
     const uint8_t head[4] = {OPTION_NOP, OPTION_NOP, OPTION_SACK, (uint8_t)(2 + 8 * count)};
     memcpy(at, head, sizeof head);
-    for (unsigned i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         tcp_put32(at + 4 + i * 8, ranges[i].start);
         tcp_put32(at + 8 + i * 8, ranges[i].end);
     }

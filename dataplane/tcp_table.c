@@ -14,7 +14,7 @@
 void tcp_tuple_init(struct tcp_tuple *tuple, const struct tcp *tcp, uint8_t family,
                     const uint8_t *peer, const uint8_t *ours, uint16_t peer_port)
 {
-    uint32_t bytes = family == 4 ? 4 : 16;
+    size_t bytes = family == 4 ? 4 : 16;
     memset(tuple->bytes, 0, sizeof tuple->bytes);
     memcpy(tuple->bytes, peer, bytes);
     memcpy(tuple->bytes + bytes, ours, bytes);

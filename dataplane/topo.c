@@ -359,6 +359,10 @@ static int start_threads(struct topo *topo, char error[512])
         rc = topo_start_thread(&topo->stock_thread, control, stock_run, topo);
         topo->stock_started = !rc;
     }
+    if (!rc && topo->conf->journal.compress_after_ns) {
+        rc = topo_start_thread(&topo->pack_thread, control, pack_run, topo);
+        topo->pack_started = !rc;
+    }
     if (!rc)
         rc = sinks_start(topo);
     if (!rc)

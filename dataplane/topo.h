@@ -100,6 +100,12 @@ struct retained {
     char held_by[CONF_NAME_MAX + 1]; /* under the lock: who needs more than was wanted */
 };
 
+/* Segments compressed since start.  Writer: the thread that does it. */
+struct pack_counters {
+    uint64_t segments, bytes, packed_bytes;
+    _Atomic int error; /* errno of the last one that could not be, 0 when it could */
+};
+
 enum phase {
     PHASE_RUN,   /* everything */
     PHASE_QUIET, /* rx parts receive no more, but take back answers */
@@ -124,6 +130,9 @@ struct topo {
     struct journal_thread journals[PLAN_PARTS_MAX];
     pthread_t stock_thread; /* makes files for them */
     bool stock_started;
+    pthread_t pack_thread; /* compresses cold ones */
+    bool pack_started;
+    struct pack_counters packed;
     struct board *board;
     struct checkpoint_thread checkpoint;
     struct retained retained;
@@ -180,6 +189,7 @@ void topo_retain(struct topo *topo);
 void *core_run(void *core);
 void *journal_run(void *journal_thread);
 void *stock_run(void *topo);
+void *pack_run(void *topo);
 
 /* topo_disk_make makes the journals and their stocks, given each shard's rings; 0, or -1 with one
  * line in error.

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/counter.h"
 #include "dataplane/topo.h"
 #include "sinks/cursor.h"
 
@@ -21,6 +22,8 @@
 static const struct sink_ops *const sink_types[] = {
     [CONF_SINK_FILE] = &sink_file_ops,
     [CONF_SINK_REDIS] = &sink_redis_ops,
+    [CONF_SINK_NATS] = &sink_nats_ops,
+    [CONF_SINK_WEBHOOK] = &sink_webhook_ops,
 };
 
 static const struct sink_ops *ops_of(const struct conf_sink *conf)
@@ -104,12 +107,12 @@ static void name_journal(const struct topo *topo, char name[LINE_JOURNAL_MAX + 1
 
 static uint64_t hash_target(const struct topo *topo, const struct conf_sink *conf)
 {
-    char text[2 * CONF_PATH_MAX + 2 * CONF_NAME_MAX + 64];
+    char text[3 * CONF_PATH_MAX + 2 * CONF_NAME_MAX + 64];
     /* A sink of many files keeps by itself where they are; others may write to that directory. */
     int len = conf->directory[0]
                   ? snprintf(text, sizeof text, "directory %s", conf->name)
-                  : snprintf(text, sizeof text, "%d %s %s %s %u", (int)conf->type, conf->path,
-                             conf->address, conf->stream, conf->database);
+                  : snprintf(text, sizeof text, "%d %s %s %s %u %s", (int)conf->type, conf->path,
+                             conf->address, conf->stream, conf->database, conf->url);
     uint64_t hash = hash64(&topo->key, text, (size_t)len);
     return hash ? hash : 1;
 }
@@ -143,6 +146,7 @@ static int make_pump(struct sink_thread *sink, uint32_t outcomes)
         .target = sink->target,
         .begins = journal_begins,
         .begins_arg = topo,
+        .confirm_after_ns = sink->conf.type == CONF_SINK_NATS ? sink->conf.confirm_after_ns : 0,
         .ops = sink->ops,
         .sink = sink->sink,
     };
@@ -261,7 +265,8 @@ static uint64_t retry_ns(unsigned failures)
 
 static void wait_to_retry(const struct sink_thread *sink, int phase, unsigned failures)
 {
-    uint64_t until = clock_monotonic_ns() + retry_ns(failures);
+    uint64_t wait = retry_ns(failures), asked = pump_retry_after(sink->pump);
+    uint64_t until = clock_monotonic_ns() + (asked > wait ? asked : wait);
     while (clock_monotonic_ns() < until && !pump_is_asked(sink->pump) &&
            !atomic_load(&sink->told) &&
            atomic_load_explicit(&sink->topo->phase, memory_order_acquire) == phase)
@@ -294,19 +299,28 @@ static bool wait_for_turn(const struct sink_thread *sink)
     return true;
 }
 
+/* What the sink has got rid of: while this grows, failures are not of a server that is away. */
+static uint64_t progress(const struct sink_thread *sink)
+{
+    const struct pump_counters *counters = pump_counters(sink->pump);
+    return counter_read(&counters->delivered) + counter_read(&counters->set_aside);
+}
+
 static void pump_until_told(struct sink_thread *sink)
 {
     unsigned failures = 0;
+    uint64_t before = 0;
     while (!atomic_load(&sink->told)) {
         int phase = atomic_load_explicit(&sink->topo->phase, memory_order_acquire);
         int count = pump_poll(sink->pump, PUMP_BUDGET);
         atomic_store(&sink->error, count < 0 ? -count : 0);
         if (phase >= PHASE_END || (phase >= PHASE_SYNC && count == 0))
             break;
+        if (count >= 0 || progress(sink) != before)
+            failures = 0;
+        before = progress(sink);
         if (count < 0)
             wait_to_retry(sink, phase, failures++);
-        else
-            failures = 0;
         if (count == 0)
             sleep_ns(PUMP_SLEEP_NS);
     }

@@ -95,6 +95,7 @@ static void join_all(struct topo *topo)
     join_journals(topo);
     sinks_join(topo);
     join(topo->stock_thread, &topo->stock_started);
+    join(topo->pack_thread, &topo->pack_started);
     for (uint32_t c = 0; c < topo->plan.core_count; c++)
         join(topo->cores[c].thread, &topo->cores[c].started);
 }

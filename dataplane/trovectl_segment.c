@@ -30,7 +30,7 @@ static int pick(struct trovectl *ctl, struct journal_files *files)
     files->end = files->count;
     if (!ctl->file)
         return TROVECTL_OK;
-    if (segment_name_parse(ctl->file, &id))
+    if (segment_file_name_parse(ctl->file, &id))
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl segment list --data-dir DIR",
                              "a segment is named like 000001-000-000001.seg, not '%.64s'",
                              ctl->file);
@@ -96,11 +96,13 @@ static json_t *name_of(struct segment_id id)
 
 static json_t *list_one(struct segment_reader *reader, struct segment_id id)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, disk = 0;
     segment_bytes(reader->dir_fd, id, &bytes);
-    json_t *one =
-        json_pack("{s:o, s:i, s:i, s:i, s:I}", "segment", name_of(id), "epoch", (int)id.epoch,
-                  "shard", (int)id.shard, "number", (int)id.number, "bytes", (json_int_t)bytes);
+    segment_disk_bytes(reader->dir_fd, id, &disk);
+    json_t *one = json_pack("{s:o, s:i, s:i, s:i, s:I, s:I, s:b}", "segment", name_of(id), "epoch",
+                            (int)id.epoch, "shard", (int)id.shard, "number", (int)id.number,
+                            "bytes", (json_int_t)bytes, "disk_bytes", (json_int_t)disk,
+                            "compressed", segment_is_packed(reader->dir_fd, id));
     /* Each by itself: the chain is for verify. */
     struct segment_reader alone = {.dir_fd = reader->dir_fd, .fd = -1, .buffer = reader->buffer};
     int rc = segment_reader_open(&alone, id);
@@ -125,11 +127,17 @@ static void print_list(const json_t *list, FILE *out)
     const json_t *one;
     size_t i;
     json_array_foreach(list, i, one)
-        fprintf(out, "%-22s %-8s %8.1f MiB  %-27s  from record %llu  config v%llu\n",
+    {
+        fprintf(out, "%-22s %-8s %8.1f MiB  %-27s  from record %llu  config v%llu",
                 field_text(one, "segment"), field_text(one, "state"),
                 (double)field_count(one, "bytes") / (1 << 20), field_text(one, "begins"),
                 (unsigned long long)field_count(one, "first_ordinal"),
                 (unsigned long long)field_count(one, "config"));
+        if (json_is_true(json_object_get(one, "compressed")))
+            fprintf(out, "  compressed to %.1f MiB",
+                    (double)field_count(one, "disk_bytes") / (1 << 20));
+        fputc('\n', out);
+    }
     fprintf(out, "%zu segments\n", json_array_size(list));
 }
 

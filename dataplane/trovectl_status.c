@@ -259,6 +259,18 @@ static void print_journals(const json_t *journals, FILE *out)
     }
 }
 
+static void print_compressed(const json_t *compressed, FILE *out)
+{
+    const char *error = json_string_value(json_object_get(compressed, "error"));
+    if (!field_count(compressed, "segments") && !error)
+        return;
+    fprintf(out, "          compressed %s segments, %s to %s%s%s\n",
+            figure_count(field_count(compressed, "segments")).text,
+            figure_bytes(field_count(compressed, "bytes")).text,
+            figure_bytes(field_count(compressed, "packed_bytes")).text, error ? "  FAILED " : "",
+            error ? error : "");
+}
+
 /* "  plain 90 of 1,000 users  double 10 of 110 users" */
 static void print_variants(const json_t *variants, FILE *out)
 {
@@ -351,6 +363,7 @@ void trovectl_print_status(const json_t *status, FILE *out)
     print_journals(json_object_get(status, "journal"), out);
     print_checkpoint(json_object_get(status, "checkpoint"), out);
     print_retained(json_object_get(status, "retained"), out);
+    print_compressed(json_object_get(status, "compressed"), out);
     print_counts("outcomes", json_object_get(status, "outcomes"), out);
     print_counts("refusals", json_object_get(status, "refusals"), out);
     print_hunts(json_object_get(status, "hunts"), out);

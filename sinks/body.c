@@ -51,9 +51,9 @@ static size_t put_event(const struct sink_item *item, const struct line_origin *
     text_time_format((int64_t)(item->outcome->receive_ns / NS_PER_MS), time);
     size_t at =
         (size_t)snprintf(out, BODY_BYTES_MAX,
-                         "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"%s\",\"type\":"
+                         "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"/%s/%s\",\"type\":"
                          "\"trove.%s\",",
-                         id, origin->source, outcome_kind_name(item->view.outcome.kind));
+                         id, origin->pop, origin->host, outcome_kind_name(item->view.outcome.kind));
     at += put_subject(item, out + at, BODY_BYTES_MAX - at);
     at += (size_t)snprintf(
         out + at, BODY_BYTES_MAX - at,

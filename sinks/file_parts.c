@@ -361,6 +361,7 @@ static int parts_deliver(void *arg, const struct sink_item *item)
     }
     if (!rc && !open)
         rc = begin_part(sink, hour, &open);
+    assert(rc || open);
     if (!rc && BUFFER_BYTES - open->used < BODY_BYTES_MAX)
         rc = flush(sink, open);
     if (rc)

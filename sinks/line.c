@@ -334,7 +334,8 @@ int line_origin_init(struct line_origin *origin, const char *pop, const char *ho
     if (strlen(pop) > CONF_NAME_MAX || strlen(host) > CONF_NAME_MAX ||
         strlen(journal) > LINE_JOURNAL_MAX)
         return -ENAMETOOLONG;
-    snprintf(origin->source, sizeof origin->source, "/%s/%s", pop, host);
+    snprintf(origin->pop, sizeof origin->pop, "%s", pop);
+    snprintf(origin->host, sizeof origin->host, "%s", host);
     snprintf(origin->journal, sizeof origin->journal, "%s", journal);
     struct writer w = {.at = origin->json, .end = origin->json + sizeof origin->json};
     PUT(&w, ",\"pop\":");

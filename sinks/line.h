@@ -24,7 +24,8 @@
 struct line_origin {
     char json[1024];
     size_t len;
-    char source[2 * CONF_NAME_MAX + 3]; /* /POP/HOST */
+    char pop[CONF_NAME_MAX + 1];
+    char host[CONF_NAME_MAX + 1];
     char journal[LINE_JOURNAL_MAX + 1];
 };
 

@@ -18,11 +18,45 @@ const struct pump_counters *pump_counters(const struct pump *pump)
     return &pump->counters;
 }
 
-int pump_save(struct pump *pump, struct sink_cursor *value)
+/* Keeps a cursor until it is old enough for the file. Those of one eighth of that time are one. */
+static void keep_aging(struct pump *pump, const struct sink_cursor *value)
 {
-    int rc = cursor_save(&pump->cursor, value);
+    uint64_t now = clock_monotonic_ns(), apart = pump->wiring.confirm_after_ns / 8;
+    unsigned last = pump->aged_count - 1;
+    bool fresh = !pump->aged_count ||
+                 (now - pump->aged[last].begun_ns > apart && pump->aged_count < PUMP_AGED_MAX);
+    if (fresh) {
+        last = pump->aged_count++;
+        pump->aged[last].begun_ns = now;
+    }
+    pump->aged[last].at_ns = now;
+    pump->aged[last].cursor = *value;
+}
+
+static int save_aged(struct pump *pump)
+{
+    uint64_t now = clock_monotonic_ns();
+    unsigned old = 0;
+    while (old < pump->aged_count && now - pump->aged[old].at_ns >= pump->wiring.confirm_after_ns)
+        old++;
+    if (!old)
+        return 0;
+    int rc = cursor_save(&pump->cursor, &pump->aged[old - 1].cursor);
     if (rc)
         return rc;
+    pump->aged_count -= old;
+    memmove(pump->aged, pump->aged + old, pump->aged_count * sizeof *pump->aged);
+    return 0;
+}
+
+int pump_save(struct pump *pump, struct sink_cursor *value)
+{
+    bool ages = pump->wiring.confirm_after_ns && pump->saved.version;
+    int rc = ages ? 0 : cursor_save(&pump->cursor, value);
+    if (rc)
+        return rc;
+    if (ages)
+        keep_aging(pump, value);
     pump->saved = *value;
     pump->saved_ns = clock_monotonic_ns();
     return 0;
@@ -427,6 +461,9 @@ static int read_tails(struct pump *pump, unsigned budget, unsigned *outcomes)
 static int commit(struct pump *pump)
 {
     const struct sink_ops *ops = pump->wiring.ops;
+    int aged = save_aged(pump);
+    if (aged)
+        return aged;
     if (pump->uncommitted || (ops->due && ops->due(pump->wiring.sink))) {
         int rc = ops->commit(pump->wiring.sink, &pump->now.resume);
         pump->sink_failed = rc != 0;
@@ -507,6 +544,8 @@ void pump_close(struct pump *pump)
 {
     if (pump->is_open && pump->moved && !pump->failed && !pump->uncommitted)
         (void)pump_save(pump, &pump->now);
+    if (pump->is_open)
+        (void)save_aged(pump);
     shut(pump);
 }
 

@@ -12,11 +12,13 @@
 #include "sinks/sink.h"
 #include "sinks/tail.h"
 
+#define PUMP_AGED_MAX 10
+
 struct pump {
     struct pump_wiring wiring;
     struct cursor cursor;
     struct sink_cursor now;   /* delivered, perhaps not yet committed */
-    struct sink_cursor saved; /* in the cursor file */
+    struct sink_cursor saved; /* committed, and in the cursor file when it is old enough */
     struct segment_id *ids;   /* of all epochs, as found at start */
     size_t id_count;
     struct tail *tails; /* as many as the widest epoch has journals; of epoch now.epoch */
@@ -28,11 +30,17 @@ struct pump {
     bool sink_is_open;
     bool failed; /* begin again from saved */
     uint64_t saved_ns;
+    unsigned aged_count; /* cursors that are to be saved when they are old enough, oldest first */
+    struct {
+        uint64_t begun_ns, at_ns;
+        struct sink_cursor cursor;
+    } aged[PUMP_AGED_MAX];
     uint64_t measured_ns;                      /* the lag in bytes */
     uint64_t counted[SINK_EPOCH_JOURNALS_MAX]; /* ordinals up to which records are counted: what is
                                                   read again is not counted again */
     struct pump_counters counters;
 
+    uint64_t retry_after_ns;   /* as the sink's fault had it, at the last poll */
     bool sink_failed;          /* what failed is the sink, and fault says more */
     struct sink_place refused; /* by the other side, so many times */
     unsigned tries;

@@ -50,7 +50,7 @@ int pump_fill_gaps(struct pump *pump)
     if (!pump->wiring.ops->end)
         return 0;
     for (uint32_t shard = 0; shard < SINK_EPOCH_JOURNALS_MAX; shard++) {
-        struct sink_end end;
+        struct sink_end end = now->confirmed[shard];
         if (shard >= pump->wiring.shard_count && !now->confirmed[shard].epoch)
             continue;
         int rc = pump->wiring.ops->end(pump->wiring.sink, shard, &end);

@@ -111,6 +111,7 @@ void pump_say(struct pump *pump, int rc)
     const struct sink_fault *fault = rc && pump->sink_failed && pump->wiring.ops->fault
                                          ? pump->wiring.ops->fault(pump->wiring.sink)
                                          : NULL;
+    pump->retry_after_ns = fault ? fault->retry_after_ns : 0;
     uint64_t lag = counter_read(&pump->counters.lag_records), now = clock_realtime_ns();
     uint64_t tick = clock_monotonic_ns(), bytes = 0;
     bool measure = !lag || tick - pump->measured_ns > MEASURE_NS;
@@ -152,6 +153,11 @@ void pump_set_mode(struct pump *pump, enum pump_mode mode)
 {
     atomic_store(&pump->mode, mode);
     atomic_store(&pump->asked, true);
+}
+
+uint64_t pump_retry_after(const struct pump *pump)
+{
+    return pump->retry_after_ns;
 }
 
 bool pump_is_asked(const struct pump *pump)

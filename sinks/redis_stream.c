@@ -10,27 +10,25 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "dataplane/base/correction.h"
 #include "dataplane/base/counter.h"
 #include "dataplane/base/text.h"
 #include "sinks/body.h"
 #include "sinks/redis.h"
+#include "sinks/secret.h"
 #include "sinks/sink.h"
 
-#define BATCH_MAX    512u
-#define BATCH_BYTES  (256u << 10)
-#define ENTRY_ARGS   10 /* how many follow; id; four fields and their values */
-#define PASSWORD_MAX 512u
-#define SHA_MAX      40u
+#define BATCH_MAX   512u
+#define BATCH_BYTES (256u << 10)
+#define ENTRY_ARGS  10 /* how many follow; id; four fields and their values */
+#define SHA_MAX     40u
 
 /* KEYS: the stream.  ARGV: how long it may grow (0: any), then entries.  Returns what was added,
  * what was there, and why it stopped, if it did. */
@@ -134,7 +132,7 @@ static void *stream_make(const struct sink_setup *setup)
     sink->conf = setup->conf;
     sink->origin = setup->origin;
     snprintf(sink->journal, sizeof sink->journal, "%s", setup->origin->journal);
-    if (conf_endpoint_parse(setup->conf->address, &sink->endpoint)) {
+    if (conf_server_parse(setup->conf->address, &sink->endpoint)) {
         free(sink);
         return NULL;
     }
@@ -221,24 +219,16 @@ static int call(struct sink_redis *sink, const char *const *words, struct redis_
 static int authenticate(struct sink_redis *sink, struct redis_reply *reply)
 {
     const struct conf_sink *conf = sink->conf;
-    char password[PASSWORD_MAX + 1];
+    char password[SECRET_MAX + 2];
     if (!conf->password_file[0])
         return 0;
-    int fd = open(conf->password_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ssize_t n = fd < 0 ? -1 : read(fd, password, sizeof password);
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    if (n < 0)
-        return fail(sink, -error, "password_file %.150s: %s", conf->password_file, strerror(error));
-    if (n > (ssize_t)PASSWORD_MAX)
-        return fail(sink, -EFBIG, "password_file %.150s: longer than %u bytes", conf->password_file,
-                    PASSWORD_MAX);
-    password[n] = '\0';
-    password[strcspn(password, "\r\n")] = '\0';
-    int rc = conf->user[0] ? CALL(sink, reply, "AUTH", conf->user, password)
-                           : CALL(sink, reply, "AUTH", password);
-    explicit_bzero(password, sizeof password);
+    int rc = secret_read(conf->password_file, password);
+    if (rc < 0)
+        return fail(sink, rc, "password_file %.150s: %s", conf->password_file,
+                    rc == -EFBIG ? "longer than 512 bytes" : strerror(-rc));
+    rc = conf->user[0] ? CALL(sink, reply, "AUTH", conf->user, password)
+                       : CALL(sink, reply, "AUTH", password);
+    secret_wipe(password);
     return rc;
 }
 

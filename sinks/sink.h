@@ -43,9 +43,10 @@ struct sink_end {
 
 /* Why an operation failed. */
 struct sink_fault {
-    char text[256];       /* for the operator */
-    struct sink_place at; /* the record at which the sink stands, where it is one */
-    bool of_record;       /* trying other records would not fail: this one is the reason */
+    char text[256];          /* for the operator */
+    struct sink_place at;    /* the record at which the sink stands, where it is one */
+    bool of_record;          /* trying other records would not fail: this one is the reason */
+    uint64_t retry_after_ns; /* the other side asks not to be tried before; 0: it does not */
 };
 
 #define SINK_RESUME_NONE UINT64_MAX
@@ -90,7 +91,8 @@ struct sink_ops {
     /* What follows is NULL for a sink on this host. */
 
     /* end tells how far the other side has a journal, right after open: when that is less than what
-     * was confirmed, as after a failover, the pump goes back there.  0 or -errno. */
+     * was confirmed, as after a failover, the pump goes back there.  *end is what was confirmed, to
+     * be left when the other side cannot tell.  0 or -errno. */
     int (*end)(void *sink, uint32_t shard, struct sink_end *end);
     /* cancel ends every wait, now and from here on.  Thread: any. */
     void (*cancel)(void *sink);
@@ -164,6 +166,9 @@ struct pump_wiring {
      * were removed; false: it has them.  NULL: it always has. */
     bool (*begins)(const void *arg, struct sink_cursor *at);
     const void *begins_arg;
+    /* How long ago something must have been confirmed for the cursor's file to say so: until then
+     * the journal is to keep it, should the other side lose it.  0: at once. */
+    uint64_t confirm_after_ns;
     const struct sink_ops *ops;
     void *sink;
 };
@@ -193,12 +198,17 @@ void pump_set_mode(struct pump *pump, enum pump_mode mode);
 int pump_skip(struct pump *pump, struct sink_place *place);
 /* pump_is_asked says whether one of these has come since the last poll: no time to wait. */
 bool pump_is_asked(const struct pump *pump);
+/* pump_retry_after says how long the other side asked to be left alone, at the last poll. */
+uint64_t pump_retry_after(const struct pump *pump);
 /* pump_report fills in the report.  Thread: any. */
 void pump_report(struct pump *pump, struct pump_report *report);
 
 /* The sinks there are: one JSON object a line of a file (file.c), or of files by the hour
  * (file_parts.c); one stream a shard, an entry an
- * outcome (redis_stream.c). */
+ * outcome (redis_stream.c); one message of a JetStream an outcome (nats_stream.c); POSTs of
+ * batches (webhook.c). */
 extern const struct sink_ops sink_file_ops;
 extern const struct sink_ops sink_parts_ops;
 extern const struct sink_ops sink_redis_ops;
+extern const struct sink_ops sink_nats_ops;
+extern const struct sink_ops sink_webhook_ops;

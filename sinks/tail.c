@@ -2,7 +2,6 @@
 #include "sinks/tail.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 int tail_init(struct tail *tail, int dir_fd)
 {
@@ -17,10 +16,7 @@ void tail_fini(struct tail *tail)
 
 void tail_start(struct tail *tail, uint32_t number, uint64_t offset, uint64_t ordinal)
 {
-    if (tail->reader.fd >= 0)
-        close(tail->reader.fd);
-    tail->reader.fd = -1;
-    tail->reader.at = tail->reader.end = 0;
+    segment_reader_close(&tail->reader);
     tail->event = NULL;
     tail->block = tail->saved = (struct tail_point){0};
     tail->done = !tail->mark && !tail->newest && !number;

@@ -93,7 +93,7 @@ static size_t hex4(struct json *j, size_t at)
     return code;
 }
 
-static size_t escape(struct json *j, size_t at)
+size_t json_escape(struct json *j, size_t at)
 {
     j->escaped = true;
     switch (json_peek(j, at + 1)) {
@@ -132,7 +132,7 @@ size_t json_string_rest(struct json *j, size_t at)
         if (c < 0x20)
             return json_fault(j, REASON_syntax, at);
         if (c == '\\') {
-            at = escape(j, at);
+            at = json_escape(j, at);
             if (at == JSON_FAULT)
                 return JSON_FAULT;
         } else {

@@ -46,6 +46,12 @@ static inline void json_init(struct json *j, const uint8_t *bytes, size_t len, u
     *j = (struct json){.bytes = bytes, .stop_end = len, .len = len, .depth_max = depth_max};
 }
 
+/* json_seek has a fresh cursor begin at an offset: no string in front of it is asked for. */
+static inline void json_seek(struct json *j, size_t at)
+{
+    j->block_end = at & ~(size_t)63;
+}
+
 static inline size_t json_fault(struct json *j, enum reason reason, size_t at)
 {
     j->reason = reason;
@@ -83,6 +89,9 @@ void json_load_stops(struct json *j);
 
 /* json_string_rest goes on at a stop in a string. */
 size_t json_string_rest(struct json *j, size_t at);
+
+/* json_escape reads an escape that starts with the backslash at at; a pair of surrogates is one. */
+size_t json_escape(struct json *j, size_t at);
 
 /* json_stop returns the offset of the first stop at or behind at, which is at most stop_end or at.
  */

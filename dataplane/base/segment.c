@@ -14,6 +14,8 @@
 #define EPOCH_MAX 999999999u
 #define SHARD_MAX 999u
 
+#define PACKED ".zst"
+
 static_assert(sizeof(struct segment_header) <= SEGMENT_HEADER_BYTES, "one page");
 
 #define CRC_FROM (offsetof(struct segment_header, crc) + sizeof(uint32_t))
@@ -60,6 +62,23 @@ int segment_name_parse(const char *name, struct segment_id *id)
     return 0;
 }
 
+void segment_packed_name(struct segment_id id, char name[SEGMENT_NAME_MAX])
+{
+    segment_name(id, name);
+    strncat(name, PACKED, SEGMENT_NAME_MAX - strlen(name) - 1);
+}
+
+int segment_file_name_parse(const char *name, struct segment_id *id)
+{
+    char own[SEGMENT_NAME_MAX];
+    size_t len = strlen(name), end = strlen(PACKED);
+    if (len <= end || len >= sizeof own || strcmp(name + len - end, PACKED) != 0)
+        return segment_name_parse(name, id);
+    memcpy(own, name, len - end);
+    own[len - end] = '\0';
+    return segment_name_parse(own, id);
+}
+
 void segment_spare_name(uint32_t shard, uint32_t serial, char name[SEGMENT_NAME_MAX])
 {
     assert(shard <= SHARD_MAX && serial <= EPOCH_MAX);
@@ -67,11 +86,22 @@ void segment_spare_name(uint32_t shard, uint32_t serial, char name[SEGMENT_NAME_
     assert(len > 0 && len < SEGMENT_NAME_MAX);
 }
 
-bool segment_is_spare(const char *name)
+void segment_temporary_name(struct segment_id id, char name[SEGMENT_NAME_MAX])
 {
-    uint32_t shard, serial;
-    const char *at = literal(digits(literal(name, "spare-"), &shard), "-");
-    at = literal(digits(at, &serial), ".tmp");
+    assert(id.epoch <= EPOCH_MAX && id.shard <= SHARD_MAX && id.number <= SEGMENT_NUMBER_MAX);
+    int len =
+        snprintf(name, SEGMENT_NAME_MAX, "pack-%06u-%03u-%06u.tmp", id.epoch, id.shard, id.number);
+    assert(len > 0 && len < SEGMENT_NAME_MAX);
+}
+
+bool segment_is_temporary(const char *name)
+{
+    uint32_t number;
+    const char *at = literal(name, "spare-");
+    if (!at)
+        at = literal(digits(literal(name, "pack-"), &number), "-");
+    at = literal(digits(at, &number), "-");
+    at = literal(digits(at, &number), ".tmp");
     return at && !*at;
 }
 
@@ -148,9 +178,9 @@ static int read_names(DIR *dir, struct id_list *list, unsigned *unknown)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         struct segment_id id;
-        if (segment_is_spare(entry->d_name))
+        if (segment_is_temporary(entry->d_name))
             continue;
-        if (segment_name_parse(entry->d_name, &id) != 0) {
+        if (segment_file_name_parse(entry->d_name, &id) != 0) {
             ++*unknown;
             continue;
         }
@@ -158,6 +188,16 @@ static int read_names(DIR *dir, struct id_list *list, unsigned *unknown)
         if (rc)
             return rc;
     }
+}
+
+/* A segment and what it was compressed to are one. */
+static void drop_twins(struct id_list *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (!kept || compare_ids(&list->ids[kept - 1], &list->ids[i]) != 0)
+            list->ids[kept++] = list->ids[i];
+    list->count = kept;
 }
 
 int segment_list(int dir_fd, struct segment_id **ids, unsigned *unknown)
@@ -183,6 +223,7 @@ int segment_list(int dir_fd, struct segment_id **ids, unsigned *unknown)
     }
     if (list.count)
         qsort(list.ids, list.count, sizeof *list.ids, compare_ids);
+    drop_twins(&list);
     *ids = list.ids;
     return (int)list.count;
 }

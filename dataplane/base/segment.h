@@ -10,6 +10,9 @@
  * again, with the same ordinals, in the next segment.  spare-SSS-NNNNNN.tmp is a file that a
  * journal has ready to become its next segment: nothing of it was written.
  *
+ * A cold segment may be compressed: NAME.seg.zst (segment_packed.h), made whole before NAME.seg
+ * goes.  Where both are there, NAME.seg is read; all that reads segments reads either.
+ *
  * Memory:  a reader owns one buffer of a block's size.
  * Threads: a reader is one thread's; it may read a segment that is being written, up to the mark it
  * is given.
@@ -70,10 +73,16 @@ void segment_name(struct segment_id id, char name[SEGMENT_NAME_MAX]);
 /* segment_name_parse returns 0, or -EINVAL when name is not a segment's. */
 int segment_name_parse(const char *name, struct segment_id *id);
 
-/* segment_spare_name names the serial-th file that shard has ready.  segment_is_spare says whether
- * a name is of that kind, whichever shard's. */
+void segment_packed_name(struct segment_id id, char name[SEGMENT_NAME_MAX]);
+/* segment_file_name_parse is segment_name_parse of either kind of file. */
+int segment_file_name_parse(const char *name, struct segment_id *id);
+
+/* segment_spare_name names the serial-th file that shard has ready, segment_temporary_name the one
+ * into which a segment is being compressed.  segment_is_temporary says whether a name is of one of
+ * these kinds: such files hold nothing that is not elsewhere. */
 void segment_spare_name(uint32_t shard, uint32_t serial, char name[SEGMENT_NAME_MAX]);
-bool segment_is_spare(const char *name);
+void segment_temporary_name(struct segment_id id, char name[SEGMENT_NAME_MAX]);
+bool segment_is_temporary(const char *name);
 
 void segment_header_encode(const struct segment_header *header, uint8_t page[SEGMENT_HEADER_BYTES]);
 /* segment_header_decode returns 0, -EBADMSG (magic or CRC), -EPROTONOSUPPORT (a later format). */
@@ -81,7 +90,7 @@ int segment_header_decode(const uint8_t page[SEGMENT_HEADER_BYTES], struct segme
 
 /* segment_list reads the journal directory into a sorted array (epoch, shard, number) that the
  * caller frees. Returns the count, or a negative errno.  Files that are not segments are counted in
- * *unknown and left alone; spare ones are passed over. */
+ * *unknown and left alone; temporary ones are passed over. */
 int segment_list(int dir_fd, struct segment_id **ids, unsigned *unknown);
 
 /* segment_cut makes a segment end at offset, for good: what recovery does with a torn tail before
@@ -101,16 +110,40 @@ int segment_written_behind(int dir_fd, struct segment_id id, uint64_t file_id, u
  * it in its journal then ends the journal.  0 or a negative errno else. */
 int segment_holds_nothing(int dir_fd, struct segment_id id);
 
-/* segment_bytes returns the length of a segment's file in *bytes; 0 or a negative errno. */
+/* segment_bytes returns the length of a segment in *bytes, unpacked; segment_disk_bytes what its
+ * files take.  0 or a negative errno. */
 int segment_bytes(int dir_fd, struct segment_id id, uint64_t *bytes);
+int segment_disk_bytes(int dir_fd, struct segment_id id, uint64_t *bytes);
+
+/* segment_is_packed says whether a segment is there compressed, and only so. */
+bool segment_is_packed(int dir_fd, struct segment_id id);
+
+/* segment_remove removes a segment's files.  0 or a negative errno; the directory is the caller's
+ * to sync. */
+int segment_remove(int dir_fd, struct segment_id id);
 
 /* segment_pread reads len bytes at offset.  Returns how many, fewer only at the end of the file, or
  * a negative errno. */
 ssize_t segment_pread(int fd, uint8_t *data, size_t len, uint64_t offset);
 
+/* The bytes of a segment, whether its file is packed or not. */
+struct segment_packed;
+struct segment_file {
+    int fd;
+    struct segment_packed *packed; /* NULL: it is not */
+};
+
+/* segment_file_open returns 0, or a negative errno: -EBADMSG the packed file is damaged. */
+int segment_file_open(struct segment_file *file, int dir_fd, struct segment_id id);
+void segment_file_close(struct segment_file file);
+/* segment_file_pread is segment_pread; -EBADMSG: what is there cannot be unpacked. */
+ssize_t segment_file_pread(struct segment_file file, uint8_t *data, size_t len, uint64_t offset);
+int segment_file_bytes(struct segment_file file, uint64_t *bytes);
+
 struct segment_reader {
     int dir_fd;
     int fd; /* -1 before the first open */
+    struct segment_packed *packed;
     struct segment_id id;
     struct block_place place;
     uint8_t *buffer; /* BLOCK_BYTES, aligned */
@@ -126,6 +159,14 @@ struct segment_reader {
 
 int segment_reader_init(struct segment_reader *reader, int dir_fd);
 void segment_reader_fini(struct segment_reader *reader);
+
+/* segment_reader_close closes the segment, to be as before the first open. */
+void segment_reader_close(struct segment_reader *reader);
+
+static inline struct segment_file segment_reader_file(const struct segment_reader *reader)
+{
+    return (struct segment_file){reader->fd, reader->packed};
+}
 
 /* segment_reader_open starts reading segment id at its first block; a reader that has just read the
  * one before passes the chain on and has it checked.  Returns 0 or a negative errno, and then the

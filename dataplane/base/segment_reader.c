@@ -2,9 +2,7 @@
  * reads. */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "dataplane/base/segment.h"
 
@@ -21,10 +19,18 @@ int segment_reader_init(struct segment_reader *reader, int dir_fd)
     return reader->buffer ? 0 : -ENOMEM;
 }
 
-void segment_reader_fini(struct segment_reader *reader)
+void segment_reader_close(struct segment_reader *reader)
 {
     if (reader->fd >= 0)
-        close(reader->fd);
+        segment_file_close(segment_reader_file(reader));
+    reader->fd = -1;
+    reader->packed = NULL;
+    reader->at = reader->end = 0;
+}
+
+void segment_reader_fini(struct segment_reader *reader)
+{
+    segment_reader_close(reader);
     free(reader->buffer);
     *reader = (struct segment_reader){.fd = -1};
 }
@@ -37,10 +43,10 @@ static bool page_is_blank(const uint8_t *page, size_t len)
     return true;
 }
 
-static int read_header(int fd, struct segment_header *header)
+static int read_header(struct segment_file file, struct segment_header *header)
 {
     uint8_t page[SEGMENT_HEADER_BYTES] __attribute__((aligned(8)));
-    ssize_t got = segment_pread(fd, page, sizeof page, 0);
+    ssize_t got = segment_file_pread(file, page, sizeof page, 0);
     if (got < 0)
         return (int)got;
     if (page_is_blank(page, (size_t)got))
@@ -53,20 +59,18 @@ static bool is_of(const struct segment_header *header, struct segment_id id)
     return header->epoch == id.epoch && header->shard == id.shard && header->number == id.number;
 }
 
-/* Opens a segment and reads its header; a descriptor or a negative errno. */
-static int open_header(int dir_fd, struct segment_id id, struct segment_header *header)
+/* Opens a segment and reads its header; 0 or a negative errno. */
+static int open_header(int dir_fd, struct segment_id id, struct segment_file *file,
+                       struct segment_header *header)
 {
-    char name[SEGMENT_NAME_MAX];
-    segment_name(id, name);
-    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return -errno;
-    int rc = read_header(fd, header);
+    int rc = segment_file_open(file, dir_fd, id);
+    if (rc)
+        return rc;
+    rc = read_header(*file, header);
     if (!rc && !is_of(header, id))
         rc = -EBADMSG;
-    if (!rc)
-        return fd;
-    close(fd);
+    if (rc)
+        segment_file_close(*file);
     return rc;
 }
 
@@ -77,10 +81,10 @@ static void find_stop(struct segment_reader *reader)
     struct segment_id id = reader->id;
     if (reader->stop != UINT64_MAX || id.number++ == SEGMENT_NUMBER_MAX)
         return;
-    int fd = open_header(reader->dir_fd, id, &next);
-    if (fd < 0)
+    struct segment_file file;
+    if (open_header(reader->dir_fd, id, &file, &next))
         return;
-    close(fd);
+    segment_file_close(file);
     reader->stop = next.prev_end;
     reader->given_up = next.prev_given_up;
 }
@@ -100,17 +104,18 @@ static int check_chain(const struct segment_reader *reader, const struct segment
 int segment_reader_open(struct segment_reader *reader, struct segment_id id)
 {
     struct segment_header header = {0};
-    int fd = open_header(reader->dir_fd, id, &header);
-    if (fd < 0)
-        return fd;
-    int rc = check_chain(reader, &header);
+    struct segment_file file;
+    int rc = open_header(reader->dir_fd, id, &file, &header);
+    if (rc)
+        return rc;
+    rc = check_chain(reader, &header);
     if (rc) {
-        close(fd);
+        segment_file_close(file);
         return rc;
     }
-    if (reader->fd >= 0)
-        close(reader->fd);
-    reader->fd = fd;
+    segment_reader_close(reader);
+    reader->fd = file.fd;
+    reader->packed = file.packed;
     reader->id = id;
     reader->place = (struct block_place){
         .file_id = header.file_id,
@@ -153,21 +158,28 @@ static bool records_are_whole(const uint8_t *payload, const struct block_header 
     return at == header->bytes && count == header->record_count;
 }
 
+/* A packed block that cannot be unpacked is as good as one with a wrong checksum. */
+static enum block_fault unreadable(ssize_t rc)
+{
+    return rc == -EBADMSG ? BLOCK_TORN : BLOCK_UNREADABLE;
+}
+
 static enum block_fault load_block(struct segment_reader *reader)
 {
     uint64_t offset = reader->place.offset;
-    ssize_t got = segment_pread(reader->fd, reader->buffer, FIRST_READ, offset);
+    ssize_t got =
+        segment_file_pread(segment_reader_file(reader), reader->buffer, FIRST_READ, offset);
     if (got < 0)
-        return BLOCK_UNREADABLE;
+        return unreadable(got);
     const struct block_header *header = (const void *)reader->buffer;
     if (got == FIRST_READ && header->magic == BLOCK_MAGIC &&
         header->bytes > FIRST_READ - sizeof *header &&
         header->bytes <= BLOCK_BYTES - sizeof *header) {
         ssize_t more =
-            segment_pread(reader->fd, reader->buffer + FIRST_READ,
-                          sizeof *header + header->bytes - FIRST_READ, offset + FIRST_READ);
+            segment_file_pread(segment_reader_file(reader), reader->buffer + FIRST_READ,
+                               sizeof *header + header->bytes - FIRST_READ, offset + FIRST_READ);
         if (more < 0)
-            return BLOCK_UNREADABLE;
+            return unreadable(more);
         got += more;
     }
     struct block_place next = reader->place;

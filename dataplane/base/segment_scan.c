@@ -1,23 +1,12 @@
 /* segment_scan.c - what stands behind the place where a segment stops making sense. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "dataplane/base/segment.h"
 
 /* A group that was begun after the fault starts no further behind it than a group is long. */
 #define SCAN_BYTES (SEGMENT_GROUP_BLOCKS * (uint64_t)BLOCK_BYTES + SEGMENT_HEADER_BYTES)
-
-static int open_segment(int dir_fd, struct segment_id id)
-{
-    char name[SEGMENT_NAME_MAX];
-    segment_name(id, name);
-    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return fd < 0 ? -errno : fd;
-}
 
 /* Whether data begins with a whole block of this place, whose group began behind fault. */
 static bool proves(const uint8_t *data, size_t room, uint64_t file_id, uint64_t offset,
@@ -44,18 +33,21 @@ static bool proves(const uint8_t *data, size_t room, uint64_t file_id, uint64_t 
 
 int segment_written_behind(int dir_fd, struct segment_id id, uint64_t file_id, uint64_t offset)
 {
-    int fd = open_segment(dir_fd, id);
+    struct segment_file file;
+    int rc = segment_file_open(&file, dir_fd, id);
+    if (rc)
+        return rc;
     uint8_t *buffer = aligned_alloc(BLOCK_ALIGN, BLOCK_BYTES + BLOCK_ALIGN);
-    int rc = fd < 0 ? fd : buffer ? 0 : -ENOMEM;
+    rc = buffer ? 0 : -ENOMEM;
     uint64_t end = offset + SCAN_BYTES;
     /* Page by page, with a whole block in sight of each only where a page looks like one. */
     for (uint64_t at = offset + BLOCK_ALIGN; rc == 0 && at <= end; at += BLOCK_ALIGN) {
-        ssize_t got = segment_pread(fd, buffer, BLOCK_ALIGN, at);
+        ssize_t got = segment_file_pread(file, buffer, BLOCK_ALIGN, at);
         uint32_t magic = 0;
         if (got >= (ssize_t)sizeof(struct block_header))
             memcpy(&magic, buffer, sizeof magic);
         if (magic == BLOCK_MAGIC)
-            got = segment_pread(fd, buffer, BLOCK_BYTES, at);
+            got = segment_file_pread(file, buffer, BLOCK_BYTES, at);
         if (got <= 0) {
             rc = (int)got;
             break;
@@ -63,8 +55,7 @@ int segment_written_behind(int dir_fd, struct segment_id id, uint64_t file_id, u
         rc = magic == BLOCK_MAGIC && proves(buffer, (size_t)got, file_id, at, offset);
     }
     free(buffer);
-    if (fd >= 0)
-        close(fd);
+    segment_file_close(file);
     return rc;
 }
 
@@ -77,16 +68,4 @@ int segment_holds_nothing(int dir_fd, struct segment_id id)
         return rc;
     rc = segment_written_behind(dir_fd, id, 0, 0);
     return rc < 0 ? rc : !rc;
-}
-
-int segment_bytes(int dir_fd, struct segment_id id, uint64_t *bytes)
-{
-    struct stat st;
-    int fd = open_segment(dir_fd, id);
-    if (fd < 0)
-        return fd;
-    int rc = fstat(fd, &st) ? -errno : 0;
-    close(fd);
-    *bytes = rc ? 0 : (uint64_t)st.st_size;
-    return rc;
 }

@@ -43,7 +43,8 @@ static uint64_t first_set(struct verify *verify, uint64_t from, uint64_t to, int
 {
     for (uint64_t at = from; at < to;) {
         uint64_t want = to - at < BLOCK_BYTES ? to - at : BLOCK_BYTES;
-        ssize_t got = segment_pread(verify->reader->fd, verify->buffer, want, at);
+        ssize_t got =
+            segment_file_pread(segment_reader_file(verify->reader), verify->buffer, want, at);
         if (got <= 0) {
             *rc = (int)got;
             return to;
@@ -152,6 +153,10 @@ int segment_verify(struct segment_reader *reader, struct segment_id id, enum seg
     struct verify verify = {.reader = reader, .found = found};
     *found = (struct segment_found){.state = SEGMENT_WHOLE};
     int rc = segment_bytes(reader->dir_fd, id, &found->bytes);
+    if (rc == -EBADMSG || rc == -EPROTONOSUPPORT)
+        return tell(&verify, 0,
+                    rc == -EBADMSG ? "it cannot be unpacked"
+                                   : "its format is not known to this version");
     if (rc)
         return rc;
     verify.buffer = malloc(BLOCK_BYTES);

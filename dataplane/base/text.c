@@ -240,9 +240,127 @@ void text_uuid_format(const uint64_t id[2], char out[TEXT_UUID_LEN + 1])
     out[TEXT_UUID_LEN] = 0;
 }
 
+#if defined(__AVX2__)
+/* What can be wrong with two bytes that follow each other, by their three first half bytes (Keiser
+ * and Lemire, "Validating UTF-8 in less than one instruction per byte", 2021).  A pair is wrong
+ * when all three agree on a fault. */
+enum {
+    TOO_SHORT = 1 << 0,  /* a lead, then no tail */
+    TOO_LONG = 1 << 1,   /* ASCII, then a tail */
+    OVERLONG_3 = 1 << 2, /* e0, then below a0 */
+    TOO_LARGE = 1 << 3,  /* f4, then above 8f; f5 and more */
+    SURROGATE = 1 << 4,  /* ed, then above 9f */
+    OVERLONG_2 = 1 << 5, /* c0, c1 */
+    BEYOND = 1 << 6,     /* f5 and more, then below 90; f0, then below 90 */
+    TWO_TAILS = 1 << 7,  /* right only as the third or fourth byte */
+    CARRY = TOO_SHORT | TOO_LONG | TWO_TAILS
+};
+
+static inline __m256i look_up(const uint8_t table[16], __m256i half_bytes)
+{
+    __m128i row = _mm_loadu_si128((const __m128i *)table);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(row), half_bytes);
+}
+
+/* utf8_faults is not zero where a sequence that ends, or should end, in v is wrong; before are the
+ * 32 bytes in front. */
+static inline __m256i utf8_faults(__m256i v, __m256i before)
+{
+    static const uint8_t first_high[16] = {TOO_LONG,
+                                           TOO_LONG,
+                                           TOO_LONG,
+                                           TOO_LONG,
+                                           TOO_LONG,
+                                           TOO_LONG,
+                                           TOO_LONG,
+                                           TOO_LONG,
+                                           TWO_TAILS,
+                                           TWO_TAILS,
+                                           TWO_TAILS,
+                                           TWO_TAILS,
+                                           TOO_SHORT | OVERLONG_2,
+                                           TOO_SHORT,
+                                           TOO_SHORT | OVERLONG_3 | SURROGATE,
+                                           TOO_SHORT | TOO_LARGE | BEYOND};
+    static const uint8_t first_low[16] = {CARRY | OVERLONG_3 | OVERLONG_2 | BEYOND,
+                                          CARRY | OVERLONG_2,
+                                          CARRY,
+                                          CARRY,
+                                          CARRY | TOO_LARGE,
+                                          CARRY | TOO_LARGE | BEYOND,
+                                          CARRY | TOO_LARGE | BEYOND,
+                                          CARRY | TOO_LARGE | BEYOND,
+                                          CARRY | TOO_LARGE | BEYOND,
+                                          CARRY | TOO_LARGE | BEYOND,
+                                          CARRY | TOO_LARGE | BEYOND,
+                                          CARRY | TOO_LARGE | BEYOND,
+                                          CARRY | TOO_LARGE | BEYOND,
+                                          CARRY | TOO_LARGE | BEYOND | SURROGATE,
+                                          CARRY | TOO_LARGE | BEYOND,
+                                          CARRY | TOO_LARGE | BEYOND};
+    static const uint8_t second_high[16] = {
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_LONG | OVERLONG_2 | TWO_TAILS | OVERLONG_3 | BEYOND,
+        TOO_LONG | OVERLONG_2 | TWO_TAILS | OVERLONG_3 | TOO_LARGE,
+        TOO_LONG | OVERLONG_2 | TWO_TAILS | SURROGATE | TOO_LARGE,
+        TOO_LONG | OVERLONG_2 | TWO_TAILS | SURROGATE | TOO_LARGE,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT};
+    const __m256i low_half = _mm256_set1_epi8(0x0f), top = _mm256_set1_epi8((char)0x80);
+    __m256i across = _mm256_permute2x128_si256(before, v, 0x21);
+    __m256i one = _mm256_alignr_epi8(v, across, 15);
+    __m256i two = _mm256_alignr_epi8(v, across, 14), three = _mm256_alignr_epi8(v, across, 13);
+    __m256i pair = _mm256_and_si256(
+        _mm256_and_si256(look_up(first_high, _mm256_and_si256(_mm256_srli_epi16(one, 4), low_half)),
+                         look_up(first_low, _mm256_and_si256(one, low_half))),
+        look_up(second_high, _mm256_and_si256(_mm256_srli_epi16(v, 4), low_half)));
+    /* Bytes that must be the third or fourth: there, and only there, two tails are right. */
+    __m256i third = _mm256_subs_epu8(two, _mm256_set1_epi8((char)(0xe0 - 0x80)));
+    __m256i fourth = _mm256_subs_epu8(three, _mm256_set1_epi8((char)(0xf0 - 0x80)));
+    __m256i due = _mm256_and_si256(_mm256_or_si256(third, fourth), top);
+    return _mm256_xor_si256(due, pair);
+}
+
+/* utf8_plain says whether len bytes, in [32, ...), are well-formed; false also for
+ * those that do not end with ASCII. */
+static bool utf8_plain(const uint8_t *bytes, size_t len)
+{
+    __m256i before = _mm256_setzero_si256(), faults = before;
+    size_t at = 0;
+    for (; len - at >= 32; at += 32) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(bytes + at));
+        faults = _mm256_or_si256(faults, utf8_faults(v, before));
+        before = v;
+    }
+    uint8_t rest[32] = {0};
+    memcpy(rest, bytes + at, len - at);
+    __m256i v = _mm256_loadu_si256((const __m256i *)rest);
+    faults = _mm256_or_si256(faults, utf8_faults(v, before));
+    return _mm256_testz_si256(faults, faults) && bytes[len - 1] < 0x80;
+}
+#else
+static bool utf8_plain(const uint8_t *bytes, size_t len)
+{
+    (void)bytes;
+    (void)len;
+    return false;
+}
+#endif
+
 size_t text_utf8_valid(const uint8_t *bytes, size_t len)
 {
     size_t at = 0;
+    if (len >= 32 && utf8_plain(bytes, len))
+        return len;
     while (at < len) {
         if (len - at >= 8 && !(swar_load(bytes + at) & SWAR_BYTES(0x80))) {
             at += 8;

@@ -1,6 +1,7 @@
 /* zstd_frame.c - libzstd, one frame at a time. */
 #include "dataplane/base/zstd_frame.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <zstd.h>
 
@@ -41,4 +42,10 @@ size_t zstd_frame_encode(struct zstd_frame *encoder, const void *bytes, size_t l
         return 0;
     size_t rc = ZSTD_compress2(encoder->context, out, room, bytes, len);
     return ZSTD_isError(rc) ? 0 : rc;
+}
+
+size_t zstd_frame_decode(const void *frame, size_t len, void *out, size_t room)
+{
+    size_t rc = ZSTD_decompress(out, room, frame, len);
+    return ZSTD_isError(rc) ? SIZE_MAX : rc;
 }

@@ -1,5 +1,5 @@
-/* zstd_frame.h - bytes as one whole zstd frame (RFC 8878), with its checksum. Frames may stand one
- * behind the other, so a file of them can be cut between any two.
+/* zstd_frame.h - bytes as one whole zstd frame (RFC 8878), with its checksum, and back. Frames may
+ * stand one behind the other, so a file of them can be cut between any two.
  *
  * The only file that sees libzstd.
  *
@@ -22,3 +22,7 @@ size_t zstd_frame_bound(size_t len);
  * room is less than the bound, or there is no memory. */
 size_t zstd_frame_encode(struct zstd_frame *encoder, const void *bytes, size_t len, void *out,
                          size_t room);
+
+/* zstd_frame_decode unpacks one frame of len bytes.  Returns how long it is unpacked, at most room,
+ * or SIZE_MAX when it is no whole frame or longer. */
+size_t zstd_frame_decode(const void *frame, size_t len, void *out, size_t room);

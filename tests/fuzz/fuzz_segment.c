@@ -1,9 +1,10 @@
 /* fuzz_segment.c - any bytes as a segment: the reader ends, and what it gives is numbered and lies
  * within the block.
  *
- * The first byte chooses.  Even: the rest is the file.  Odd: the rest is what a liar with a right
- * checksum would write: chunks of a two-byte length, a byte to add to the count of records, and a
- * block's payload; each is sealed at its place.
+ * The first byte chooses.  2: the rest is a packed segment's file.  Else, even: the rest is the
+ * file.  Odd: the rest is what a liar with a right checksum would write: chunks of a two-byte
+ * length, a byte to add to the count of records, and a block's payload; each is sealed at its
+ * place.
  */
 #include <assert.h>
 #include <fcntl.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dataplane/base/segment.h"
+#include "dataplane/base/segment_packed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -115,6 +116,21 @@ static void read_all(void)
     segment_reader_fini(&reader);
 }
 
+static void read_packed(void)
+{
+    static uint8_t page[BLOCK_ALIGN];
+    struct segment_packed *packed;
+    if (segment_packed_open(file_fd, &packed))
+        return;
+    uint64_t bytes = segment_packed_bytes(packed);
+    ssize_t got = 1;
+    for (uint64_t at = 0; at < bytes && got > 0; at += sizeof page * 100) {
+        got = segment_packed_pread(packed, page, sizeof page, at);
+        assert(got <= (ssize_t)sizeof page && (got < 0 || at + (uint64_t)got <= bytes));
+    }
+    segment_packed_close(packed);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1 || size > (1u << 20))
@@ -127,6 +143,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         write_sealed(data + 1, size - 1);
     else
         write_at(data + 1, size - 1, 0);
+    if (data[0] == 2)
+        read_packed();
     read_all();
     return 0;
 }

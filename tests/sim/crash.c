@@ -12,8 +12,9 @@
  *
  * Oracles: recovery succeeds; what was said to be durable is there; what is there is, byte for
  * byte, a beginning of what was written; the state is that of the running shard at that record,
- * with any number of shards; recovering once more changes nothing.  Each of the journal's
- * operations fails once, or a few times: the load still comes to its end, in new segments.
+ * with any number of shards; every segment is whole; recovering once more changes nothing.  Each of
+ * the journal's operations fails once, or a few times: the load still comes to its end, in new
+ * segments.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@
 #include <xxhash.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/segment_verify.h"
 #include "dataplane/checkpointer.h"
 #include "dataplane/recover.h"
 #include "dataplane/replay.h"
@@ -553,6 +555,32 @@ static void recover_image(struct sim *sim, const struct disk_crash *crash, uint3
     found->hash = states_hash(&found->states);
 }
 
+static bool same_journal(const struct segment_id *a, const struct segment_id *b)
+{
+    return a->epoch == b->epoch && a->shard == b->shard;
+}
+
+/* What recovery leaves is whole, to the last bit, but for segments that hold nothing. */
+static void verify_image(struct sim *sim, const struct disk_crash *crash)
+{
+    struct segment_reader reader;
+    struct segment_found found;
+    struct segment_id *ids;
+    unsigned unknown;
+    int fd = sim->store.journal_fd, count = segment_list(fd, &ids, &unknown);
+    for (int i = 0; i < count; i++) {
+        bool followed = i + 1 < count && same_journal(&ids[i], &ids[i + 1]) &&
+                        segment_holds_nothing(fd, ids[i + 1]) == 0;
+        if (segment_reader_init(&reader, fd) ||
+            segment_verify(&reader, ids[i], followed ? SEGMENT_FOLLOWED : SEGMENT_LAST, &found))
+            die("cannot verify", sim->dir);
+        segment_reader_fini(&reader);
+        if (found.state != SEGMENT_WHOLE && found.state != SEGMENT_EMPTY)
+            broken(sim, crash, "a segment is not whole:", found.what);
+    }
+    free(count < 0 ? NULL : ids);
+}
+
 /* check recovers an image that was not seen before, and leaves it recovered in the directory. */
 static bool check(struct run *run, const struct disk_crash *crash, const struct disk_atom *atoms,
                   unsigned count)
@@ -573,6 +601,7 @@ static bool check(struct run *run, const struct disk_crash *crash, const struct 
     if (found.hash != live)
         broken(sim, crash, "the state", "is not that of the running shard");
     states_close(&found.states);
+    verify_image(sim, crash);
     recover_image(sim, crash, 1 + (uint32_t)(sim->images % 2), &again);
     if (again.hash != found.hash || again.records != found.records)
         broken(sim, crash, "recovering once more", "changed something");

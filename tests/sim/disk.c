@@ -297,7 +297,7 @@ static void apply(struct image *image, const struct disk_op *op, uint64_t page, 
     uint64_t from = page * BLOCK_ALIGN, bytes = pages * BLOCK_ALIGN;
     if (op->kind == DISK_NAME)
         rename_image(image, op->name);
-    else if (op->kind == DISK_REMOVE && segment_is_spare(image->name))
+    else if (op->kind == DISK_REMOVE && segment_is_temporary(image->name))
         image->name[0] = '\0';
     else if (op->kind == DISK_LENGTH)
         set_length(image, op->bytes);

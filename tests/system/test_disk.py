@@ -209,10 +209,7 @@ def test_a_disk_that_fails_for_good_stops_the_journal(make, inject, message):
     trove = make(config=SYNC)
     strace_troved(trove, inject)
     sock = udp()
-    for _ in range(200):
-        sock.send(encode())
-        time.sleep(0.005)
-    now = wait_for(trove, failed)
+    now = wait_for(trove, lambda now: sock.send(encode()) and failed(now))  # each a group of its own
     assert message in now["journal"][0]["error"]
     trove.ctl("status", status=1)
     trove.ctl("stop")
@@ -233,10 +230,13 @@ def test_a_disk_that_fails_for_good_stops_the_journal(make, inject, message):
 def test_what_a_failed_write_or_sync_left_is_written_again_elsewhere(make, inject, given_up):
     trove = make(config=SYNC)
     strace_troved(trove, inject)
-    sock, sent = udp(), 100
-    for i in range(sent):
-        sock.send(encode(user=f"u-{i}"))
-        time.sleep(0.01)
+    sock, sent = udp(), 0
+    while sent < 100 or journal(wait_for(trove, bool))["given_up"] < given_up:
+        for _ in range(10):
+            sock.send(encode(user=f"u-{sent}"))
+            sent += 1
+            time.sleep(0.01)
+        assert sent < 3000, "it was never reached"
     now = wait_for(trove, lambda now: now["state"] == "running" and now["account"]["accepted"] == sent and
                    journal(now)["durable_ordinal"] == journal(now)["records"])
     assert journal(now)["given_up"] >= given_up and journal(now)["errors"] >= given_up

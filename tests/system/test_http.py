@@ -2,15 +2,17 @@
 import json
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import time
 
 import pytest
 
-from conftest import encode, event, udp
+from conftest import CONFIG, encode, event, udp
 from posts import HTTP, PORT, URL, Stream, answer, ask, at_rest, awaited, bodies, connect, exchange, get, journal, post, request
-from test_disk import needs_strace, strace_troved, wait_for, failed
+from test_disk import failed, needs_strace, strace_troved, wait_for
+from test_packets import Wire, checksum, ipv4
 
 TILES = HTTP + """
 hunts:
@@ -198,7 +200,7 @@ def test_what_was_answered_is_there_after_kill_9(server):
 
 @needs_strace
 def test_when_the_journal_fails_clients_are_told_and_what_was_answered_is_kept(make):
-    trove = make(HTTP + "drain: 1s\n")
+    trove = make(HTTP + "drain: 1s\n", CONFIG.replace("journal: {{ ", "journal: {{ io: sync, "))
     strace_troved(trove, "fdatasync:error=EIO:when=12+")
     answers = []
     for body in bodies(40):
@@ -269,6 +271,49 @@ def test_udp_and_http_come_to_one_account(server):
     at_rest(server)
     assert server.term() == 0
     assert server.account_line().endswith("lost 0   balanced")
+
+
+def test_what_is_refused_is_counted_and_the_account_balances(make):
+    trove = make(HTTP.replace("port: 8080", "port: 8080, event_rate: 10") + "limits: { users: 10000, claims: 1000 }\n",
+                 CONFIG.replace("limits: {{ users: 10000 }}\n", "").replace("capacity: 500_000", "capacity: 1000")).start()
+    statuses = []
+    with connect() as sock:
+        stream = Stream(sock)
+        for body in bodies(40, user="fast"):
+            sock.sendall(request(body))
+            statuses.append(answer(stream).status)
+    assert statuses.count(202) + statuses.count(429) == 40 and statuses.count(429) > 10
+    trove.config.write_text(trove.config.read_text().replace("event_rate: 10", "event_rate: 0"))
+    trove.ctl("conf", "apply", trove.config)
+    said = post(b"\n".join(bodies(200, user="crowd")), kind="application/x-ndjson")
+    refused = said.json["refused"]
+    assert said.status == 200 and said.json["accepted"] + refused == 200 and refused > 50
+    assert {one["code"] for one in said.json["errors"]} == {"state_full"}
+    assert post(encode(user="crowd")).json["code"] == "state_full"
+    account = trove.settled(0)["account"]
+    assert account["refused"] == statuses.count(429) + refused + 1
+    assert account["accepted"] == statuses.count(202) + said.json["accepted"]
+    assert account["received"] == account["accepted"] + account["refused"] and account["lost"] == 0
+    assert trove.term() == 0
+    assert trove.account_line().endswith("balanced")
+
+
+def test_what_comes_tagged_is_answered_with_the_tag(server):
+    wire = Wire()
+    listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    listener.bind(("trove0", 0))
+    listener.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA: where the kernel puts the tag
+    listener.settimeout(10)
+    syn = struct.pack("!HHIIBBHHH", 40000, PORT, 1000, 0, 0x50, 2, 65535, 0, 0)
+    pseudo = socket.inet_aton("192.0.2.2") + socket.inet_aton("192.0.2.1") + struct.pack("!HH", 6, len(syn))
+    wire.send(ipv4(syn[:16] + struct.pack("!H", checksum(pseudo + syn)) + syn[18:], protocol=6), tags=b"\x81\x00\x00\x05")
+    while True:
+        frame, control, _, _ = listener.recvmsg(2048, 256)
+        if frame[6:12] == wire.theirs and frame[12:14] == b"\x08\x00" and frame[23] == 6:
+            break
+    status, _, _, _, _, tag, _ = struct.unpack("=IIIHHHH", control[0][2])
+    assert status & 16 and tag == 5, "TP_STATUS_VLAN_VALID"
+    assert frame[14 + 20 + 13] == 0x12 and frame[42:46] == struct.pack("!I", 1001), "a SYN-ACK of our SYN"
 
 
 def test_settings_change_while_connections_are_open(server):

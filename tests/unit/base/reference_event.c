@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "dataplane/base/event.h"
+#include "dataplane/base/event_scan.h"
 #include "tests/unit/base/reference_event.h"
 
 enum kind { OBJECT, ARRAY, STRING, NUMBER, WORD };
@@ -599,9 +600,36 @@ static const char *differs(const struct event *event, const struct reference_eve
     return event->flags == flags ? NULL : "flags";
 }
 
+static const char *differs_now(const struct event_limits *limits, const struct hash_key *key,
+                               const uint8_t *bytes, uint32_t len,
+                               const struct reference_event *want)
+{
+    struct event event;
+    memset(&event, 0xa5, sizeof event);
+    enum reason reason = event_parse(limits, key, bytes, len, &event);
+    if (reason != want->reason || event.reason != want->reason)
+        return "reason";
+    if (reason != REASON_none && event.reason_offset != want->offset)
+        return "reason_offset";
+    if (event.bytes != bytes || (len <= EVENT_BYTES_MAX && event.len != len))
+        return "bytes";
+    return reason == REASON_none ? differs(&event, want, key) : NULL;
+}
+
+static bool give_up(const uint8_t *bytes, uint32_t len, uint32_t depth_max,
+                    struct event_members *members)
+{
+    (void)bytes;
+    (void)len;
+    (void)depth_max;
+    (void)members;
+    return false;
+}
+
 const char *reference_event_differs(const struct event_limits *limits, const struct hash_key *key,
                                     const uint8_t *bytes, uint32_t len)
 {
+    static const struct event_scan none = {.name = "none", .scan = give_up};
     struct reference_event want;
     reference_event_parse(limits, bytes, len, &want);
     want.user.present = want.type.present = true;
@@ -610,18 +638,14 @@ const char *reference_event_differs(const struct event_limits *limits, const str
     if (!copy)
         abort();
     memcpy(copy, bytes, len);
-    struct event event;
-    memset(&event, 0xa5, sizeof event);
-    enum reason reason = event_parse(limits, key, copy, len, &event);
-    const char *result = NULL;
-    if (reason != want.reason || event.reason != want.reason)
-        result = "reason";
-    else if (reason != REASON_none && event.reason_offset != want.offset)
-        result = "reason_offset";
-    else if (event.bytes != copy || (len <= EVENT_BYTES_MAX && event.len != len))
-        result = "bytes";
-    else if (reason == REASON_none)
-        result = differs(&event, &want, key);
+    event_scan_use(&none); /* the walk alone */
+    const char *result = differs_now(limits, key, copy, len, &want);
+    for (const struct event_scan *scan = event_scans; scan->name && !result; scan++) {
+        if (!scan->runs())
+            continue;
+        event_scan_use(scan);
+        result = differs_now(limits, key, copy, len, &want);
+    }
     free(copy);
     return result;
 }

@@ -37,8 +37,8 @@ struct reference_event {
 void reference_event_parse(const struct event_limits *limits, const uint8_t *bytes, uint32_t len,
                            struct reference_event *event);
 
-/* reference_event_differs parses the bytes both ways, from a copy that ends where nothing may be
- * read behind it.  Returns NULL when they agree in everything that event.h promises, else what they
- * differ in. */
+/* reference_event_differs parses the bytes both ways, event_parse with the walk alone and with
+ * every scan that runs here, from a copy that ends where nothing may be read behind it.  Returns
+ * NULL when they agree in everything that event.h promises, else what they differ in. */
 const char *reference_event_differs(const struct event_limits *limits, const struct hash_key *key,
                                     const uint8_t *bytes, uint32_t len);

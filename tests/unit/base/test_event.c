@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "dataplane/base/event.h"
+#include "dataplane/base/event_scan.h"
 #include "dataplane/base/text.h"
 #include "tests/unit/base/event_cases.h"
 #include "tests/unit/base/reference_event.h"
@@ -240,9 +241,8 @@ static void fence_close(struct fence *f)
     munmap(f->base, f->bytes + 4096);
 }
 
-static void nothing_behind_the_last_byte_is_read(void **state)
+static void read_up_to_a_fence(void)
 {
-    (void)state;
     struct fence f;
     fence_open(&f, 1);
     for (size_t v = 0; v < COUNT(values); v++) {
@@ -259,6 +259,55 @@ static void nothing_behind_the_last_byte_is_read(void **state)
         }
     }
     fence_close(&f);
+}
+
+static void nothing_behind_the_last_byte_is_read(void **state)
+{
+    (void)state;
+    for (const struct event_scan *scan = event_scans; scan->name; scan++)
+        if (scan->runs()) {
+            event_scan_use(scan);
+            read_up_to_a_fence();
+        }
+}
+
+static const char *const plain_events[] = {
+    "{" REQUIRED "}",
+    "{" REQUIRED ",\"item\":\"85123A\",\"hunt\":\"spring-26\",\"data\":{\"price\":2.55}}",
+    "{" TYPE ",\"data\":{\"a\":\"b\",\"c\":{\"d\":[1,\"e\"]},\"f\":null}," USER "," ID "," TIME "}",
+    "{\"x\":[1,2,{\"y\":\"z\"}]," REQUIRED ",\"tile\":\"\xc3\xa4\xe2\x82\xac\",\"n\":-1.5e3}",
+    "{\"type\": \"view\", \"id\": \"7f3c1e2a-9b4d-4c8e-a1f2-0d9e8c7b6a5f\", \"data\": {\"a\": "
+    "\"b\", "
+    "\"c\": true}, \"user\": \"u\", \"time\": 1795209600123}",
+};
+
+/* What the scan is for must not go to the walk unseen: that would be right, and slow. */
+static void plain_events_are_not_given_up(void **state)
+{
+    (void)state;
+    for (const struct event_scan *scan = event_scans; scan->name; scan++)
+        for (size_t i = 0; scan->runs() && i < COUNT(plain_events); i++) {
+            struct event_members members;
+            if (!scan->scan((const uint8_t *)plain_events[i], (uint32_t)strlen(plain_events[i]), 8,
+                            &members))
+                fail_msg("%s gives up %s", scan->name, plain_events[i]);
+            assert_as_reference(&limits, plain_events[i], (uint32_t)strlen(plain_events[i]));
+        }
+}
+
+/* Blocks of 64 bytes begin everywhere in an event once. */
+static void an_event_is_read_wherever_blocks_begin(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(plain_events); i++)
+        for (int pad = 0; pad <= 200; pad++) {
+            char text[1024];
+            int len =
+                snprintf(text, sizeof text, "{\"pad\":\"%0*d\",%s", pad, 0, plain_events[i] + 1);
+            assert_as_reference(&limits, text, (uint32_t)len);
+            for (uint32_t cut = (uint32_t)len - 40; cut < (uint32_t)len; cut++)
+                assert_as_reference(&limits, text, cut);
+        }
 }
 
 static void a_flood_of_brackets_ends_at_the_depth_limit(void **state)
@@ -402,6 +451,8 @@ int main(void)
         cmocka_unit_test(mutated_events_are_judged_as_by_the_reference),
         cmocka_unit_test(keys_may_come_in_any_order),
         cmocka_unit_test(nothing_behind_the_last_byte_is_read),
+        cmocka_unit_test(plain_events_are_not_given_up),
+        cmocka_unit_test(an_event_is_read_wherever_blocks_begin),
         cmocka_unit_test(a_flood_of_brackets_ends_at_the_depth_limit),
         cmocka_unit_test(the_depth_limit_counts_the_event_itself),
         cmocka_unit_test(an_event_over_the_size_limit_is_not_looked_at),

@@ -149,7 +149,7 @@ static void spare_files_have_names_of_their_own(void **state)
     unsigned unknown;
     segment_spare_name(7, 12, name);
     assert_string_equal(name, "spare-007-000012.tmp");
-    assert_true(segment_is_spare(name));
+    assert_true(segment_is_temporary(name));
     assert_int_equal(segment_name_parse(name, &id), -EINVAL);
     kit_write_file(f->dir.fd, name, "", 0);
     assert_int_equal(segment_list(f->dir.fd, &ids, &unknown), 0);
@@ -158,7 +158,7 @@ static void spare_files_have_names_of_their_own(void **state)
     static const char *const others[] = {"spare-007-12", "spare-.tmp", "spare-007-000012.tmp2",
                                          "000001-000-000001.seg"};
     for (unsigned i = 0; i < sizeof others / sizeof *others; i++)
-        assert_false(segment_is_spare(others[i]));
+        assert_false(segment_is_temporary(others[i]));
 }
 
 static void a_header_comes_back_and_a_damaged_one_does_not(void **state)

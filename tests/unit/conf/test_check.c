@@ -143,11 +143,30 @@ static void sinks_have_the_keys_of_their_type(void **state)
                  11, 48, "has a path and a directory");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: file, path: x, compress: zstd }\n",
                  "conflict", 11, 47, "compress belongs to a file sink with a directory");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: nats }\n", "missing_key", 11, 5,
+                 "a sink of type nats needs address");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: nats, address: 'unix:/x' }\n", "bad_value",
+                 11, 38, "one to eight of HOST:PORT");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: nats, address: 'a:1', stream: a.b }\n",
+                 "bad_value", 11, 52, "has no dots");
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: nats, address: 'a:1', subject: 'a..b' }\n",
+                 "bad_value", 11, 54, "with dots between them");
+    static const char *const urls[] = {"coupons.example", "ftp://a/b",  "http://", "https:///x",
+                                       "http://u:p@h/x",  "http://a b", "HTTP://a"};
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 MINIMAL "sinks:\n  - { name: a, type: webhook, secret_file: s, url: '%s' }\n",
+                 urls[i]);
+        assert_fault(text, "bad_value", 11, 53, "url must be http:// or https://");
+    }
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: webhook, url: 'http://a/b' }\n",
+                 "missing_key", 11, 5, "a sink of type webhook needs secret_file");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis }\n", "missing_key", 11, 5,
                  "a sink of type redis needs address");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: file, path: x, winners: w }\n", "conflict",
                  11, 46, "winners belongs to sinks of type redis");
-    assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis, address: 'localhost:1' }\n",
+    assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis, address: 'local host:1' }\n",
                  "bad_value", 11, 39, "127.0.0.1:6379");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: redis, address: '1.2.3.4:1', user: u }\n",
                  "conflict", 11, 57, "user needs password_file");

@@ -121,7 +121,7 @@ static bool intake_submit(void *rx, uint64_t token, const uint8_t *bytes, uint32
     struct event event;
     (void)rx;
     REQUIRE(token & 1);
-    if (!kit.room)
+    if (!kit.room || kit.shut)
         return false;
     kit.room--;
     if (kit.event_count == kit.event_room) {
@@ -205,6 +205,14 @@ uint32_t kit_answer(uint32_t count)
         memmove(kit.events, kit.events + count, (kit.event_count - count) * sizeof kit.events[0]);
     kit.event_count -= count;
     return count;
+}
+
+void kit_answer_last(void)
+{
+    REQUIRE(kit.event_count);
+    struct kit_event e = kit.events[--kit.event_count];
+    answer_one(&e);
+    kit.room++;
 }
 
 /* The clients. */
@@ -364,7 +372,7 @@ void kit_read(uint32_t number, uint32_t room)
 {
     struct kit_conn *c = &kit.conns[number];
     c->room = room;
-    if (!c->starved || c->finished || c->aborted || !room)
+    if (!c->open || !c->starved || c->aborted || !room)
         return;
     c->starved = false;
     kit.app.writable(kit.app.app, &tcp_conns[number]);

@@ -44,6 +44,7 @@ struct kit {
     char *log; /* every event that was submitted, a line each */
     uint32_t log_len, log_room;
     uint64_t now_ns;
+    bool shut;     /* the rings are full, whatever room says */
     uint32_t room; /* events that the rings have */
     uint64_t seq;  /* of the last answer */
     uint64_t ordinals[HTTP_SHARDS_MAX];
@@ -82,6 +83,7 @@ void kit_read(uint32_t conn, uint32_t room); /* the client reads: room in the se
 /* kit_answer answers up to count events; kit_turn polls, offers what was resumed, and closes what
  * was finished; kit_settle does both until nothing happens. */
 uint32_t kit_answer(uint32_t count);
+void kit_answer_last(void); /* the one that came last, as another shard might */
 unsigned kit_turn(void);
 void kit_settle(void);
 void kit_advance(uint64_t ms); /* in steps of 10 ms, with timers */

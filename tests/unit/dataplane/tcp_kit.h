@@ -198,6 +198,14 @@ static inline void kit_closed(void *app, struct tcp_conn *conn, enum tcp_end why
 {
     struct kit *kit = app;
     kit->closed++;
+    /* It is over: these change nothing. */
+    assert_int_equal(tcp_send(kit->tcp, conn, "x", 1), 0);
+    assert_int_equal(tcp_send_room(kit->tcp, conn), 0);
+    tcp_resume(kit->tcp, conn);
+    tcp_finish(kit->tcp, conn);
+    tcp_abort(kit->tcp, conn);
+    tcp_wake(kit->tcp, conn, 0);
+    assert_null(tcp_conn_at(kit->tcp, tcp_conn_index(kit->tcp, conn)));
     if (conn == kit->last.conn) {
         assert_false(kit->last.closed);
         kit->last.closed = true;

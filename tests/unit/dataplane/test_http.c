@@ -55,6 +55,9 @@ static const struct line lines[] = {
     {"options *", "OPTIONS * HTTP/1.1\r\n" H "\r\n", "204"},
     {"options, absolute", "OPTIONS http://a HTTP/1.1\r\n" H "\r\n", "204"},
     {"options", "OPTIONS /v1/events HTTP/1.1\r\n" H "\r\n", "204"},
+    {"options of health", "OPTIONS /healthz HTTP/1.1\r\n" H "\r\n", "204"},
+    {"options with an origin", "OPTIONS /healthz HTTP/1.1\r\n" H "Origin: https://a\r\n\r\n",
+     "204"},
     {"get *", "GET * HTTP/1.1\r\n" H "\r\n", "400 close"},
     {"connect", "CONNECT a:1 HTTP/1.1\r\n" H "\r\n" GET, "405 close"},
     {"connect to a path", "CONNECT /healthz HTTP/1.1\r\n" H "\r\n", "400 close"},
@@ -73,6 +76,7 @@ static const struct line lines[] = {
     {"version 0.9", "GET /healthz HTTP/0.9\r\n\r\n", "505 close"},
     {"no version", "GET /healthz\r\n\r\n", "400 close"},
     {"version in small letters", "GET /healthz http/1.1\r\n" H "\r\n", "400 close"},
+    {"version with a letter", "GET /healthz HTTP/1.x\r\n" H "\r\n", "400 close"},
     {"version cut", "GET /healthz HTTP/1\r\n" H "\r\n", "400 close"},
     {"version with two digits", "GET /healthz HTTP/1.10\r\n" H "\r\n", "400 close"},
     {"space in front", " GET /healthz HTTP/1.1\r\n" H "\r\n", "400 close"},
@@ -108,6 +112,21 @@ static const struct line lines[] = {
     {"no colon", "GET /healthz HTTP/1.1\r\n" H "A\r\n\r\n", "400 close"},
     {"no name", "GET /healthz HTTP/1.1\r\n" H ": b\r\n\r\n", "400 close"},
     {"an odd name", "GET /healthz HTTP/1.1\r\n" H "A\xe4: b\r\n\r\n", "400 close"},
+    {"names as long as those that are read",
+     "GET /healthz HTTP/1.1\r\n" H
+     "Pragma: a\r\nX-Trove-A: b\r\nKeep-Alive: c\r\nX-Forwarded: d\r\nX-Powered-By-X: e\r\n"
+     "Accept-Encodings: f\r\nX-Forwarded-Proto: g\r\nX-Access-Control-Request-Name: h\r\n"
+     "Vary: i\r\n\r\n",
+     "200"},
+    {"a path as long as one", "GET /healthy HTTP/1.1\r\n" H "\r\n", "404"},
+    {"a path as long as the other", "GET /v1/eventz HTTP/1.1\r\n" H "\r\n", "404"},
+    {"a broken escape", "GET /%zz HTTP/1.1\r\n" H "\r\n", "400 close"},
+    {"a short scheme", "GET http:/ HTTP/1.1\r\n" H "\r\n", "400 close"},
+    {"a short scheme", "GET https:/ HTTP/1.1\r\n" H "\r\n", "400 close"},
+    {"a long scheme", "GET httpsss:// HTTP/1.1\r\n" H "\r\n", "400 close"},
+    {"a version of another", "GET /healthz HTCP/1.1\r\n" H "\r\n", "400 close"},
+    {"a version without a number", "GET /healthz HTTP/x.1\r\n" H "\r\n", "400 close"},
+    {"a version without a point", "GET /healthz HTTP/1,1\r\n" H "\r\n", "400 close"},
     {"an empty value", "GET /healthz HTTP/1.1\r\n" H "A:\r\n\r\n", "200"},
     {"no host", "GET /healthz HTTP/1.1\r\n\r\n", "400 close"},
     {"two hosts", "GET /healthz HTTP/1.1\r\n" H H "\r\n", "400 close"},
@@ -216,6 +235,13 @@ static const struct line lines[] = {
      "400 close"},
     {"extension without a value", POST JSON "Transfer-Encoding: chunked\r\n\r\n3;a=\r\nabc\r\n",
      "400 close"},
+    {"extension, many spaces",
+     POST JSON CHUNKED "\r\n3 \t;  a \t =  b  ;  c  ;d=\"\t\" ;e  ;f\r\nabc\r\n0\r\n\r\n", "400"},
+    {"extension, del in a quote", POST JSON CHUNKED "\r\n3;a=\"\x7f\"\r\n", "400 close"},
+    {"extension, behind a quote", POST JSON CHUNKED "\r\n3;a=\"b\"c\r\n", "400 close"},
+    {"extension, a tab in a trailer", POST JSON CHUNKED "\r\n0\r\nA: \tb\xff\r\n\r\n", "400"},
+    {"trailer with a del", POST JSON CHUNKED "\r\n0\r\nA: \x7f\r\n\r\n", "400 close"},
+    {"trailer with a control", POST JSON CHUNKED "\r\n0\r\nA: \x01\r\n\r\n", "400 close"},
     {"extension with a lf", POST JSON "Transfer-Encoding: chunked\r\n\r\n3;a\nabc\r\n",
      "400 close"},
     {"extension, space at the end", POST JSON "Transfer-Encoding: chunked\r\n\r\n3;a \r\nabc\r\n",
@@ -280,6 +306,14 @@ static const struct line lines[] = {
      "415"},
     {"a malformed parameter",
      POST "Content-Type: application/json; a=\r\nContent-Length: " E1_LEN "\r\n\r\n" E1, "415"},
+    {"a malformed parameter",
+     POST "Content-Type: application/json; a=\"b\r\nContent-Length: " E1_LEN "\r\n\r\n" E1, "415"},
+    {"a malformed parameter",
+     POST "Content-Type: application/json; a=bc\"\r\nContent-Length: " E1_LEN "\r\n\r\n" E1, "415"},
+    {"a malformed parameter",
+     POST "Content-Type: application/json; =b\r\nContent-Length: " E1_LEN "\r\n\r\n" E1, "415"},
+    {"a malformed parameter",
+     POST "Content-Type: application/json; a b\r\nContent-Length: " E1_LEN "\r\n\r\n" E1, "415"},
     {"cloudevents",
      POST "Content-Type: application/cloudevents+json\r\nContent-Length: " E1_LEN "\r\n\r\n" E1,
      "415"},
@@ -294,6 +328,8 @@ static const struct line lines[] = {
     {"gzip", POST JSON "Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", "415"},
     {"identity coding",
      POST JSON "Content-Encoding: identity\r\nContent-Length: " E1_LEN "\r\n\r\n" E1, "202"},
+    {"a refused body that was to be asked for",
+     POST "Expect: 100-continue\r\nContent-Length: 3\r\n\r\nabc" GET, "415 close"},
     {"another expectation", POST JSON "Expect: x\r\nContent-Length: 3\r\n\r\nabc", "417 close"},
     {"another expectation of 1.0",
      "POST /v1/events HTTP/1.0\r\n" JSON "Expect: x\r\nContent-Length: 3\r\n\r\nabc", "400 close"},
@@ -349,9 +385,8 @@ struct got {
 /* run gives a connection the bytes in pieces: step bytes each, or in two, cut at `at`. */
 static struct got run(const char *bytes, size_t len, size_t step, size_t at)
 {
-    struct http_limits limits = kit_limits();
     struct http_settings s = settings();
-    kit_start(&limits, &s);
+    kit_begin(&s);
     uint32_t conn = kit_open();
     for (size_t i = 0; i < len;) {
         size_t end = step ? i + step : i < at ? at : len;
@@ -363,7 +398,7 @@ static struct got run(const char *bytes, size_t len, size_t step, size_t at)
     kit_settle();
     struct got result = {.output = strdup(kit_output(conn)), .log = strdup(kit.log ? kit.log : "")};
     snprintf(result.statuses, sizeof result.statuses, "%s", kit_statuses(conn));
-    kit_stop();
+    kit_end_all();
     return result;
 }
 
@@ -416,11 +451,28 @@ static void test_cuts(void **state)
     }
 }
 
+/* One instance for all: what one run leaves behind, the next one finds. */
+static int setup(void **state)
+{
+    (void)state;
+    struct http_limits limits = kit_limits();
+    struct http_settings s = settings();
+    kit_start(&limits, &s);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    kit_stop();
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_cuts),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -361,6 +361,52 @@ static void test_connection_dies_in_a_batch(void **state)
     }
 }
 
+static void test_batches_take_turns(void **state)
+{
+    (void)state;
+    uint32_t conns[4];
+    for (unsigned i = 0; i < 3000; i++) {
+        add_event(i, "");
+        add("\n");
+    }
+    kit.room = 2000;
+    for (unsigned i = 0; i < 4; i++)
+        conns[i] = send_body(NDJSON);
+    for (unsigned i = 0; i < 10; i++)
+        kit_turn();
+    kit_reset(conns[1]);
+    for (unsigned i = 0; i < 10; i++) {
+        kit_turn();
+        kit_answer(500);
+    }
+    kit.shut = true;
+    kit_settle();
+    assert_string_equal(kit_statuses(conns[0]), "");
+    kit.shut = false;
+    kit_settle();
+    for (unsigned i = 0; i < 4; i++)
+        assert_string_equal(kit_statuses(conns[i]), i == 1 ? "close" : "200");
+}
+
+static void test_errors_come_in_any_order(void **state)
+{
+    (void)state;
+    add("1\n2\n3\n4\n5\n");
+    uint32_t conn = send_body(NDJSON);
+    kit_answer(1);
+    kit_answer_last();
+    kit_answer(1);
+    kit_answer_last();
+    kit_settle();
+    const char *at = body_of(conn);
+    for (unsigned i = 0; i < 5; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "\"index\":%u,", i);
+        at = strstr(at, text);
+        assert_non_null(at);
+    }
+}
+
 static void test_lines_longer_than_any_event(void **state)
 {
     (void)state;
@@ -428,6 +474,8 @@ int main(void)
         TEST(test_batches_at_once_are_bounded),
         TEST(test_durable_batch_waits_for_every_shard),
         TEST(test_connection_dies_in_a_batch),
+        TEST(test_batches_take_turns),
+        TEST(test_errors_come_in_any_order),
         TEST(test_lines_longer_than_any_event),
         TEST(test_single_answers),
     };

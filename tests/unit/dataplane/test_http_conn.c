@@ -570,6 +570,84 @@ static void test_long_head_in_pieces(void **state)
     assert_statuses(conn, "200 200");
 }
 
+static void test_no_slot_and_no_room_for_a_refusal(void **state)
+{
+    (void)state;
+    struct http_limits limits = kit_limits();
+    struct http_settings settings = defaults();
+    limits.slots = 8;
+    kit_stop();
+    kit_start(&limits, &settings);
+    uint32_t conn = kit_open(), other = kit_open();
+    for (unsigned i = 0; i < 8; i++)
+        kit_text(conn, POST_ONE);
+    kit.conns[other].room = 10;
+    kit_text(other, "x\n");
+    assert_statuses(other, "reset");
+}
+
+static void test_no_buffer_for_a_chunk(void **state)
+{
+    (void)state;
+    char body[2001];
+    memset(body, ' ', sizeof body);
+    body[2000] = 0;
+    uint32_t conn = kit_open(), chunked = kit_open();
+    for (unsigned i = 0; i < 8; i++) {
+        kit_text(conn, POST JSON LENGTH("2000") END);
+        kit_text(conn, body);
+    }
+    kit_text(chunked, POST JSON CHUNKED END "7d0\r\n");
+    kit_text(chunked, body);
+    assert_statuses(chunked, "503 close");
+}
+
+static void test_pipeline_becomes_shorter(void **state)
+{
+    (void)state;
+    struct http_settings settings = defaults();
+    settings.pipeline = 4;
+    restart(&settings);
+    uint32_t conn = kit_open();
+    for (unsigned i = 0; i < 6; i++)
+        kit_text(conn, POST_ONE);
+    settings.pipeline = 1;
+    http_reconfigure(kit.http, &settings);
+    kit_answer(2);
+    kit_turn();
+    assert_int_equal(kit.event_count, 2);
+    kit_settle();
+    assert_statuses(conn, "202 202 202 202 202 202");
+}
+
+static void test_writable_after_the_end(void **state)
+{
+    (void)state;
+    uint32_t conn = kit_open();
+    kit_text(conn, "x\n");
+    kit.conns[conn].starved = true;
+    kit_read(conn, 10);
+    assert_statuses(conn, "400 close");
+}
+
+/* The one that gives way may be behind several that wait. */
+static void test_gives_way_behind_others(void **state)
+{
+    (void)state;
+    struct http_limits limits = kit_limits();
+    struct http_settings settings = defaults();
+    limits.slots = 8;
+    kit_stop();
+    kit_start(&limits, &settings);
+    uint32_t conn = kit_open(), other = kit_open();
+    kit_text(conn, POST_ONE POST_ONE POST_ONE "GET");
+    for (unsigned i = 0; i < 5; i++)
+        kit_text(other, POST_ONE);
+    kit_settle();
+    assert_statuses(conn, "202 202 202 close");
+    assert_statuses(other, "202 202 202 202 202");
+}
+
 /* Limits. */
 
 static char *repeat(char c, size_t count)
@@ -728,6 +806,22 @@ static void test_rate_of_a_connection(void **state)
     assert_statuses(conn, "202 202 202 429 202 200 429");
 }
 
+static void test_names(void **state)
+{
+    (void)state;
+    assert_string_equal(http_health_name(HTTP_HEALTH_COUNT), "unknown");
+    assert_string_equal(http_health_help(HTTP_HEALTH_COUNT), "unknown");
+    assert_string_equal(http_health_help(HTTP_HEALTH_ready), "takes events");
+    assert_int_equal(http_status_number(HTTP_STATUS_COUNT), 0);
+    assert_string_equal(http_status_phrase(HTTP_STATUS_COUNT), "unknown");
+    assert_string_equal(http_problem_name(HTTP_PROBLEM_COUNT), "unknown");
+    assert_string_equal(http_problem_help(HTTP_PROBLEM_COUNT), "unknown");
+    assert_int_equal(http_problem_status(HTTP_PROBLEM_COUNT), HTTP_400);
+    assert_true(http_problem_closes(HTTP_PROBLEM_COUNT));
+    for (unsigned i = 0; i < HTTP_PROBLEM_COUNT; i++)
+        assert_true(strlen(http_problem_help(i)) <= 110); /* answers have room for that */
+}
+
 /* CORS. */
 
 static void test_cors_is_off(void **state)
@@ -792,6 +886,9 @@ static void test_cors_for_all(void **state)
     assert_statuses(conn, "404");
     require_text(conn, "Access-Control-Allow-Origin: *\r\n");
     require_no_text(conn, "Vary");
+    kit_text(conn, "OPTIONS * HTTP/1.1\r\n" HOST "Origin: null\r\n" END);
+    assert_statuses(conn, "404 204");
+    require_no_text(conn, "Allow-Methods");
 }
 
 static void test_counters(void **state)
@@ -845,6 +942,12 @@ int main(void)
         TEST(test_bad_head_without_a_slot_for_its_answer),
         TEST(test_buffers_go_to_who_came_last),
         TEST(test_no_buffer_at_all),
+        TEST(test_no_slot_and_no_room_for_a_refusal),
+        TEST(test_no_buffer_for_a_chunk),
+        TEST(test_pipeline_becomes_shorter),
+        TEST(test_writable_after_the_end),
+        TEST(test_gives_way_behind_others),
+        TEST(test_names),
         TEST(test_long_head_in_pieces),
         TEST(test_limits_of_a_head),
         TEST(test_limits_of_chunks),

@@ -74,7 +74,7 @@ static int disk_adopt(void *arg, int dir_fd, const char *from, const char *to, b
     struct disk *disk = arg;
     struct disk_file *there = disk_find(disk, to);
     assert_int_equal(dir_fd, 55);
-    assert_true(segment_is_spare(from));
+    assert_true(segment_is_temporary(from));
     bool fails = disk_fails(disk);
     if (!fails || disk->lies) {
         assert_true(!there || replace);
@@ -339,9 +339,9 @@ static void run(struct fixture *f)
         int rc = journal_poll(f->journal);
         assert_true(rc < 0 || f->journal->mark.ordinal == f->next_ordinal - 1);
         assert_true(f->journal->mark.ordinal >= durable);
-        assert_true(survivors(f, true) >= f->journal->mark.ordinal);
-        assert_true(survivors(f, false) >= f->journal->mark.ordinal);
+        assert_true(rc >= 0 || survivors(f, true) >= f->journal->mark.ordinal);
     }
+    assert_true(survivors(f, false) >= f->journal->mark.ordinal);
 }
 
 static unsigned operations(void)

@@ -337,6 +337,22 @@ static void a_post_is_an_event_in_the_ring_and_its_answer_leaves_once_it_is_dura
     assert_int_equal(rx.counters.answered, 1);
 }
 
+static void who_asks_for_less_is_answered_at_once(void **state)
+{
+    (void)state;
+    char wire[1024];
+    const char *body = event_text(1);
+    snprintf(wire, sizeof wire,
+             "POST /v1/events HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
+             "Trove-Ack: accepted\r\nContent-Length: %zu\r\n\r\n%s",
+             strlen(body), body);
+    dial();
+    say(wire);
+    struct event event = taken();
+    reply(&event, RESULT_ACCEPTED, 5); /* the mark is at 0 */
+    assert_status("202");
+}
+
 static void buffers_come_back_and_nothing_is_held_for_who_is_idle(void **state)
 {
     (void)state;
@@ -565,6 +581,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_post_is_an_event_in_the_ring_and_its_answer_leaves_once_it_is_durable),
+        TEST(who_asks_for_less_is_answered_at_once),
         TEST(buffers_come_back_and_nothing_is_held_for_who_is_idle),
         TEST(frames_wait_for_a_port_that_takes_none),
         TEST(an_answer_waits_for_a_buffer),

@@ -1,4 +1,5 @@
 /* test_tcp.c - how connections begin and end, as a peer sees them. */
+#include "dataplane/tcp_impl.h"
 #include "tests/unit/dataplane/tcp_kit.h"
 
 static void a_connection_opens_echoes_and_closes(void **state)
@@ -334,6 +335,42 @@ static void connections_are_limited_in_all_and_per_prefix(void **state)
     kit_free(kit);
 }
 
+/* Whoever knew the key could make them all meet in one chain. */
+static void a_chain_too_long_is_refused(void **state)
+{
+    (void)state;
+    struct kit *kit = kit_new();
+    struct peer p = peer4(kit, 4000);
+    struct tcp_tuple tuple;
+    tcp_tuple_init(&tuple, kit->tcp, 4, p.addr, p.ours, p.port);
+    for (unsigned i = 0; i < 16; i++)
+        assert_true(tcp_table_add(kit->tcp, tcp_take_conn(kit->tcp), &tuple));
+    tell(&p, SYN, NULL, 0);
+    p.ack = expect(&p, SYN | ACK, 0).seq + 1;
+    tell(&p, ACK, NULL, 0);
+    expect(&p, RST, 0);
+    assert_int_equal(kit->opened, 0);
+    assert_int_equal(dropped(kit, TCP_REASON_connections), 1);
+    assert_int_equal(counters(kit)->connections, 16);
+    kit_free(kit);
+}
+
+static void a_peer_that_names_no_segment_size_gets_the_least(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[2000];
+    for (unsigned ipv6 = 0; ipv6 < 2; ipv6++) {
+        struct kit *kit = kit_new();
+        struct peer p = ipv6 ? peer6(kit, 4000) : peer4(kit, 4000);
+        p.mss = 0;
+        connect_peer(&p);
+        tcp_send(kit->tcp, kit->last.conn, bytes, sizeof bytes);
+        poll(kit);
+        expect(&p, ACK, ipv6 ? 1220 : 536);
+        kit_free(kit);
+    }
+}
+
 static void a_prefix_is_as_long_as_configured(void **state)
 {
     (void)state;
@@ -595,6 +632,17 @@ static void time_wait_answers_a_fin_and_begins_anew(void **state)
     kit_free(kit);
 }
 
+static void time_wait_that_is_over_answers_no_more(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct kit *kit = time_wait(&p, false);
+    kit->now_ns += 60001 * MS; /* before a poll has noticed */
+    say(&p, ACK | FIN, p.seq - 1, p.ack, NULL, 0);
+    expect(&p, RST, 0);
+    kit_free(kit);
+}
+
 static void time_wait_does_not_block_a_new_connection(void **state)
 {
     (void)state;
@@ -837,6 +885,8 @@ int main(void)
         cmocka_unit_test(options_that_mean_nothing_here_are_stepped_over),
         cmocka_unit_test(the_application_may_refuse),
         cmocka_unit_test(connections_are_limited_in_all_and_per_prefix),
+        cmocka_unit_test(a_chain_too_long_is_refused),
+        cmocka_unit_test(a_peer_that_names_no_segment_size_gets_the_least),
         cmocka_unit_test(a_prefix_is_as_long_as_configured),
         cmocka_unit_test(a_reset_that_is_exact_ends_every_state),
         cmocka_unit_test(a_reset_in_the_window_is_challenged_in_every_state),
@@ -849,6 +899,7 @@ int main(void)
         cmocka_unit_test(half_closed_the_server_still_sends),
         cmocka_unit_test(time_wait_cannot_be_assassinated),
         cmocka_unit_test(time_wait_answers_a_fin_and_begins_anew),
+        cmocka_unit_test(time_wait_that_is_over_answers_no_more),
         cmocka_unit_test(time_wait_does_not_block_a_new_connection),
         cmocka_unit_test(time_wait_refuses_an_old_syn),
         cmocka_unit_test(the_oldest_time_wait_makes_room),

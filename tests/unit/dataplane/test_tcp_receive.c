@@ -215,6 +215,49 @@ static void bytes_beyond_the_window_are_cut(void **state)
     kit_free(kit);
 }
 
+/* A segment from before the window to behind it, and a FIN right at its end. */
+static void a_segment_may_be_wider_than_the_window(void **state)
+{
+    (void)state;
+    struct kit *kit = kit_make();
+    kit->wiring.settings.receive_bytes = 4096;
+    kit_start(kit);
+    struct peer p = peer4(kit, 4000);
+    connect_peer(&p);
+    tell(&p, ACK, zeros, 100);
+    say(&p, ACK | FIN, p.seq - 50, p.ack, zeros, 5000);
+    assert_int_equal(kit->last.received, 4096);
+    assert_false(kit->last.ended);
+    p.seq += 3996;
+    poll(kit);
+    assert_int_equal(expect(&p, ACK, 0).ack, p.seq);
+    tell(&p, ACK | FIN, zeros, 4096);
+    assert_true(kit->last.ended);
+    assert_int_equal(kit->last.received, 2 * 4096);
+    kit_free(kit);
+}
+
+static void a_smaller_window_by_reload_takes_nothing_back(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct kit *kit = open_one(&p, false, false);
+    struct tcp_settings settings = kit->wiring.settings;
+    settings.receive_bytes = 4096;
+    kit->take_max = 0;
+    for (unsigned i = 0; i < 30; i++)
+        tell(&p, ACK, zeros, 1460);
+    tcp_reconfigure(kit->tcp, &settings);
+    say(&p, ACK, p.seq, p.ack, zeros, 1460); /* announced, but there is no chunk for it any more */
+    assert_int_equal(counters(kit)->store_full, 1);
+    kit->take_max = UINT32_MAX;
+    tcp_resume(kit->tcp, kit->last.conn);
+    poll(kit);
+    assert_in_range(kit->last.received, 30 * 1460, 31 * 1460);
+    assert_int_equal(counters(kit)->chunks, 0);
+    kit_free(kit);
+}
+
 static void the_window_is_not_opened_by_crumbs(void **state)
 {
     (void)state;
@@ -527,6 +570,8 @@ int main(void)
         cmocka_unit_test(what_came_first_stands),
         cmocka_unit_test(a_copy_is_acknowledged_again),
         cmocka_unit_test(bytes_beyond_the_window_are_cut),
+        cmocka_unit_test(a_segment_may_be_wider_than_the_window),
+        cmocka_unit_test(a_smaller_window_by_reload_takes_nothing_back),
         cmocka_unit_test(the_window_is_not_opened_by_crumbs),
         cmocka_unit_test(the_window_scales),
         cmocka_unit_test(one_byte_segments_cost_little),

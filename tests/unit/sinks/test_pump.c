@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "dataplane/base/clock.h"
 #include "dataplane/journal.h"
+#include "sinks/cursor.h"
 #include "sinks/line.h"
 #include "sinks/sink.h"
 
@@ -168,6 +170,7 @@ struct world {
     char dead[128];
     bool far;
     uint64_t target;
+    uint64_t confirm_after_ns;
     uint32_t epoch;
     uint32_t shard_count;
     struct writer *writers;
@@ -297,6 +300,7 @@ static int try_open(struct world *w, uint32_t outcomes)
     for (uint32_t i = 0; i < w->shard_count; i++)
         wiring.marks[i] = &w->writers[i].journal.mark;
     wiring.target = w->target;
+    wiring.confirm_after_ns = w->confirm_after_ns;
     assert_int_equal(pump_new(&w->pump, &wiring), 0);
     int rc = pump_open(w->pump);
     if (!rc)
@@ -881,6 +885,43 @@ static void a_pump_that_cannot_open_tries_again_at_each_poll(void **state)
     pump_free(pump);
 }
 
+static struct sink_cursor cursor_in_file(const struct world *w)
+{
+    struct cursor cursor;
+    struct sink_cursor value;
+    assert_int_equal(cursor_open(&cursor, w->cursor, &value), 0);
+    cursor_close(&cursor);
+    return value;
+}
+
+/* The file lags behind what was confirmed; the pump itself does not go back. */
+static void what_was_confirmed_just_now_is_not_yet_in_the_cursor_file(void **state)
+{
+    struct world *w = *state;
+    w->far = true;
+    w->confirm_after_ns = 200 * NS_PER_MS;
+    start_epoch(w, 1, 1);
+    open_pump(w);
+    append_stories(w, 0, 3, 50);
+    drain(w, 100);
+    assert_int_equal(w->sink.committed, 15);
+    struct sink_cursor early = cursor_in_file(w);
+    assert_int_equal(early.at[0].ordinal, 0);
+    close_pump(w);
+    assert_int_equal(cursor_in_file(w).at[0].ordinal, 0);
+    open_pump(w);
+    w->sink.fail_at = w->sink.op_count + 2; /* a first delivery after the opening */
+    w->sink.fail_count = 1;
+    append_stories(w, 0, 3, 50);
+    while (pump_poll(w->pump, 100) < 0)
+        ;
+    usleep(250000);
+    drain(w, 100);
+    struct sink_cursor late = cursor_in_file(w);
+    assert_true(late.at[0].ordinal > early.at[0].ordinal);
+    assert_int_equal(late.confirmed[0].ordinal, late.at[0].ordinal);
+}
+
 /* ---- sinks on the other side of a network ---- */
 
 static void start_far(struct world *w, uint32_t shards)
@@ -1096,6 +1137,7 @@ int main(void)
         IN_DIR(a_pump_may_leave_and_come_back_while_the_epoch_runs),
         IN_DIR(what_is_found_at_another_place_is_not_cut),
         IN_DIR(a_pump_that_cannot_open_tries_again_at_each_poll),
+        IN_DIR(what_was_confirmed_just_now_is_not_yet_in_the_cursor_file),
         IN_DIR(who_is_away_at_start_is_waited_for),
         IN_DIR(a_record_refused_three_times_is_set_aside),
         IN_DIR(a_full_server_is_tried_for_ever_unless_told_to_skip),
