@@ -10,7 +10,8 @@
 #include "dataplane/checkpoint.h"
 #include "dataplane/retention.h"
 
-#define PARTS 16u
+#define PARTS   16u
+#define SEGMENT 4096u /* bytes, as the disk counts them */
 
 /* ---- a disk whose n-th operation fails ---- */
 
@@ -295,11 +296,11 @@ static void what_was_not_finished_is_swept_and_the_newest_stay(void **state)
 
 static struct kit_dir journal, checkpoints;
 
-/* Segments 1 to `last` of 1000 bytes, and a checkpoint that begins with each from the second on. */
+/* Segments 1 to `last` of a page, and a checkpoint that begins with each from the second on. */
 static void begin_journal(uint32_t last)
 {
     char name[SEGMENT_NAME_MAX];
-    static const uint8_t bytes[1000];
+    static const uint8_t bytes[SEGMENT];
     kit_dir_make(&journal);
     kit_dir_make(&checkpoints);
     for (uint32_t n = 1; n <= last; n++) {
@@ -355,7 +356,7 @@ static void what_is_wanted_goes_and_no_more(void **state)
     begin_journal(10);
     assert_int_equal(retain(&file_posix, (struct retention_wish){0}, 0, false, &done), 0);
     assert_int_equal(done.segments, 0);
-    assert_int_equal(done.kept_bytes, 10000);
+    assert_int_equal(done.kept_bytes, 10 * SEGMENT);
     /* Checkpoint n was made at second n: those of 97 s ago and before have all that is older. */
     struct retention_wish old = {.age_ns = 97 * NS_PER_S};
     assert_int_equal(retain(&file_posix, old, 0, false, &done), 0);
@@ -366,13 +367,14 @@ static void what_is_wanted_goes_and_no_more(void **state)
     assert_false(horizon_has(&horizon, (struct segment_id){1, 0, 2}));
     assert_true(horizon_has(&horizon, (struct segment_id){1, 0, 3}));
     assert_true(horizon_has(&horizon, (struct segment_id){2, 0, 1}));
-    assert_int_equal(retain(&file_posix, (struct retention_wish){.bytes = 5500}, 0, false, &done),
-                     0);
+    assert_int_equal(
+        retain(&file_posix, (struct retention_wish){.bytes = 11 * SEGMENT / 2}, 0, false, &done),
+        0);
     assert_int_equal(first_segment(&count), 6);
     /* The newest two checkpoints, and what they need, stay whatever is wanted. */
     assert_int_equal(retain(&file_posix, (struct retention_wish){.bytes = 1}, 0, false, &done), 0);
     assert_int_equal(first_segment(&count), 9);
-    assert_int_equal(done.kept_bytes, 2000);
+    assert_int_equal(done.kept_bytes, 2 * SEGMENT);
     end_journal();
 }
 
@@ -405,7 +407,8 @@ static void a_run_that_is_cut_short_leaves_a_whole_journal(void **state)
         (void)unlinkat(dir.fd, HORIZON_NAME, 0);
         disk.at = 0;
         disk.fail_at = fail_at;
-        int rc = retain(&failing, (struct retention_wish){.bytes = 3500}, 0, false, &done);
+        int rc =
+            retain(&failing, (struct retention_wish){.bytes = 7 * SEGMENT / 2}, 0, false, &done);
         uint32_t count, first = first_segment(&count);
         assert_int_equal(horizon_load(dir.fd, &horizon), 0);
         assert_int_equal(count, 8 - first + 1);
@@ -428,8 +431,9 @@ static void places_to_begin_are_thinned_and_the_base_stays(void **state)
     struct horizon horizon;
     struct checkpoint c;
     begin_journal(24);
-    assert_int_equal(retain(&file_posix, (struct retention_wish){.bytes = 20500}, 0, false, &done),
-                     0);
+    assert_int_equal(
+        retain(&file_posix, (struct retention_wish){.bytes = 41 * SEGMENT / 2}, 0, false, &done),
+        0);
     assert_int_equal(retention_thin(&file_posix, dir.fd, checkpoints.fd), 0);
     assert_int_equal(count_files(checkpoints.fd, NULL), RETENTION_BASES + CHECKPOINT_KEPT);
     assert_int_equal(horizon_load(dir.fd, &horizon), 0);
