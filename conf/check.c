@@ -271,6 +271,29 @@ static void set_host(struct conf *conf)
     memcpy(conf->host, name, sizeof name);
 }
 
+/* What recovery needs must not go: a checkpoint stands for it, and ids of one window are found in
+ * the journal when their table has changed. */
+static void check_retention(struct reader *r, const struct yaml_node *map, const struct conf *conf)
+{
+    const struct yaml_node *journal = yaml_find(map, "journal");
+    const struct yaml_node *retain = yaml_find(journal, "retain");
+    bool any =
+        conf->journal.retain_ns || conf->journal.retain_bytes || conf->journal.min_free_bytes;
+    char one[64], other[64];
+    if (any && !conf->journal.checkpoint_ns)
+        diag_add(r->diags, reader_at(r, yaml_find(journal, "checkpoint")), "conflict",
+                 "journal.checkpoint is 0s, so nothing of the journal can be removed; set it to "
+                 "30s, or remove retain, retain_bytes and min_free_disk");
+    if (!conf->journal.retain_ns || !conf->events.dedupe_window_ns ||
+        conf->journal.retain_ns >= conf->events.dedupe_window_ns)
+        return;
+    say_time(one, sizeof one, conf->journal.retain_ns, retain);
+    say_time(other, sizeof other, conf->events.dedupe_window_ns,
+             yaml_find(yaml_find(yaml_find(map, "events"), "dedupe"), "window"));
+    diag_add(r->diags, reader_at(r, retain), "conflict",
+             "journal.retain, %s, must not be shorter than events.dedupe.window, %s", one, other);
+}
+
 void check_root(struct reader *r, const struct yaml_node *map, void *base)
 {
     struct conf *conf = base;
@@ -281,5 +304,6 @@ void check_root(struct reader *r, const struct yaml_node *map, void *base)
     check_paths(r, map, conf);
     check_sinks(r, map, conf);
     check_budgets(r, map, conf);
+    check_retention(r, map, conf);
     check_http_event(r, map, conf);
 }

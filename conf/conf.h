@@ -55,6 +55,7 @@ enum conf_auto { CONF_OFF, CONF_ON, CONF_AUTO };
 
 /* What becomes of an id for which there is no room. */
 enum conf_policy { CONF_REFUSE, CONF_SHORTEN };
+enum conf_sink_full { CONF_SINK_HOLD, CONF_SINK_DROP };
 
 struct conf_addr {
     uint8_t family; /* 4 or 6 */
@@ -350,11 +351,19 @@ struct conf {
     struct {
         uint64_t segment_bytes;
         uint64_t group_commit_ns; /* a record waits at most this long for company */
+        uint64_t checkpoint_ns;   /* between one and the next; 0: none are made */
+        uint64_t retain_ns;       /* what is older may go; 0: nothing does for its age */
+        uint64_t retain_bytes;    /* what is more may go; 0: nothing does for its size */
+        uint64_t min_free_bytes;  /* of the disk; 0: nothing goes for that */
         uint32_t buffer_blocks;   /* of 256 KiB a shard may have filled and not yet durable */
         uint32_t reserve;         /* segments kept back for a full disk */
         enum conf_io io;
         uint64_t compress_after_ns; /* 0: never */
     } journal;
+
+    struct {
+        enum conf_sink_full sink_full; /* what retention does with what a sink has not read */
+    } overload;
 
     struct {
         enum conf_auto huge_pages;

@@ -15,6 +15,8 @@ static const char *const auto_words[] = {
     [CONF_OFF] = "off", [CONF_ON] = "on", [CONF_AUTO] = "auto", NULL};
 static const char *const policy_words[] = {
     [CONF_REFUSE] = "refuse", [CONF_SHORTEN] = "shorten", NULL};
+static const char *const sink_full_words[] = {
+    [CONF_SINK_HOLD] = "hold", [CONF_SINK_DROP] = "drop", NULL};
 static const char *const timestamp_words[] = {
     [CONF_TIMESTAMP_NONE] = "none", [CONF_TIMESTAMP_TRAILER] = "trailer", NULL};
 static const char *const idle_words[] = {
@@ -262,8 +264,32 @@ static const struct key journal_keys[] = {
     {"reserve", KEY_NUMBER, 0, AT(struct conf, journal.reserve), .max = 64, .fallback = "1",
      .help = "segments of each shard that are kept back, so that what was decided can be written "
              "down when the disk is full; as many more as journal.buffer needs"},
+    {"checkpoint", KEY_TIME, 0, AT(struct conf, journal.checkpoint_ns), .max = DAY,
+     .fallback = "30s",
+     .help = "from one checkpoint of the state to the next, while anything is recorded; a start "
+             "reads the newest and the journal behind it; 0s for none, then the whole journal"},
+    {"retain", KEY_TIME, KEY_HOT, AT(struct conf, journal.retain_ns), .max = 3650 * DAY,
+     .fallback = "0s",
+     .help = "how long records are kept; whole segments go, once they are older, a checkpoint has "
+             "what was in them and every sink has read them; 0s: for ever"},
+    {"retain_bytes", KEY_SIZE, KEY_HOT, AT(struct conf, journal.retain_bytes),
+     .max = 1024 * 1024 * GIB, .fallback = "0B",
+     .help = "how much is kept, in the same way, however young it is; 0B: all of it"},
+    {"min_free_disk", KEY_SIZE, KEY_HOT, AT(struct conf, journal.min_free_bytes),
+     .max = 1024 * 1024 * GIB, .fallback = "0B",
+     .help = "free bytes of data_dir's disk below which the oldest go, in the same way; 0B: none"},
     {0},
 };
+
+static const struct key overload_keys[] = {
+    {"sink_full", KEY_CHOICE, KEY_HOT, AT(struct conf, overload.sink_full), .fallback = "hold",
+     .words = sink_full_words,
+     .help = "what journal.retain does with records that a sink has not read: hold keeps them, "
+             "however long; drop removes them, and says which sink will not get them"},
+    {0},
+};
+
+static const struct key_set overload_set = {.noun = "overload", .keys = overload_keys};
 
 static const struct key_set journal_set = {.noun = "journal", .keys = journal_keys};
 
@@ -484,6 +510,8 @@ static const struct key root_keys[] = {
     {"events", KEY_SECTION, .set = &event_set, .help = "what an event may be"},
     {"limits", KEY_SECTION, .set = &limit_set, .help = "what there is room for"},
     {"journal", KEY_SECTION, .set = &journal_set, .help = "the log of everything that happened"},
+    {"overload", KEY_SECTION, .set = &overload_set,
+     .help = "what gives way when something is full"},
     {"memory", KEY_SECTION, .set = &memory_set, .help = "where packets and state are kept"},
     {"lcores", KEY_LIST, KEY_AUTO, AT(struct conf, lcores), COUNT_AT(struct conf, lcore_count),
      .auto_offset = offsetof(struct conf, lcores_auto), .min = 1, .max = CONF_LCORES_MAX,

@@ -282,6 +282,7 @@ static json_t *status_warnings(struct topo *topo, const struct account *account)
                          "are not found -> raise events.dedupe.capacity",
                          (unsigned long long)left_early));
     admin_journal_warn(topo, warnings);
+    admin_checkpoint_warn(topo, warnings);
     if (!topo->huge)
         json_array_append_new(warnings,
                               json_string("no huge pages: fine for a try, not for production"));
@@ -308,7 +309,7 @@ json_t *admin_status(struct topo *topo)
         snapshot->conf->pop, "host", snapshot->conf->host, "pid", (int)getpid(), "uptime_s",
         (double)(clock_monotonic_ns() - topo->start_ns) / NS_PER_S, "state", state, "config",
         status_config(snapshot), "events_per_s", (json_int_t)atomic_load(&topo->events_per_s),
-        "recovered", (json_int_t)topo->recovered, "account", status_account(&account));
+        "recovered", (json_int_t)topo->recovery.events, "account", status_account(&account));
     status_events(topo, &account, status);
     json_object_set_new(status, "packets", status_packets(topo));
     admin_http_status(topo, status);
@@ -318,6 +319,9 @@ json_t *admin_status(struct topo *topo)
         json_object_set_new(latency, stage_names[stage], latency_summary(topo, stage));
     json_object_set_new(status, "latency", latency);
     json_object_set_new(status, "journal", admin_journals(topo));
+    json_object_set_new(status, "checkpoint", admin_checkpoint_json(topo));
+    json_object_set_new(status, "recovery", admin_recovery_json(topo));
+    json_object_set_new(status, "retained", admin_retained_json(topo));
     json_object_set_new(status, "compressed", admin_packed(topo));
     json_object_set_new(status, "usage", status_usage(topo));
     json_object_set_new(status, "sinks", admin_sink_list(topo));

@@ -41,6 +41,13 @@ void admin_sink_change(void *context, const struct control_request *request,
 json_t *admin_sink_list(struct topo *topo);
 void admin_sink_warn(struct topo *topo, json_t *warnings);
 
+/* What the status says of the start, and of checkpoints; admin_checkpoint_warn adds what is not
+ * well. */
+json_t *admin_recovery_json(const struct topo *topo);
+json_t *admin_checkpoint_json(const struct topo *topo);
+json_t *admin_retained_json(struct topo *topo);
+void admin_checkpoint_warn(const struct topo *topo, json_t *warnings);
+
 /* admin_http_status adds what TCP and HTTP have counted to the status: zeros where the port is 0.
  */
 void admin_http_status(const struct topo *topo, json_t *status);

@@ -43,6 +43,14 @@ static const struct metric metrics[] = {
      "reason"},
     {"trove_events_recovered", "Events replayed from the journal at the start", ONE, "",
      "recovered"},
+    {"trove_recovery_seconds", "How long the start took to recover", ONE, "recovery", "seconds"},
+    {"trove_checkpoint_age_seconds", "Since the newest checkpoint", ONE, "checkpoint", "age_s"},
+    {"trove_checkpoints_made_total", "Checkpoints made", ONE, "checkpoint", "made"},
+    {"trove_checkpoints_failed_total", "Checkpoints given up", ONE, "checkpoint", "failed"},
+    {"trove_journal_kept_bytes", "Segments kept", ONE, "retained", "bytes"},
+    {"trove_journal_removed_bytes_total", "Segments removed", ONE, "retained", "removed_bytes"},
+    {"trove_journal_lost_total", "Removals that took what a sink had not read", ONE, "retained",
+     "lost"},
     {"trove_outcomes_total", "What events led to", MAP, "outcomes", NULL, "kind"},
     {"trove_refusals_total", "Why awards and claims were refused", MAP, "refusals", NULL, "reason"},
     {"trove_corrections_total", "Operators' corrections", MAP, "corrections", NULL, "result"},
@@ -135,6 +143,8 @@ static void print_value(FILE *out, const json_t *value)
         fprintf(out, " %" JSON_INTEGER_FORMAT "\n", json_integer_value(value));
     else if (json_is_real(value))
         fprintf(out, " %.9g\n", json_real_value(value));
+    else if (json_is_null(value))
+        fputs(" NaN\n", out); /* there is none yet */
     else
         fprintf(out, " %d\n", json_is_true(value));
 }

@@ -235,6 +235,7 @@ static int run(struct conf *conf, struct diag_list *diags)
     signal(SIGPIPE, SIG_IGN);
 
     int rc = topo_start(&topo, conf, diags, error);
+    bool stopped = rc && atomic_load(&topo.stop_wanted);
     if (!rc) {
         rc = control_start(&control, conf->management.socket, admin_routes, &topo);
         if (rc) {
@@ -250,7 +251,10 @@ static int run(struct conf *conf, struct diag_list *diags)
             topo_stop(&topo);
         }
     }
-    if (rc) {
+    if (stopped) {
+        fprintf(stderr, "%s\n", error);
+        rc = 0;
+    } else if (rc) {
         control_stop(control);
         rc = fail(error, diags);
     } else {

@@ -1,124 +1,142 @@
-/* recover.c - genesis replay: every record of every journal through state_apply. */
+/* recover.c - a checkpoint, the journals behind it, and the ends of journals that a crash left. */
 #include "dataplane/recover.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/replay.h"
+#include "dataplane/base/clock.h"
+#include "dataplane/recover_impl.h"
 
-struct rebuild {
-    struct replay replay;
-    struct state **states;
-    uint32_t shard_count;
-    struct recovery *result;
+#define LOOK_NS     (100 * NS_PER_MS) /* for a reason to stop */
+#define PROGRESS_NS (2 * NS_PER_S)
 
-    /* The outcome of the last correction, and where it should be. */
-    struct outcome corrected;
-    uint32_t partition;
-    uint64_t seq; /* 0: none */
-};
+/* ---- a step of all shards ---- */
 
-static bool is_of_correction(const struct rebuild *rebuild, const struct record *record)
+/* Nothing else runs yet: every core will do. */
+static void use_any_core(void)
 {
-    return record->partition == rebuild->partition && record->seq == rebuild->seq;
+    cpu_set_t all;
+    memset(&all, 0xff, sizeof all);
+    (void)pthread_setaffinity_np(pthread_self(), sizeof all, &all);
 }
 
-static bool same(const struct outcome *a, const struct outcome *b)
+static void *run_step(void *arg)
 {
-    return a->kind == b->kind && a->refusal == b->refusal && a->score == b->score &&
-           a->award_id[0] == b->award_id[0] && a->award_id[1] == b->award_id[1];
+    struct rebuild *rebuild = arg;
+    struct recover_work *work = rebuild->work;
+    use_any_core();
+    rebuild->rc = work->step(rebuild);
+    pthread_mutex_lock(&work->lock);
+    work->running--;
+    pthread_cond_signal(&work->ended);
+    pthread_mutex_unlock(&work->lock);
+    return NULL;
 }
 
-/* The outcomes of an event were given their numbers when the event was applied: only a duplicate's
- * stands alone. */
-static void take_outcome(struct rebuild *rebuild, struct state *state, const struct record *record)
+/* The slowest shard is the one to wait for. */
+static double fraction_done(const struct recover_work *work)
 {
-    struct outcome_view view;
-    bool good = outcome_decode(record_body(record), record->body_len, &view) == 0;
-    if (good && view.outcome.kind == OUTCOME_duplicate) {
-        state_pass(state, record->partition, record->seq, record->receive_ns);
-    } else if (record->seq > state_seq(state, record->partition)) {
-        rebuild->result->differences++;
-        state_pass(state, record->partition, record->seq, record->receive_ns);
-    } else if (is_of_correction(rebuild, record) &&
-               !(good && same(&rebuild->corrected, &view.outcome))) {
-        rebuild->result->differences++;
+    uint64_t least = UINT64_MAX;
+    if (work->step != recover_replay)
+        return (double)atomic_load(&work->loaded) / work->request->store->partition_count;
+    for (uint32_t s = 0; s < work->request->shard_count; s++) {
+        uint64_t passed = atomic_load(&work->rebuilds[s].replay.passed);
+        least = passed < least ? passed : least;
     }
+    return work->bytes ? (double)least / (double)work->bytes : 1;
 }
 
-static int take_correction(struct rebuild *rebuild, struct state *state,
-                           const struct record *record, bool elsewhere)
+static void tell_progress(const struct recover_work *work, uint64_t spent_ns)
 {
-    struct correction correction;
-    struct verdict verdict;
-    if (replay_correct(&rebuild->replay, NULL, record, state, &correction, &verdict,
-                       &rebuild->corrected))
-        return -1;
-    if (verdict.result == RESULT_REFUSED) {
-        snprintf(rebuild->replay.error, 512,
-                 "no room for correction %u:%llu, which was done when there was more: put "
-                 "limits.corrections, limits.users and limits.claims back to what they were",
-                 record->partition, (unsigned long long)record->seq);
-        return -1;
+    double done = fraction_done(work), spent = (double)spent_ns / NS_PER_S;
+    if (done > 1)
+        done = 1;
+    if (done > 0.001)
+        fprintf(stderr, "recovering: %s, %.0f %%, about %.0f s left\n", work->doing, done * 100,
+                spent * (1 - done) / done);
+    else
+        fprintf(stderr, "recovering: %s, begun\n", work->doing);
+}
+
+static void wait_for_threads(struct recover_work *work)
+{
+    uint64_t began = clock_monotonic_ns(), told = began;
+    const struct recover_request *request = work->request;
+    pthread_mutex_lock(&work->lock);
+    while (work->running) {
+        uint64_t until = clock_realtime_ns() + LOOK_NS;
+        const struct timespec at = {.tv_sec = (time_t)(until / NS_PER_S),
+                                    .tv_nsec = (long)(until % NS_PER_S)};
+        if (pthread_cond_timedwait(&work->ended, &work->lock, &at) == 0)
+            continue;
+        pthread_mutex_unlock(&work->lock);
+        uint64_t now = clock_monotonic_ns();
+        if (request->stop && request->stop(request->stop_arg))
+            atomic_store(&work->stop, true);
+        if (now - told >= PROGRESS_NS) {
+            tell_progress(work, now - began);
+            told = now;
+        }
+        pthread_mutex_lock(&work->lock);
     }
-    if (elsewhere || verdict.seq != record->seq || verdict.result != RESULT_ACCEPTED)
-        rebuild->result->differences++;
-    if (state_seq(state, record->partition) < record->seq)
-        state_pass(state, record->partition, record->seq, record->receive_ns);
-    rebuild->result->corrections++;
-    rebuild->partition = record->partition;
-    rebuild->seq = record->seq + 1;
+    pthread_mutex_unlock(&work->lock);
+}
+
+static void start_thread(struct recover_work *work, struct rebuild *rebuild)
+{
+    pthread_mutex_lock(&work->lock);
+    work->running++;
+    pthread_mutex_unlock(&work->lock);
+    rebuild->started = pthread_create(&rebuild->thread, NULL, run_step, rebuild) == 0;
+    if (!rebuild->started) /* then here */
+        run_step(rebuild);
+}
+
+int recover_step(struct recover_work *work, int (*step)(struct rebuild *rebuild), const char *doing,
+                 char error[512])
+{
+    uint32_t count = work->request->shard_count;
+    work->step = step;
+    work->doing = doing;
+    for (uint32_t s = 0; s < count; s++)
+        if (work->request->alone)
+            work->rebuilds[s].rc = step(&work->rebuilds[s]);
+        else
+            start_thread(work, &work->rebuilds[s]);
+    if (!work->request->alone)
+        wait_for_threads(work);
+    for (uint32_t s = 0; s < count; s++) {
+        if (work->rebuilds[s].started)
+            pthread_join(work->rebuilds[s].thread, NULL);
+        work->rebuilds[s].started = false;
+    }
+    if (atomic_load(&work->stop))
+        return RECOVER_STOPPED;
+    for (uint32_t s = 0; s < count; s++) {
+        if (!work->rebuilds[s].rc)
+            continue;
+        snprintf(error, 512, "%s", work->rebuilds[s].error);
+        return work->rebuilds[s].rc;
+    }
     return 0;
 }
 
-static int take_record(struct rebuild *rebuild, const struct record *record)
-{
-    struct event event;
-    struct verdict verdict;
-    struct outcome outcomes[STATE_OUTCOMES_MAX];
-    if (record->kind == RECORD_CONFIG)
-        return 0;
-    struct state *state = rebuild->states[record->partition % rebuild->shard_count];
-    if (record->kind == RECORD_OUTCOME) {
-        take_outcome(rebuild, state, record);
-        return 0;
-    }
-    /* Records are dense: where the state is elsewhere, it made another number of outcomes than
-     * there are.  The journal's numbers hold, for what comes next follows them. */
-    bool elsewhere = state_seq(state, record->partition) + 1 != record->seq;
-    if (elsewhere)
-        state_pass(state, record->partition, record->seq - 1, 0);
-    if (record->kind == RECORD_CORRECTION)
-        return take_correction(rebuild, state, record, elsewhere);
-    if (replay_apply(&rebuild->replay, record, false, state, &event, &verdict, outcomes))
-        return -1;
-    rebuild->result->events++;
-    bool accepted = verdict.result == RESULT_ACCEPTED;
-    if (elsewhere || verdict.seq != record->seq || accepted != (record->kind == RECORD_EVENT))
-        rebuild->result->differences++;
-    /* What was refused got no number. */
-    if (state_seq(state, record->partition) < record->seq)
-        state_pass(state, record->partition, record->seq, record->receive_ns);
-    return 0;
-}
+/* ---- the ends of journals ---- */
 
 /* The end of a journal, at which its file may go on. What a crash left unfinished was never
  * durable: it is cut, so that no later reader meets it, and with it the room that was kept for
- * more. That is so in the last epoch alone, earlier ones have been cut, and only where nothing
- * behind it was written later. */
-static int end_journal(struct rebuild *rebuild)
+ * more. */
+static int end_journal(struct rebuild *rebuild, struct replay_tail tail)
 {
-    struct replay_tail tail = replay_tail(&rebuild->replay);
     const struct store *store = rebuild->replay.store;
     char name[SEGMENT_NAME_MAX];
     uint64_t bytes;
     int rc = segment_bytes(store->journal_fd, tail.id, &bytes);
     if (!rc && bytes <= tail.offset)
         return 0;
-    if (!rc)
-        rc = segment_written_behind(store->journal_fd, tail.id, tail.file_id, tail.offset);
-    if (rc > 0 || (tail.torn && tail.id.epoch + 1 < store->epoch))
-        return replay_damaged(&rebuild->replay, tail.id, tail.offset);
     if (!rc)
         rc = segment_cut(store->journal_fd, tail.id, tail.offset);
     segment_name(tail.id, name);
@@ -128,32 +146,115 @@ static int end_journal(struct rebuild *rebuild)
         return -1;
     }
     if (tail.torn) {
-        rebuild->result->torn++;
+        rebuild->result.torn++;
         fprintf(stderr, "segment %s: cut at offset %llu, behind which a write was not finished\n",
                 name, (unsigned long long)tail.offset);
     }
     return 0;
 }
 
-int recover(const struct store *store, const struct hash_key *key, struct items *items,
-            struct state **states, uint32_t shard_count, struct recovery *recovery, char error[512])
+/* Every thread has met the same ends. */
+static int end_journals(struct recover_work *work, char error[512])
 {
-    struct rebuild rebuild = {.states = states, .shard_count = shard_count, .result = recovery};
-    const struct record *record = NULL;
-    memset(recovery, 0, sizeof *recovery);
-    int rc = replay_open(&rebuild.replay, store, key, items, error);
-    while (!rc) {
-        enum replay_step step = replay_next(&rebuild.replay, &record);
-        if (step == REPLAY_END)
-            break;
-        rc = step == REPLAY_RECORD ? take_record(&rebuild, record)
-             : step == REPLAY_TAIL ? end_journal(&rebuild)
-                                   : -1;
+    struct rebuild *first = &work->rebuilds[0];
+    for (uint32_t i = 0; i < first->tail_count; i++) {
+        if (end_journal(first, first->tails[i])) {
+            snprintf(error, 512, "%s", first->error);
+            return -1;
+        }
     }
-    if (!rc && rebuild.replay.unknown)
+    if (first->replay.unknown)
         fprintf(stderr, "data_dir %s: %u files in journal/ are not segments; they are left alone\n",
-                store->path, rebuild.replay.unknown);
-    recovery->segments = rebuild.replay.segments;
-    replay_close(&rebuild.replay);
+                work->request->store->path, first->replay.unknown);
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+static int open_journals(struct recover_work *work, char error[512])
+{
+    const struct recover_request *request = work->request;
+    for (uint32_t s = 0; s < request->shard_count; s++) {
+        struct rebuild *rebuild = &work->rebuilds[s];
+        if (replay_open(&rebuild->replay, request->store, request->key, request->items,
+                        rebuild->error)) {
+            snprintf(error, 512, "%s", rebuild->error);
+            return -1;
+        }
+        rebuild->replay.part = s;
+        rebuild->replay.parts = request->shard_count;
+        if (work->start.epoch)
+            replay_start_at(&rebuild->replay, &work->start);
+    }
+    work->bytes = replay_bytes(&work->rebuilds[0].replay);
+    return 0;
+}
+
+static int work_init(struct recover_work *work, const struct recover_request *request)
+{
+    *work = (struct recover_work){.request = request, .checkpoint = {.fd = -1}};
+    pthread_mutex_init(&work->lock, NULL);
+    pthread_cond_init(&work->ended, NULL);
+    work->rebuilds = calloc(request->shard_count, sizeof *work->rebuilds);
+    for (uint32_t s = 0; work->rebuilds && s < request->shard_count; s++) {
+        struct rebuild *rebuild = &work->rebuilds[s];
+        rebuild->work = work;
+        rebuild->shard = s;
+        rebuild->state = request->states[s];
+        rebuild->replay.reader.fd = -1;
+        rebuild->block = aligned_alloc(CHECKPOINT_ALIGN, CHECKPOINT_BLOCK_BYTES);
+        if (!rebuild->block)
+            return -1;
+    }
+    return work->rebuilds ? 0 : -1;
+}
+
+static void work_fini(struct recover_work *work)
+{
+    for (uint32_t s = 0; work->rebuilds && s < work->request->shard_count; s++) {
+        struct rebuild *rebuild = &work->rebuilds[s];
+        replay_close(&rebuild->replay);
+        free(rebuild->tails);
+        free(rebuild->block);
+    }
+    free(work->rebuilds);
+    free(work->seq);
+    checkpoint_close(&work->checkpoint);
+    pthread_cond_destroy(&work->ended);
+    pthread_mutex_destroy(&work->lock);
+}
+
+static void sum_up(const struct recover_work *work, struct recovery *recovery)
+{
+    for (uint32_t s = 0; s < work->request->shard_count; s++) {
+        const struct recovery *part = &work->rebuilds[s].result;
+        recovery->events += part->events;
+        recovery->corrections += part->corrections;
+        recovery->differences += part->differences;
+        recovery->torn += part->torn;
+        recovery->segments = part->segments; /* all have read the same */
+    }
+}
+
+int recover(const struct recover_request *request, struct recovery *recovery, char error[512])
+{
+    struct recover_work work;
+    uint64_t began = clock_monotonic_ns();
+    memset(recovery, 0, sizeof *recovery);
+    int rc = work_init(&work, request);
+    if (rc)
+        snprintf(error, 512, "no memory to recover");
+    if (!rc && !request->from_first)
+        rc = recover_load(&work, recovery, error);
+    if (!rc)
+        rc = open_journals(&work, error);
+    if (!rc)
+        rc = recover_step(&work, recover_replay, "reading the journal", error);
+    if (!rc && !request->look)
+        rc = end_journals(&work, error);
+    if (!rc)
+        sum_up(&work, recovery);
+    recovery->seconds = (double)(clock_monotonic_ns() - began) / NS_PER_S;
+    work_fini(&work);
     return rc;
 }

@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static pthread_mutex_t build_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int fault(struct replay *replay, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -20,14 +23,63 @@ static int fault(struct replay *replay, const char *format, ...)
     return REPLAY_FAULT;
 }
 
+/* first_number is that of the segment with which a journal begins here. */
+static uint32_t first_number(const struct replay *replay, const struct segment_id *id)
+{
+    if (id->epoch != replay->start.epoch || id->shard >= REPLAY_SHARDS_MAX)
+        return 1;
+    uint32_t number = replay->start.number[id->shard];
+    return number ? number : 1;
+}
+
+void replay_start_at(struct replay *replay, const struct replay_start *start)
+{
+    int kept = 0;
+    replay->start = *start;
+    replay->started = true;
+    for (int i = 0; i < replay->count; i++) {
+        const struct segment_id *id = &replay->ids[i];
+        if (id->epoch >= start->epoch && id->number >= first_number(replay, id))
+            replay->ids[kept++] = *id;
+    }
+    replay->count = kept;
+}
+
+/* After the list was made: what is removed meanwhile is not in it, or counts no more. */
+static int begin_at_horizon(struct replay *replay)
+{
+    struct horizon horizon;
+    struct replay_start start = {0};
+    int rc = horizon_load(replay->store->dir_fd, &horizon);
+    if (rc)
+        return fault(replay, "data_dir %s: cannot read where its journal begins: %s",
+                     replay->store->path, strerror(-rc));
+    if (horizon_is_whole(&horizon))
+        return 0;
+    start.epoch = horizon.epoch;
+    for (uint32_t s = 0; s < horizon.shard_count; s++)
+        start.number[s] = horizon.number[s];
+    replay_start_at(replay, &start);
+    return 0;
+}
+
 int replay_open(struct replay *replay, const struct store *store, const struct hash_key *key,
                 struct items *items, char error[512])
 {
     *replay = (struct replay){
-        .store = store, .key = key, .items = items, .error = error, .reader = {.fd = -1}};
+        .store = store,
+        .key = key,
+        .items = items,
+        .error = error,
+        .start = {.epoch = 1},
+        .parts = 1,
+        .reader = {.fd = -1},
+    };
     replay->count = segment_list(store->journal_fd, &replay->ids, &replay->unknown);
     if (replay->count < 0)
         return fault(replay, "cannot list the journal: %s", strerror(-replay->count));
+    if (begin_at_horizon(replay))
+        return REPLAY_FAULT;
     replay->seq = calloc(store->partition_count, sizeof *replay->seq);
     if (!replay->seq || segment_reader_init(&replay->reader, store->journal_fd))
         return fault(replay, "no memory to read the journal");
@@ -42,6 +94,15 @@ void replay_close(struct replay *replay)
     free(replay->seq);
     free(replay->ids);
     *replay = (struct replay){.reader = {.fd = -1}};
+}
+
+uint64_t replay_bytes(const struct replay *replay)
+{
+    uint64_t sum = 0, bytes;
+    for (int i = 0; i < replay->count; i++)
+        if (segment_bytes(replay->store->journal_fd, replay->ids[i], &bytes) == 0)
+            sum += bytes;
+    return sum;
 }
 
 /* ---- versions ---- */
@@ -81,9 +142,12 @@ const struct rules *replay_rules(struct replay *replay)
     struct diag_list diags = {0};
     if (use_conf(replay))
         return NULL;
-    if (!replay->rules)
+    if (!replay->rules) {
+        pthread_mutex_lock(&build_lock);
         replay->rules =
             rules_build(replay->conf, replay->conf_version, replay->key, replay->items, &diags);
+        pthread_mutex_unlock(&build_lock);
+    }
     if (!replay->rules)
         use_failed(replay, &diags);
     diag_list_fini(&diags);
@@ -132,6 +196,14 @@ static int check_kind(struct replay *replay, const struct record *record)
     return 0;
 }
 
+/* known_seq is up to where a partition is known before any record of it was met. */
+static uint64_t known_seq(const struct replay *replay, uint32_t partition)
+{
+    if (!replay->started)
+        return 0;
+    return replay->start.seq ? replay->start.seq[partition] : UINT64_MAX - 1;
+}
+
 static int check_record(struct replay *replay, const struct record *record)
 {
     if (check_kind(replay, record))
@@ -141,13 +213,29 @@ static int check_record(struct replay *replay, const struct record *record)
     if (record->partition >= replay->store->partition_count)
         return fault(replay, "a record names partition %u of %u", record->partition,
                      replay->store->partition_count);
-    if (record->seq != ++replay->seq[record->partition])
+    uint64_t *seq = &replay->seq[record->partition];
+    uint64_t before = *seq ? *seq : known_seq(replay, record->partition);
+    bool follows = *seq || !replay->started ? record->seq == before + 1
+                                            : record->seq && record->seq - 1 <= before;
+    if (!follows)
         return fault(replay,
                      "records are missing: %llu follows %llu in partition %u; a segment is gone, "
                      "restore it from a copy, nothing was changed",
-                     (unsigned long long)record->seq,
-                     (unsigned long long)replay->seq[record->partition] - 1, record->partition);
+                     (unsigned long long)record->seq, (unsigned long long)before,
+                     record->partition);
+    *seq = record->seq;
     return 0;
+}
+
+/* passed_over returns whether a record is none that the caller waits for. */
+static bool passed_over(const struct replay *replay, const struct record *record)
+{
+    if (record->kind == RECORD_CONFIG)
+        return false;
+    if (replay->parts > 1 && record->partition % replay->parts != replay->part)
+        return true;
+    return replay->start.seq && !replay->start.all &&
+           record->seq <= replay->start.seq[record->partition];
 }
 
 /* ---- segments ---- */
@@ -186,8 +274,8 @@ static int check_present(struct replay *replay)
     const struct segment_id *id = &replay->ids[replay->at];
     const struct segment_id *before = replay->at ? id - 1 : NULL;
     bool same = before && before->epoch == id->epoch && before->shard == id->shard;
-    uint32_t number = same ? before->number + 1 : 1;
-    uint32_t epoch = before ? before->epoch + 1 : 1;
+    uint32_t number = same ? before->number + 1 : first_number(replay, id);
+    uint32_t epoch = before ? before->epoch + 1 : replay->start.epoch;
     struct segment_id missing = {.epoch = id->epoch, .shard = id->shard, .number = number};
     char name[SEGMENT_NAME_MAX];
     if (id->number == number && id->epoch <= epoch)
@@ -198,6 +286,12 @@ static int check_present(struct replay *replay)
     return fault(replay,
                  "data_dir %s: segment %s is missing; restore it from a copy, nothing was changed",
                  replay->store->path, name);
+}
+
+static bool was_removed(const struct replay *replay, struct segment_id id)
+{
+    struct horizon horizon;
+    return horizon_load(replay->store->dir_fd, &horizon) == 0 && !horizon_has(&horizon, id);
 }
 
 /* open_failed says why a segment cannot be opened, or that its journal ends before it. */
@@ -213,6 +307,9 @@ static enum replay_step open_failed(struct replay *replay, int rc)
         return REPLAY_TAIL;
     }
     segment_name(id, name);
+    if (rc == -ENOENT && was_removed(replay, id))
+        return fault(replay, "the journal's beginning was removed (journal.retain) while it was "
+                             "read; ask again");
     return fault(replay, "segment %s %s%s", name,
                  rc == -EILSEQ ? "does not follow the one before; restore both from a copy"
                                : "cannot be read: ",
@@ -241,6 +338,14 @@ static enum replay_step open_segment(struct replay *replay)
     return REPLAY_RECORD;
 }
 
+/* What other threads see of the progress: block by block. */
+static void say_passed(struct replay *replay, uint64_t offset)
+{
+    if (replay->before_bytes + offset != replay->said_bytes)
+        atomic_store_explicit(&replay->passed, replay->before_bytes + offset, memory_order_relaxed);
+    replay->said_bytes = replay->before_bytes + offset;
+}
+
 static enum replay_step end_segment(struct replay *replay, enum block_fault why)
 {
     const struct block_place *place = &replay->reader.place;
@@ -251,9 +356,28 @@ static enum replay_step end_segment(struct replay *replay, enum block_fault why)
     replay->reading = false;
     replay->segments++;
     replay->at++;
+    if (id.epoch == replay->start.epoch && id.shard < REPLAY_SHARDS_MAX)
+        replay->reached[id.shard] = replay->reader.ordinal;
+    replay->before_bytes += place->offset;
+    say_passed(replay, 0);
     replay->tail = (struct replay_tail){
         .id = id, .file_id = place->file_id, .offset = place->offset, .torn = why == BLOCK_TORN};
     return last ? REPLAY_TAIL : REPLAY_RECORD;
+}
+
+/* check_reached says that a journal ends before what is known to have been durable of it. */
+static enum replay_step check_reached(struct replay *replay)
+{
+    for (uint32_t s = 0; s < REPLAY_SHARDS_MAX; s++)
+        if (!replay->bound && replay->reached[s] < replay->start.ordinal[s])
+            return fault(
+                replay,
+                "data_dir %s: the journal of epoch %u, shard %u ends at record %llu, and a "
+                "checkpoint has seen %llu durable; restore its segments from a copy, "
+                "nothing was changed",
+                replay->store->path, replay->start.epoch, s, (unsigned long long)replay->reached[s],
+                (unsigned long long)replay->start.ordinal[s]);
+    return REPLAY_END;
 }
 
 enum replay_step replay_next(struct replay *replay, const struct record **record)
@@ -262,14 +386,19 @@ enum replay_step replay_next(struct replay *replay, const struct record **record
     while (step == REPLAY_RECORD) {
         enum block_fault why;
         if (!replay->reading && replay->at == replay->count)
-            return REPLAY_END;
+            return check_reached(replay);
         if (!replay->reading) {
             step = open_segment(replay);
             continue;
         }
         *record = segment_reader_next(&replay->reader, replay->limit, &why);
+        if (*record && check_record(replay, *record))
+            return REPLAY_FAULT;
+        say_passed(replay, replay->reader.place.offset);
+        if (*record && passed_over(replay, *record))
+            continue;
         if (*record)
-            return check_record(replay, *record) ? REPLAY_FAULT : REPLAY_RECORD;
+            return REPLAY_RECORD;
         step = end_segment(replay, why);
     }
     return step;

@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "dataplane/base/segment.h"
 #include "dataplane/store.h"
 #include "graph/state.h"
@@ -23,6 +25,18 @@ struct replay_tail {
     bool torn; /* by a block that is not whole */
 };
 
+/* Where to begin: everything that was in front of it is known from elsewhere. */
+#define REPLAY_SHARDS_MAX 64
+struct replay_start {
+    uint32_t epoch;                     /* the first to read; its journals begin with: */
+    uint32_t number[REPLAY_SHARDS_MAX]; /* [shard]: this segment; 0 is as good as 1 */
+    uint64_t
+        ordinal[REPLAY_SHARDS_MAX]; /* [shard]: they must reach this far; 0: anything will do */
+    const uint64_t *seq; /* [partition]: records up to this one are passed over, and the next one
+                            must not be missing; NULL: any may be the first */
+    bool all;            /* those are given all the same */
+};
+
 struct replay {
     const struct store *store;
     const struct hash_key *key;
@@ -30,6 +44,11 @@ struct replay {
     replay_bound bound; /* NULL: everything to its end */
     const void *bound_arg;
     char *error;
+    struct replay_start start;
+    bool started;            /* by replay_start_at: not from the first record there ever was */
+    uint32_t part, parts;    /* of partitions only those p with p % parts == part are given */
+    _Atomic uint64_t passed; /* bytes read; for other threads */
+    uint64_t before_bytes, said_bytes; /* of segments that were read; of passed */
 
     struct segment_id *ids;
     int count;
@@ -37,7 +56,8 @@ struct replay {
     bool reading;
     uint64_t limit;
     struct segment_reader reader;
-    uint64_t *seq; /* of each partition's last record: they are dense */
+    uint64_t *seq; /* of each partition's last record: they are dense; 0: none was met */
+    uint64_t reached[REPLAY_SHARDS_MAX]; /* ordinals of the first epoch */
     struct replay_tail tail;
     uint64_t segments; /* read to their end */
     unsigned unknown;  /* files that are no segments */
@@ -55,11 +75,19 @@ enum replay_step {
     REPLAY_TAIL, /* the end of a journal, see replay_tail; the walk goes on */
 };
 
-/* replay_open lists the journals.  items is grown by the names of old catalogs that it lacks; the
- * rest is borrowed.  Returns 0, or -1 with one line in error; replay_close in either case. */
+/* replay_open lists the journals, from where they begin (horizon.h).  items is grown by the names
+ * of old catalogs that it lacks; the rest is borrowed.  Returns 0, or -1 with one line in error;
+ * replay_close in either case. */
 int replay_open(struct replay *replay, const struct store *store, const struct hash_key *key,
                 struct items *items, char error[512]);
 void replay_close(struct replay *replay);
+
+/* replay_start_at begins elsewhere than at the first record there ever was; right after
+ * replay_open.  start->seq is the caller's, until replay_close. */
+void replay_start_at(struct replay *replay, const struct replay_start *start);
+
+/* replay_bytes returns how much there is to read. */
+uint64_t replay_bytes(const struct replay *replay);
 
 /* replay_next gives the next record; it holds until the next call.  Segments, epochs and sequence
  * numbers are without a gap, partitions in range, and a CONFIG record is of the text that is stored
@@ -73,7 +101,8 @@ struct replay_tail replay_tail(const struct replay *replay);
 enum replay_step replay_damaged(struct replay *replay, struct segment_id id, uint64_t offset);
 
 /* replay_version is the configuration's under which the last record was decided; replay_rules its
- * rules, with replay->conf, or NULL with one line in error. */
+ * rules, with replay->conf, or NULL with one line in error.  They are built one at a time, whatever
+ * the threads: they grow the dictionary. */
 uint32_t replay_version(const struct replay *replay);
 const struct rules *replay_rules(struct replay *replay);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/replay_base.h"
 #include "dataplane/story_tell.h"
 #include "graph/shard.h"
 
@@ -31,6 +32,7 @@ struct shadow {
     const struct rules *live; /* those that decided the event at hand */
     struct arena arena;
     struct state *state;
+    struct replay_base base;
     struct replay replay;
 
     /* The event or correction at hand, and what was recorded of it so far. */
@@ -378,6 +380,21 @@ static enum shadow_result prepare(struct shadow *shadow, char error[512])
     return SHADOW_DONE;
 }
 
+/* begin opens the journals, and where their first records are gone, takes the state of what came
+ * before from the checkpoint with which they begin. */
+static int begin(struct shadow *shadow, char error[512])
+{
+    const struct store *store = shadow->request->store;
+    int rc = replay_open(&shadow->replay, store, shadow->request->key, shadow->items, error);
+    if (!rc)
+        rc = replay_base_open(&shadow->base, store, error);
+    for (uint32_t p = 0; !rc && p < store->partition_count; p++)
+        rc = replay_base_load(&shadow->base, p, shadow->state, error);
+    if (!rc)
+        replay_base_start(&shadow->base, &shadow->replay);
+    return rc;
+}
+
 static json_t *report(const struct shadow *shadow, uint64_t elapsed_ns)
 {
     uint64_t hash = 0;
@@ -392,6 +409,8 @@ static json_t *report(const struct shadow *shadow, uint64_t elapsed_ns)
                   json_sprintf("%016llx", (unsigned long long)hash));
     for (unsigned i = 0; i < CHANGE_COUNT; i++)
         json_object_set_new(told, change_names[i], json_integer((json_int_t)shadow->changes[i]));
+    if (shadow->base.begins_ns)
+        json_object_set_new(told, "begins", story_time(shadow->base.begins_ns));
     json_object_set(told, "differences", shadow->shown);
     return told;
 }
@@ -408,12 +427,11 @@ enum shadow_result shadow_run(const struct shadow_request *request, json_t **tol
         result = prepare(&shadow, error);
     if (result == SHADOW_DONE) {
         uint64_t begun_ns = clock_monotonic_ns();
-        result = replay_open(&shadow.replay, request->store, request->key, shadow.items, error)
-                     ? SHADOW_FAULT
-                     : walk(&shadow);
+        result = begin(&shadow, error) ? SHADOW_FAULT : walk(&shadow);
         if (result == SHADOW_DONE)
             *told = report(&shadow, clock_monotonic_ns() - begun_ns);
         replay_close(&shadow.replay);
+        replay_base_close(&shadow.base);
     }
     if (shadow.state)
         arena_close(&shadow.arena);

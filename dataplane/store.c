@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/segment.h"
+#include "dataplane/checkpoint.h"
 
 #define FORMAT 1u
 
@@ -216,7 +217,29 @@ static int find_epoch(struct store *store, char error[512])
     }
     store->epoch = count ? ids[count - 1].epoch + 1 : 1;
     free(ids);
+    struct checkpoint_id *made;
+    count = checkpoint_list(store->checkpoint_fd, &made, &unknown);
+    if (count < 0) {
+        errno = -count;
+        return fault_errno(store, error, "list its checkpoints");
+    }
+    if (count && made[0].epoch >= store->epoch)
+        store->epoch = made[0].epoch + 1;
+    if (store->horizon.epoch > store->epoch)
+        store->epoch = store->horizon.epoch + 1;
+    free(made);
     return 0;
+}
+
+static int read_horizon(struct store *store, char error[512])
+{
+    int rc = horizon_load(store->dir_fd, &store->horizon);
+    if (rc == -EBADMSG)
+        return fault(store, error,
+                     "its file `horizon` is damaged; it says where the journal begins: restore it "
+                     "from a copy");
+    errno = -rc;
+    return rc ? fault_errno(store, error, "read where its journal begins") : 0;
 }
 
 static void find_version(struct store *store)
@@ -237,8 +260,7 @@ static void find_version(struct store *store)
 
 int store_open(struct store *store, const char *path, uint32_t partition_count, char error[512])
 {
-    *store = (struct store){
-        .dir_fd = -1, .journal_fd = -1, .config_fd = -1, .sinks_fd = -1, .lock_fd = -1};
+    *store = (struct store)STORE_CLOSED;
     snprintf(store->path, sizeof store->path, "%s", path);
     int rc = make_path(path);
     if (rc) {
@@ -254,10 +276,12 @@ int store_open(struct store *store, const char *path, uint32_t partition_count, 
     store->journal_fd = open_dir(store->dir_fd, "journal");
     store->config_fd = open_dir(store->dir_fd, "config");
     store->sinks_fd = open_dir(store->dir_fd, "sinks");
-    if (store->journal_fd < 0 || store->config_fd < 0 || store->sinks_fd < 0)
+    store->checkpoint_fd = open_dir(store->dir_fd, "checkpoint");
+    if (store->journal_fd < 0 || store->config_fd < 0 || store->sinks_fd < 0 ||
+        store->checkpoint_fd < 0)
         return fault_errno(store, error, "make its directories");
     find_version(store);
-    return find_epoch(store, error);
+    return read_horizon(store, error) ? -1 : find_epoch(store, error);
 }
 
 static int view_dir(int dir_fd, const char *name)
@@ -292,8 +316,7 @@ static int view_files(struct store *store, char error[512])
 
 int store_view(struct store *store, const char *path, char error[512])
 {
-    *store = (struct store){
-        .dir_fd = -1, .journal_fd = -1, .config_fd = -1, .sinks_fd = -1, .lock_fd = -1};
+    *store = (struct store)STORE_CLOSED;
     snprintf(store->path, sizeof store->path, "%s", path);
     if (strlen(path) >= sizeof store->path)
         return fault(store, error, "its path is longer than 255 bytes");
@@ -304,16 +327,17 @@ int store_view(struct store *store, const char *path, char error[512])
         return -1;
     store->journal_fd = view_dir(store->dir_fd, "journal");
     store->config_fd = view_dir(store->dir_fd, "config");
+    store->checkpoint_fd = view_dir(store->dir_fd, "checkpoint"); /* there may be none */
     if (store->journal_fd < 0 || store->config_fd < 0)
         return fault_errno(store, error, "open its directories");
     find_version(store);
-    return 0;
+    return read_horizon(store, error);
 }
 
 void store_close(struct store *store)
 {
-    int *fds[] = {&store->journal_fd, &store->config_fd, &store->sinks_fd, &store->lock_fd,
-                  &store->dir_fd};
+    int *fds[] = {&store->journal_fd,    &store->config_fd, &store->sinks_fd,
+                  &store->checkpoint_fd, &store->lock_fd,   &store->dir_fd};
     for (unsigned i = 0; i < sizeof fds / sizeof *fds; i++) {
         if (*fds[i] >= 0)
             close(*fds[i]);

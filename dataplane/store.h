@@ -7,6 +7,8 @@
  * life items.txt               the item dictionary, append-only (items.h) config/NNNNNN.yaml      a
  * version's text, config/NNNNNN.catalogs which stored catalog each hunt uses config/catalog-H.tsv
  * catalogs by the hash of their content journal/                segments (segment.h) sinks/ cursors
+ * checkpoint/             the state of all partitions (checkpoint.h)
+ * horizon                 where the journal begins, once something was removed (horizon.h)
  *
  * Memory:  the struct is the caller's.  Threads: the control thread, or any one at a time.
  */
@@ -16,15 +18,24 @@
 
 #include "conf/conf.h"
 #include "dataplane/base/hash.h"
+#include "dataplane/horizon.h"
 
 struct store {
     char path[CONF_PATH_MAX];
-    int dir_fd, journal_fd, config_fd, sinks_fd, lock_fd;
+    int dir_fd, journal_fd, config_fd, sinks_fd, checkpoint_fd, lock_fd;
     uint8_t seed[HASH_SEED_BYTES];
     uint32_t partition_count;
-    uint32_t epoch;   /* this start's: one more than the highest in the journal */
-    uint32_t version; /* highest configuration version stored, 0: none */
+    uint32_t epoch;         /* this start's: one more than the highest there is */
+    struct horizon horizon; /* where the journal began when the store was opened */
+    uint32_t version;       /* highest configuration version stored, 0: none */
 };
+
+/* A store that is not open. */
+#define STORE_CLOSED                                                                               \
+    {                                                                                              \
+        .dir_fd = -1, .journal_fd = -1, .config_fd = -1, .sinks_fd = -1, .checkpoint_fd = -1,      \
+        .lock_fd = -1                                                                              \
+    }
 
 /* store_open creates what is missing, takes the lock and reads the rest. Returns 0, or -1 with one
  * line in error that says how to fix it: in use by a pid, not writable, another number of

@@ -11,6 +11,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/text.h"
+#include "dataplane/replay_base.h"
 #include "dataplane/story_tell.h"
 #include "graph/shard.h"
 
@@ -38,9 +39,11 @@ struct story {
     uint64_t unattributed;
     uint64_t torn;
     uint64_t records;
+    uint64_t begins_ns; /* of the journal; 0: with its first record */
 
     /* The pass. */
     struct replay replay;
+    struct replay_base base;
     uint32_t partition;
     struct arena arena;
     struct state *state;
@@ -385,13 +388,26 @@ static enum story_result walk(struct story *story)
     }
 }
 
+/* Where the journal's first records are gone, its beginning is a checkpoint. */
+static int begin_with_base(struct story *story, uint32_t partition)
+{
+    if (replay_base_open(&story->base, story->request->store, story->error))
+        return -1;
+    story->begins_ns = story->base.begins_ns;
+    replay_base_start(&story->base, &story->replay);
+    if (partition == NO_PARTITION)
+        return 0;
+    return replay_base_load(&story->base, partition, story->state, story->error);
+}
+
 static enum story_result pass(struct story *story, uint32_t partition)
 {
     const struct story_request *request = story->request;
     story->partition = partition;
     enum story_result result = make_state(story);
     if (result == STORY_TOLD &&
-        replay_open(&story->replay, request->store, request->key, story->items, story->error))
+        (replay_open(&story->replay, request->store, request->key, story->items, story->error) ||
+         begin_with_base(story, partition)))
         result = STORY_FAULT;
     story->replay.bound = request->bound;
     story->replay.bound_arg = request->bound_arg;
@@ -399,6 +415,7 @@ static enum story_result pass(struct story *story, uint32_t partition)
         result = walk(story);
     end_event(story);
     replay_close(&story->replay);
+    replay_base_close(&story->base);
     if (story->state)
         arena_close(&story->arena);
     story->state = NULL;
@@ -477,6 +494,8 @@ static json_t *finish(struct story *story)
                              (json_int_t)story->torn, "differences", (json_int_t)story->differences,
                              "differences_elsewhere", (json_int_t)story->elsewhere, "matches",
                              (int)!(story->differences + story->elsewhere));
+    if (story->begins_ns)
+        json_object_set_new(told, "begins", story_time(story->begins_ns));
     if (request->user)
         json_object_set_new(told, "user", json_string(request->user));
     if (request->hunt)

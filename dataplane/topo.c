@@ -10,7 +10,6 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/eal.h"
-#include "dataplane/recover.h"
 #include "dataplane/replay.h"
 
 static uint32_t power_of_two(uint32_t n)
@@ -80,7 +79,7 @@ static int no_memory(uint64_t bytes, uint64_t available, char error[512])
 /* The kernel promises more than it has: what cannot be had is found out before it is touched. */
 static int open_arenas(struct topo *topo, char error[512])
 {
-    uint64_t bytes = 0, available = memory_available(topo->huge);
+    uint64_t bytes = topo_mirror_footprint(topo), available = memory_available(topo->huge);
     for (uint32_t c = 0; c < topo->plan.core_count; c++) {
         topo->cores[c].topo = topo;
         topo->cores[c].plan = &topo->plan.cores[c];
@@ -94,7 +93,7 @@ static int open_arenas(struct topo *topo, char error[512])
                        topo->huge))
             return no_memory(bytes, available, error);
     }
-    return 0;
+    return topo_make_mirror(topo) ? no_memory(bytes, available, error) : 0;
 }
 
 /* ---- parts and rings ---- */
@@ -176,6 +175,7 @@ static void make_shard(struct topo *topo, struct rings *rings, struct core *core
         .to_journal = rings->to_journal[index],
         .from_journal = rings->from_journal[index],
         .mark = &topo->journals[index].journal->mark,
+        .mirror = topo->checkpoint.mirror,
         .next_ordinal = 1,
         .group_commit_ns = topo->conf->journal.group_commit_ns,
     };
@@ -329,19 +329,7 @@ static int make_states(struct topo *topo, struct state **states, char error[512]
         states[core->plan->shard] = state_init(&core->arena, &limits);
         assert(states[core->plan->shard]);
     }
-    struct recovery recovery;
-    if (recover(&topo->store, &topo->key, topo->items, states, topo->plan.shard_count, &recovery,
-                error))
-        return -1;
-    topo->recovered = recovery.events;
-    if (recovery.segments)
-        fprintf(
-            stderr,
-            "recovered: %llu events from %llu segments, %u journals cut at an unfinished block, "
-            "%llu differences\n",
-            (unsigned long long)recovery.events, (unsigned long long)recovery.segments,
-            recovery.torn, (unsigned long long)recovery.differences);
-    return 0;
+    return topo_recover(topo, states, error);
 }
 
 int topo_start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), void *arg)
@@ -377,6 +365,8 @@ static int start_threads(struct topo *topo, char error[512])
     }
     if (!rc)
         rc = sinks_start(topo);
+    if (!rc)
+        rc = topo_start_checkpoints(topo);
     for (uint32_t c = 0; !rc && c < topo->plan.core_count; c++) {
         struct core *core = &topo->cores[c];
         rc = topo_start_thread(&core->thread, core->plan->core, core_run, core);
@@ -397,8 +387,7 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
     pthread_mutex_init(&topo->sinks.lock, NULL);
     topo->conf = conf;
     topo->start_ns = clock_monotonic_ns();
-    topo->store.dir_fd = topo->store.journal_fd = topo->store.config_fd = topo->store.sinks_fd =
-        topo->store.lock_fd = -1;
+    topo->store = (struct store)STORE_CLOSED;
     machine_probe(&machine);
     if (store_open(&topo->store, conf->data_dir, conf->partitions, error) ||
         load_items(topo, error))

@@ -17,10 +17,13 @@
 
 #include "conf/conf.h"
 #include "dataplane/base/text.h"
+#include "dataplane/checkpointer.h"
 #include "dataplane/journal.h"
 #include "dataplane/journal_uring.h"
 #include "dataplane/plan.h"
 #include "dataplane/port.h"
+#include "dataplane/recover.h"
+#include "dataplane/retention.h"
 #include "dataplane/rx.h"
 #include "dataplane/rx_http.h"
 #include "dataplane/store.h"
@@ -76,6 +79,27 @@ struct journal_thread {
     struct journal_uring *uring; /* NULL: pwritev2 and fdatasync */
 };
 
+/* Makes checkpoints, on the control core: see topo_checkpoint.c. */
+struct checkpoint_thread {
+    struct topo *topo;
+    pthread_t thread;
+    bool started;
+    struct arena arena;    /* the mirror's */
+    struct mirror *mirror; /* NULL: no checkpoints are made */
+    struct checkpointer checkpointer;
+};
+
+/* What is kept of the journal: see topo_retain.c.  Written by the checkpoint thread, read by any.
+ */
+struct retained {
+    _Atomic uint64_t bytes, begins_ns; /* 0: from the first record */
+    _Atomic uint64_t removed_segments, removed_bytes;
+    _Atomic uint64_t lost; /* times that a sink had not read what was removed */
+    _Atomic int error;
+    pthread_mutex_t lock;
+    char held_by[CONF_NAME_MAX + 1]; /* under the lock: who needs more than was wanted */
+};
+
 /* Segments compressed since start.  Writer: the thread that does it. */
 struct pack_counters {
     uint64_t segments, bytes, packed_bytes;
@@ -110,14 +134,16 @@ struct topo {
     bool pack_started;
     struct pack_counters packed;
     struct board *board;
-    uint64_t start_ns;  /* CLOCK_MONOTONIC */
-    uint64_t recovered; /* events replayed at start */
+    struct checkpoint_thread checkpoint;
+    struct retained retained;
+    uint64_t start_ns; /* CLOCK_MONOTONIC */
+    struct recovery recovery;
 
     /* Written by the control side. */
     pthread_mutex_t apply_lock;
     pthread_mutex_t read_lock; /* who reads the published snapshot and is no core; who frees one */
     struct items *items;
-    uint32_t items_saved;
+    _Atomic uint32_t items_saved;
     struct snapshot *published; /* by RCU */
     struct snapshot *retired;   /* until every core has left it */
     struct sinks sinks;
@@ -145,6 +171,19 @@ void topo_fini(struct topo *topo);
 
 /* topo_start_thread starts a thread on a core; 0 or an errno. */
 int topo_start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), void *arg);
+
+/* topo_recover fills in the states from the data directory; 0, or -1 with one line in error.
+ * topo_mirror_footprint is what checkpoints take of memory, 0 when none are made; topo_make_mirror
+ * takes it, 0 or -ENOMEM; topo_start_checkpoints starts their thread, 0 or an errno. */
+int topo_recover(struct topo *topo, struct state **states, char error[512]);
+size_t topo_mirror_footprint(const struct topo *topo);
+int topo_make_mirror(struct topo *topo);
+int topo_start_checkpoints(struct topo *topo);
+
+/* topo_retain_begin finishes what a crash cut short; 0, or -1 with one line in error.  topo_retain
+ * removes what the journal need not keep.  Thread: the checkpoints'. */
+int topo_retain_begin(struct topo *topo, char error[512]);
+void topo_retain(struct topo *topo);
 
 /* The threads' bodies. */
 void *core_run(void *core);

@@ -11,6 +11,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/base/counter.h"
 #include "dataplane/topo.h"
+#include "sinks/cursor.h"
 
 #define PUMP_BUDGET   SINK_BATCH_MAX
 #define PUMP_SLEEP_NS NS_PER_MS
@@ -116,6 +117,18 @@ static uint64_t hash_target(const struct topo *topo, const struct conf_sink *con
     return hash ? hash : 1;
 }
 
+static bool journal_begins(const void *arg, struct sink_cursor *at)
+{
+    const struct topo *topo = arg;
+    struct horizon horizon;
+    if (horizon_load(topo->store.dir_fd, &horizon) || horizon_is_whole(&horizon))
+        return false;
+    *at = (struct sink_cursor){.epoch = horizon.epoch, .shard_count = horizon.shard_count};
+    for (uint32_t s = 0; s < horizon.shard_count; s++)
+        at->at[s].number = horizon.number[s];
+    return true;
+}
+
 static int make_pump(struct sink_thread *sink, uint32_t outcomes)
 {
     const struct topo *topo = sink->topo;
@@ -131,6 +144,8 @@ static int make_pump(struct sink_thread *sink, uint32_t outcomes)
         .dead_path = sink->ops->remote ? sink->dead_path : NULL,
         .origin = &sink->origin,
         .target = sink->target,
+        .begins = journal_begins,
+        .begins_arg = topo,
         .confirm_after_ns = sink->conf.type == CONF_SINK_NATS ? sink->conf.confirm_after_ns : 0,
         .ops = sink->ops,
         .sink = sink->sink,
@@ -176,9 +191,33 @@ fail:
     return NULL;
 }
 
-/* Leaderboards live in memory and are read from the first record at every start: their cursor
- * starts anew as well. */
-struct sink_thread *sink_make_board(struct topo *topo)
+/* The cursor of the leaderboards is that of the file that they were saved in; without one they are
+ * counted from the journal's beginning. */
+static int place_board(const struct topo *topo, const char *cursor_path, bool anew)
+{
+    struct sink_cursor saved = {0}, none;
+    struct cursor cursor;
+    char path[CONF_PATH_MAX + 96];
+    snprintf(path, sizeof path, "%s/sinks/leaderboards.board", topo->store.path);
+    int rc = anew ? -ENOENT : board_load(topo->board, path, &saved);
+    if (rc == -EBADMSG)
+        fprintf(stderr,
+                "%s does not verify: leaderboards are counted from the journal's "
+                "beginning\n",
+                path);
+    (void)unlink(cursor_path);
+    if (anew)
+        board_save_to(topo->board, path);
+    if (!saved.version)
+        return 0;
+    rc = cursor_open(&cursor, cursor_path, &none);
+    if (!rc)
+        rc = cursor_save(&cursor, &saved);
+    cursor_close(&cursor);
+    return rc;
+}
+
+struct sink_thread *sink_make_board(struct topo *topo, bool anew)
 {
     struct sink_thread *sink = calloc(1, sizeof *sink);
     if (!sink)
@@ -189,8 +228,8 @@ struct sink_thread *sink_make_board(struct topo *topo)
     atomic_store(&sink->ready, true);
     snprintf(sink->cursor_path, sizeof sink->cursor_path, "%s/sinks/leaderboard.projection",
              topo->store.path);
-    (void)unlink(sink->cursor_path);
-    if (make_pump(sink, 1u << OUTCOME_award | 1u << OUTCOME_claim_granted | 1u << OUTCOME_granted |
+    if (place_board(topo, sink->cursor_path, anew) == 0 &&
+        make_pump(sink, 1u << OUTCOME_award | 1u << OUTCOME_claim_granted | 1u << OUTCOME_granted |
                             1u << OUTCOME_revoked) == 0)
         return sink;
     sink_free(sink);

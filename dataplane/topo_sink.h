@@ -67,7 +67,7 @@ struct sinks_plan {
 /* sink_make makes a sink with its pump; nothing outside is touched but the file of its mode.
  * sink_free frees one whose thread is not running.  sink_run is its thread's body. */
 struct sink_thread *sink_make(struct topo *topo, const struct conf_sink *conf, const char *pop);
-struct sink_thread *sink_make_board(struct topo *topo);
+struct sink_thread *sink_make_board(struct topo *topo, bool anew);
 void sink_free(struct sink_thread *sink);
 int sink_start(struct sink_thread *sink);
 void *sink_run(void *sink);

@@ -32,11 +32,23 @@ static int explain(const struct topo *topo, const struct sink_thread *sink, int 
     return -1;
 }
 
-static int open_board(struct topo *topo, char error[512])
+static int try_board(struct topo *topo, bool anew)
 {
     topo->board = board_new(topo->conf->limits.ranked);
-    topo->sinks.board = topo->board ? sink_make_board(topo) : NULL;
-    int rc = topo->sinks.board ? pump_open(topo->sinks.board->pump) : -ENOMEM;
+    topo->sinks.board = topo->board ? sink_make_board(topo, anew) : NULL;
+    return topo->sinks.board ? pump_open(topo->sinks.board->pump) : -ENOMEM;
+}
+
+static int open_board(struct topo *topo, char error[512])
+{
+    int rc = try_board(topo, false);
+    if (rc == -ESTALE || rc == -EBADMSG) {
+        fprintf(stderr, "what the leaderboards were saved at does not agree with the journal: they "
+                        "are counted from its beginning\n");
+        sink_free(topo->sinks.board);
+        board_free(topo->board);
+        rc = try_board(topo, true);
+    }
     if (rc)
         snprintf(error, 512, "the leaderboards cannot read the journal: %s", strerror(-rc));
     return rc ? -1 : 0;

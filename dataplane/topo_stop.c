@@ -91,6 +91,7 @@ static void join_journals(struct topo *topo)
 
 static void join_all(struct topo *topo)
 {
+    join(topo->checkpoint.thread, &topo->checkpoint.started);
     join_journals(topo);
     sinks_join(topo);
     join(topo->stock_thread, &topo->stock_started);
@@ -133,6 +134,7 @@ void topo_fini(struct topo *topo)
     topo_disk_fini(topo);
     for (uint32_t c = 0; c < topo->plan.core_count; c++)
         arena_close(&topo->cores[c].arena);
+    arena_close(&topo->checkpoint.arena);
     topo_drop(topo);
     store_close(&topo->store);
     conf_free(topo->conf);

@@ -124,6 +124,11 @@ static const struct verb verbs[] = {
      OPTION_FROM | OPTION_TO | OPTION_USER | OPTION_HUNT | OPTION_CONFIG | OPTION_VERIFY |
          OPTION_LIMIT | OPTION_DATA_DIR,
      false, trovectl_replay},
+    {"checkpoint list", "--data-dir DIR", "the checkpoints of the state", OPTION_DATA_DIR, false,
+     trovectl_checkpoint_list},
+    {"checkpoint verify", "[CHECKPOINT] --data-dir DIR",
+     "work the state out from the journal: is a checkpoint what it comes to?", OPTION_DATA_DIR,
+     true, trovectl_checkpoint_verify},
     {"segment list", "--data-dir DIR", "the files of a journal", OPTION_DATA_DIR, false,
      trovectl_segment_list},
     {"segment verify", "[SEGMENT] --data-dir DIR",

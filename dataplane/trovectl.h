@@ -77,6 +77,8 @@ int trovectl_rejects_list(struct trovectl *ctl);
 int trovectl_rejects_show(struct trovectl *ctl);
 int trovectl_rejects_redrive(struct trovectl *ctl);
 int trovectl_replay(struct trovectl *ctl);
+int trovectl_checkpoint_list(struct trovectl *ctl);
+int trovectl_checkpoint_verify(struct trovectl *ctl);
 int trovectl_segment_list(struct trovectl *ctl);
 int trovectl_segment_verify(struct trovectl *ctl);
 int trovectl_segment_export(struct trovectl *ctl);

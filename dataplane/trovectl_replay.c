@@ -113,6 +113,9 @@ void trovectl_print_replay(const json_t *report, FILE *out)
             (unsigned long long)field_count(report, "claims_moved"),
             (unsigned long long)field_count(report, "now_rejected"),
             (unsigned long long)field_count(report, "otherwise"));
+    if (json_object_get(report, "begins"))
+        fprintf(out, "the journal begins at %s with a checkpoint, and so did this\n",
+                field_text(report, "begins"));
     json_array_foreach(list, i, one) print_difference(one, out);
     fprintf(out, "state %s   nothing was changed, nothing was sent\n",
             field_text(report, "state_hash"));

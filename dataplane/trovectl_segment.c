@@ -49,8 +49,7 @@ static int pick(struct trovectl *ctl, struct journal_files *files)
 static int files_open(struct trovectl *ctl, struct journal_files *files)
 {
     char error[512];
-    *files = (struct journal_files){
-        .store = {.dir_fd = -1, .journal_fd = -1, .config_fd = -1, .sinks_fd = -1, .lock_fd = -1}};
+    *files = (struct journal_files){.store = STORE_CLOSED};
     if (!ctl->data_dir)
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage",
                              "trovectl segment list --data-dir /var/lib/trove",

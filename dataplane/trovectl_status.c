@@ -56,6 +56,52 @@ static struct figure health(const json_t *status)
     return f;
 }
 
+/* "recovered 1,204 events in 0.4 s, behind checkpoint 000001-000007.ckp" */
+static void print_recovery(const json_t *recovery, FILE *out)
+{
+    const char *checkpoint = json_string_value(json_object_get(recovery, "checkpoint"));
+    if (!field_count(recovery, "events") && !checkpoint)
+        return;
+    fprintf(out, "recovered %s events in %.1f s, %s%s\n",
+            figure_count(field_count(recovery, "events")).text, field_real(recovery, "seconds"),
+            checkpoint ? "behind checkpoint " : "from the first record",
+            checkpoint ? checkpoint : "");
+}
+
+/* "checkpoint 12 s old, 3.1 MiB made in 0.2 s" */
+static void print_checkpoint(const json_t *checkpoint, FILE *out)
+{
+    const char *error = json_string_value(json_object_get(checkpoint, "error"));
+    if (!json_is_true(json_object_get(checkpoint, "enabled")))
+        return;
+    fputs("checkpoint ", out);
+    if (json_is_number(json_object_get(checkpoint, "age_s")))
+        fprintf(out, "%.0f s old", field_real(checkpoint, "age_s"));
+    else
+        fputs("none yet", out);
+    if (field_count(checkpoint, "made"))
+        fprintf(out, ", %s made in %.1f s", figure_bytes(field_count(checkpoint, "bytes")).text,
+                field_real(checkpoint, "took_s"));
+    fprintf(out, "%s%s\n", error ? "  FAILED " : "", error ? error : "");
+}
+
+/* "retained 1.2 GiB, from 2026-11-20 09:14" */
+static void print_retained(const json_t *retained, FILE *out)
+{
+    const char *begins = json_string_value(json_object_get(retained, "begins"));
+    const char *held_by = json_string_value(json_object_get(retained, "held_by"));
+    if (!begins && !held_by)
+        return;
+    fprintf(out, "retained  %s, %s%s", figure_bytes(field_count(retained, "bytes")).text,
+            begins ? "from " : "from the first record", begins ? figure_time(begins).text : "");
+    if (field_count(retained, "removed_segments"))
+        fprintf(out, "  removed %s segments",
+                figure_count(field_count(retained, "removed_segments")).text);
+    if (held_by)
+        fprintf(out, "  more is held for %s", held_by);
+    fputc('\n', out);
+}
+
 static void print_head(const json_t *status, FILE *out)
 {
     const json_t *config = json_object_get(status, "config");
@@ -68,9 +114,7 @@ static void print_head(const json_t *status, FILE *out)
             (unsigned long long)field_count(config, "version"), field_text(config, "digest"),
             figure_time(field_text(config, "applied")).text, figure_count(hunts).text,
             hunts == 1 ? "" : "s", field_text(config, "file"));
-    if (field_count(status, "recovered"))
-        fprintf(out, "recovered %s events at start\n",
-                figure_count(field_count(status, "recovered")).text);
+    print_recovery(json_object_get(status, "recovery"), out);
     fprintf(out, "ingest    %s ev/s\n", figure_count(field_count(status, "events_per_s")).text);
 }
 
@@ -317,6 +361,8 @@ void trovectl_print_status(const json_t *status, FILE *out)
     print_http(status, out);
     print_latency(json_object_get(status, "latency"), out);
     print_journals(json_object_get(status, "journal"), out);
+    print_checkpoint(json_object_get(status, "checkpoint"), out);
+    print_retained(json_object_get(status, "retained"), out);
     print_compressed(json_object_get(status, "compressed"), out);
     print_counts("outcomes", json_object_get(status, "outcomes"), out);
     print_counts("refusals", json_object_get(status, "refusals"), out);

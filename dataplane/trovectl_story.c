@@ -298,6 +298,9 @@ void trovectl_print_story(const json_t *story, FILE *out)
     fputs(of_user ? "  " : "", out);
     fprintf(out, "recomputed from the journal: %s\n",
             same ? "as recorded" : "DIFFERENT from what was recorded");
+    if (json_object_get(story, "begins"))
+        fprintf(out, "the journal begins at %s with a checkpoint; what was before is not told\n",
+                field_text(story, "begins"));
     if (field_count(story, "not_shown"))
         fprintf(out, "%llu earlier events not shown\n",
                 (unsigned long long)field_count(story, "not_shown"));

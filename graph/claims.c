@@ -39,10 +39,24 @@ void claims_init(struct claims *c, struct arena *arena, uint32_t limit)
         .free = CLAIMS_NONE,
     };
     assert(c->pool && c->heads && c->ends);
+    claims_clear(c);
+}
+
+void claims_clear(struct claims *c)
+{
     for (uint32_t i = 0; i < c->head_count; i++)
         c->heads[i] = CLAIMS_NONE;
     for (uint32_t i = 0; i < CLAIMS_UNITS; i++)
         c->ends[i].first = CLAIMS_NONE;
+    c->fresh = c->used = c->swept = 0;
+    c->free = CLAIMS_NONE;
+}
+
+/* A copy in the making is told. */
+static void changed(struct claims *c, uint32_t place)
+{
+    if (c->copy)
+        c->copy[place] = c->pool[place];
 }
 
 /* next_dead returns the claim that is taken back next, or CLAIMS_NONE. */
@@ -93,6 +107,7 @@ void claims_give_back(struct claims *c, uint64_t series, uint64_t tile, uint64_t
     uint32_t place = find(c, series, tile, now_ns);
     assert(place != CLAIMS_NONE);
     c->pool[place].tag = 0;
+    changed(c, place);
 }
 
 /* take_back frees the first claim that ends in a unit. */
@@ -107,6 +122,7 @@ static void take_back(struct claims *c, uint32_t slot)
     c->ends[slot].first = claim->later;
     *claim = (struct claim){.next = c->free};
     c->free = place;
+    changed(c, place);
     __atomic_store_n(&c->used, c->used - 1, __ATOMIC_RELAXED);
 }
 
@@ -136,28 +152,18 @@ bool claims_room(struct claims *c, uint32_t count, uint64_t now_ns)
     return c->limit - c->used >= count;
 }
 
-void claims_insert(struct claims *c, uint64_t series, uint64_t tile, uint32_t tag, uint64_t now_ns,
-                   uint64_t end_ns)
+static void insert(struct claims *c, const struct claim *claim)
 {
-    assert(tag && end_ns > now_ns && end_ns - now_ns <= CLAIMS_KEEP_MAX);
-    uint32_t given_back = find(c, series, tile, now_ns);
-    if (given_back != CLAIMS_NONE) {
-        c->pool[given_back].tag = tag;
-        return;
-    }
     assert(c->used < c->limit);
-    uint32_t place = c->free, end = unit_of(end_ns) + 1, slot = end % CLAIMS_UNITS;
+    uint32_t place = c->free, slot = claim->end % CLAIMS_UNITS;
     if (place != CLAIMS_NONE)
         c->free = c->pool[place].next;
     else
         place = c->fresh++;
-    uint32_t *head = head_of(c, series, tile);
-    c->pool[place] = (struct claim){.series = series,
-                                    .tile = tile,
-                                    .next = *head,
-                                    .later = CLAIMS_NONE,
-                                    .end = end,
-                                    .tag = tag};
+    uint32_t *head = head_of(c, claim->series, claim->tile);
+    c->pool[place] = *claim;
+    c->pool[place].next = *head;
+    c->pool[place].later = CLAIMS_NONE;
     *head = place;
     if (c->ends[slot].first == CLAIMS_NONE)
         c->ends[slot].first = place;
@@ -165,6 +171,36 @@ void claims_insert(struct claims *c, uint64_t series, uint64_t tile, uint32_t ta
         c->pool[c->ends[slot].last].later = place;
     c->ends[slot].last = place;
     __atomic_store_n(&c->used, c->used + 1, __ATOMIC_RELAXED);
+    changed(c, place);
+}
+
+void claims_insert(struct claims *c, uint64_t series, uint64_t tile, uint32_t tag, uint64_t now_ns,
+                   uint64_t end_ns)
+{
+    assert(tag && end_ns > now_ns && end_ns - now_ns <= CLAIMS_KEEP_MAX);
+    uint32_t given_back = find(c, series, tile, now_ns);
+    if (given_back != CLAIMS_NONE) {
+        c->pool[given_back].tag = tag;
+        changed(c, given_back);
+        return;
+    }
+    insert(c,
+           &(struct claim){.series = series, .tile = tile, .end = unit_of(end_ns) + 1, .tag = tag});
+}
+
+bool claims_load(struct claims *c, const struct claim *claim, uint64_t now_ns)
+{
+    if (c->used == c->limit)
+        return false;
+    if (c->swept < unit_of(now_ns))
+        c->swept = unit_of(now_ns);
+    insert(c, claim);
+    return true;
+}
+
+bool claims_live(const struct claims *c, uint32_t place, uint64_t now_ns)
+{
+    return c->pool[place].end > unit_of(now_ns);
 }
 
 uint64_t claims_hash(const struct claims *c, uint64_t now_ns)
@@ -172,7 +208,7 @@ uint64_t claims_hash(const struct claims *c, uint64_t now_ns)
     uint64_t sum = 0;
     for (uint32_t i = 0; i < c->fresh; i++) {
         const struct claim *claim = &c->pool[i];
-        if (claim->end > unit_of(now_ns))
+        if (claims_live(c, i, now_ns))
             sum += mix64(mix64(mix64(claim->series) ^ claim->tile) ^ claim->end ^
                          (uint64_t)claim->tag << 32);
     }

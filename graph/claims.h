@@ -44,8 +44,9 @@ struct claims {
     uint32_t limit;
     uint32_t fresh; /* places from here on were never used */
     uint32_t free;
-    uint32_t used;  /* places taken, dead ones that were not yet taken back included */
-    uint32_t swept; /* every claim that ended in this unit or before has been taken back */
+    uint32_t used;      /* places taken, dead ones that were not yet taken back included */
+    uint32_t swept;     /* every claim that ended in this unit or before has been taken back */
+    struct claim *copy; /* mirror.h: what changes is changed there too; NULL: no copy is made */
 };
 
 size_t claims_footprint(uint32_t limit);
@@ -73,6 +74,16 @@ void claims_insert(struct claims *claims, uint64_t series, uint64_t tile, uint32
 /* claims_give_back lets nobody have a tile that claims_find found.  Its place stays taken until the
  * claim would have ended: a list by time cannot be left early without a walk along it. */
 void claims_give_back(struct claims *claims, uint64_t series, uint64_t tile, uint64_t now_ns);
+
+/* claims_clear forgets everything, as after claims_init. */
+void claims_clear(struct claims *claims);
+
+/* claims_load takes in a claim of another table, its links aside, which is alive at now_ns and
+ * which this table does not have; false when there is no room.  Returns whether it was taken. */
+bool claims_load(struct claims *claims, const struct claim *claim, uint64_t now_ns);
+
+/* claims_live returns whether what is at a place, below claims->fresh, is alive at now_ns. */
+bool claims_live(const struct claims *claims, uint32_t place, uint64_t now_ns);
 
 /* claims_hash returns a hash of the claims alive at now_ns, whatever their places. */
 uint64_t claims_hash(const struct claims *claims, uint64_t now_ns);

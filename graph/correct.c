@@ -232,6 +232,7 @@ static void act_on_progress(struct partition *partition, const struct rules *rul
     struct progress_entry *entry = progress_entry(progress, subject->place);
     if (c->kind == CORRECTION_revoke) {
         entry->won.revoked = 1;
+        progress_changed(progress, subject->place);
         return;
     }
     uint16_t variant = entry->variant;
@@ -261,15 +262,18 @@ static void remember(struct state *state, const struct correction *c,
     entry->score = out->score;
     entry->kind = out->kind;
     entry->refusal = out->refusal;
-    if (out->refusal)
-        return;
-    memcpy(&entry->before, before, sizeof *before);
-    entry->after = standing(state_partition(state, c->partition), subject);
-    copy(entry->user, sizeof entry->user, c->user);
-    copy(entry->hunt, sizeof entry->hunt, c->hunt);
-    copy(entry->tile, sizeof entry->tile, c->tile);
-    if (subject->undone)
-        subject->undone->undone = true;
+    if (!out->refusal) {
+        memcpy(&entry->before, before, sizeof *before);
+        entry->after = standing(state_partition(state, c->partition), subject);
+        copy(entry->user, sizeof entry->user, c->user);
+        copy(entry->hunt, sizeof entry->hunt, c->hunt);
+        copy(entry->tile, sizeof entry->tile, c->tile);
+        if (subject->undone) {
+            subject->undone->undone = true;
+            corrections_changed(&state->corrections, subject->undone);
+        }
+    }
+    corrections_changed(&state->corrections, entry);
 }
 
 /* ---- the whole ---- */

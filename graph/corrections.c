@@ -90,3 +90,31 @@ uint64_t corrections_hash(const struct corrections *c, uint32_t partition,
     }
     return sum;
 }
+
+void corrections_clear(struct corrections *c, uint32_t partition_count)
+{
+    memset(c->slots, 0, c->slot_count * sizeof *c->slots);
+    memset(c->first, 0, partition_count * sizeof *c->first);
+    memset(c->count, 0, partition_count * sizeof *c->count);
+    c->used = 0;
+}
+
+bool corrections_load(struct corrections *c, const struct corrections_entry *entry)
+{
+    size_t from = offsetof(struct corrections_entry, id);
+    struct corrections_entry *own = corrections_find(c, entry->id, entry->partition);
+    if (!own && !corrections_room(c, entry->partition))
+        return false;
+    if (!own)
+        own = corrections_insert(c, entry->id, entry->partition);
+    memcpy((uint8_t *)own + from, (const uint8_t *)entry + from, sizeof *entry - from);
+    return true;
+}
+
+void corrections_changed(struct corrections *c, const struct corrections_entry *entry)
+{
+    if (!c->copy || entry->partition != c->copied_partition)
+        return;
+    bool loaded = corrections_load(c->copy, entry);
+    assert(loaded);
+}

@@ -55,6 +55,10 @@ struct corrections {
     uint32_t *first; /* [partition]: place, plus 1 */
     uint32_t *count; /* [partition] */
     uint32_t used;   /* in all */
+
+    /* mirror.h: what changes in one partition is changed there too; NULL: no copy is made. */
+    struct corrections *copy;
+    uint32_t copied_partition;
 };
 
 /* owned_count of partition_count partitions are the shard's. */
@@ -75,6 +79,16 @@ bool corrections_room(const struct corrections *corrections, uint32_t partition)
 /* corrections_insert makes a new one, all zero but for id and partition; there is room. */
 struct corrections_entry *corrections_insert(struct corrections *corrections, const uint64_t id[2],
                                              uint32_t partition);
+
+/* corrections_clear forgets all, as after corrections_init for partition_count. */
+void corrections_clear(struct corrections *corrections, uint32_t partition_count);
+
+/* corrections_changed is called when an entry has been filled in or changed. */
+void corrections_changed(struct corrections *corrections, const struct corrections_entry *entry);
+
+/* corrections_load takes in an entry of another table, or what has become of one; false when there
+ * is no room. */
+bool corrections_load(struct corrections *corrections, const struct corrections_entry *entry);
 
 /* corrections_hash returns a hash of a partition's corrections, whatever their places. */
 uint64_t corrections_hash(const struct corrections *corrections, uint32_t partition,

@@ -2,6 +2,8 @@
 #include "graph/dedupe.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <string.h>
 
 #include "graph/mix.h"
 
@@ -121,6 +123,20 @@ void dedupe_init(struct dedupe *d, struct arena *arena, uint32_t limit, uint32_t
         .width_ns = (window_ns + LIVE_BUCKETS - 2) / (LIVE_BUCKETS - 1),
     };
     assert(d->lines);
+}
+
+void dedupe_clear(struct dedupe *d)
+{
+    struct dedupe empty = {
+        .lines = d->lines,
+        .line_count = d->line_count,
+        .limit = d->limit,
+        .step = d->step,
+        .stride = d->stride,
+        .width_ns = d->width_ns,
+    };
+    memset(d->lines, 0, d->line_count * sizeof *d->lines);
+    *d = empty;
 }
 
 void dedupe_prefetch(const struct dedupe *d, struct hash128 key)
@@ -262,6 +278,13 @@ bool dedupe_plan(const struct dedupe *d, struct hash128 key, uint64_t now_ns,
     return used < d->limit && place(d, key, at, path);
 }
 
+static void set_slot(struct dedupe *d, uint32_t line, uint32_t i, struct dedupe_slot slot)
+{
+    d->lines[line].slots[i] = slot;
+    if (d->copy)
+        d->copy[line].slots[i] = slot;
+}
+
 /* replace plans that the oldest id of a key's two lines leaves. */
 static void replace(const struct dedupe *d, struct hash128 key, struct dedupe_when at,
                     struct dedupe_path *path)
@@ -370,7 +393,9 @@ static void take_out(struct dedupe *d, struct dedupe_slot *slot, struct dedupe_w
         d->run_count--;
     }
     set_used(d, d->used - 1);
-    *slot = (struct dedupe_slot){0};
+    size_t index = (size_t)(slot - d->lines[0].slots);
+    set_slot(d, (uint32_t)(index / DEDUPE_LINE_SLOTS), index % DEDUPE_LINE_SLOTS,
+             (struct dedupe_slot){0});
 }
 
 /* count_id adds an id to the newest run, or begins another. */
@@ -391,8 +416,8 @@ uint32_t dedupe_insert(struct dedupe *d, struct hash128 key, uint64_t now_ns, ui
                        const struct dedupe_path *path)
 {
     for (uint32_t i = path->count - 1; i > 0; i--)
-        d->lines[path->at[i].line].slots[path->at[i].slot] =
-            d->lines[path->at[i - 1].line].slots[path->at[i - 1].slot];
+        set_slot(d, path->at[i].line, path->at[i].slot,
+                 d->lines[path->at[i - 1].line].slots[path->at[i - 1].slot]);
     struct dedupe_slot *slot = &d->lines[path->at[0].line].slots[path->at[0].slot];
     struct dedupe_when at = when(d, now_ns);
     uint64_t bucket = at.bucket;
@@ -405,10 +430,11 @@ uint32_t dedupe_insert(struct dedupe *d, struct hash128 key, uint64_t now_ns, ui
         left += leave(d, path->runs);
     uint64_t offset = seq - d->base[d->number % DEDUPE_BUCKETS];
     offset = offset < SEQ_MAX ? offset : SEQ_MAX;
-    *slot = (struct dedupe_slot){
+    const struct dedupe_slot id = {
         .key = key.lo,
         .rest = tag_of(key) << (64 - TAG_BITS) | offset << BUCKET_BITS | bucket,
     };
+    set_slot(d, path->at[0].line, path->at[0].slot, id);
     count_id(d, offset);
     return left;
 }
@@ -436,4 +462,67 @@ uint64_t dedupe_hash(const struct dedupe *d, uint64_t now_ns)
         }
     }
     return sum;
+}
+
+unsigned dedupe_live(const struct dedupe *d, uint32_t line, uint64_t now_ns)
+{
+    struct dedupe_when at = when(d, now_ns);
+    unsigned live = 0;
+    for (unsigned i = 0; i < DEDUPE_LINE_SLOTS; i++)
+        live |= (unsigned)slot_live(&d->lines[line].slots[i], at) << i;
+    return live;
+}
+
+void dedupe_save(const struct dedupe *d, struct dedupe_saved *saved)
+{
+    *saved = (struct dedupe_saved){
+        .width_ns = d->width_ns,
+        .number = d->number,
+        .end_ns = d->end_ns,
+        .cut_number = d->cut_number,
+        .cut_first = d->cut_first,
+        .line_count = d->line_count,
+        .limit = d->limit,
+        .used = d->used,
+        .run_count = d->run_count,
+    };
+    memcpy(saved->base, d->base, sizeof saved->base);
+    for (uint32_t i = 0; i < d->run_count; i++)
+        saved->runs[i] = *run_at(d, i);
+}
+
+/* Runs follow each other, hold what is counted, and leave room for another. */
+static bool runs_are_sound(const struct dedupe_saved *saved)
+{
+    uint64_t used = 0;
+    if (saved->run_count > RUNS_FULL + LIVE_BUCKETS)
+        return false;
+    for (uint32_t i = 0; i < saved->run_count; i++) {
+        const struct dedupe_run *run = &saved->runs[i], *before = i ? run - 1 : run;
+        used += run->count;
+        if (run->number > saved->number || run->number < before->number ||
+            (i && run->number == before->number && run->first <= before->first))
+            return false;
+    }
+    return used == saved->used && saved->cut_number <= saved->number;
+}
+
+int dedupe_restore(struct dedupe *d, const struct dedupe_saved *saved)
+{
+    if (saved->line_count != d->line_count || saved->limit != d->limit ||
+        saved->width_ns != d->width_ns)
+        return -ESTALE;
+    if (!runs_are_sound(saved))
+        return -EBADMSG;
+    d->number = saved->number;
+    d->end_ns = saved->end_ns;
+    d->cut_number = saved->cut_number;
+    d->cut_first = saved->cut_first;
+    memcpy(d->base, saved->base, sizeof d->base);
+    d->run_begin = 0;
+    d->run_count = saved->run_count;
+    memcpy(d->runs, saved->runs, sizeof d->runs);
+    set_used(d, saved->used);
+    d->current = ahead_by(d, 0);
+    return 0;
 }

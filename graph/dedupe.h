@@ -50,6 +50,7 @@ struct dedupe_run {
     uint64_t number; /* of the bucket */
     uint64_t first;  /* sequence of the first one, relative to the bucket's */
     uint32_t count;
+    uint32_t reserved; /* 0 */
 };
 
 /* What a lookup at some time needs to know. */
@@ -62,6 +63,8 @@ struct dedupe_when {
 
 struct dedupe {
     struct dedupe_line *lines;
+    struct dedupe_line
+        *copy; /* mirror.h: what changes is changed there too; NULL: no copy is made */
     uint32_t line_count;
     uint32_t limit;
     uint32_t used;     /* ids known, as of the last insert */
@@ -77,6 +80,14 @@ struct dedupe {
     uint64_t base[DEDUPE_BUCKETS]; /* first sequence of a bucket */
     uint32_t run_begin, run_count;
     struct dedupe_run runs[DEDUPE_RUNS];
+};
+
+/* A table as it is kept on disk, its lines aside; what is not in use is 0. */
+struct dedupe_saved {
+    uint64_t width_ns, number, end_ns, cut_number, cut_first;
+    uint64_t base[DEDUPE_BUCKETS];
+    uint32_t line_count, limit, used, run_count;
+    struct dedupe_run runs[DEDUPE_RUNS]; /* the oldest first */
 };
 
 /* Where an id will go: the slots from its own to a free one, each of whose ids moves on to the
@@ -119,6 +130,19 @@ uint32_t dedupe_insert(struct dedupe *dedupe, struct hash128 key, uint64_t now_n
 
 /* dedupe_forget takes out a key that dedupe_find found. */
 void dedupe_forget(struct dedupe *dedupe, struct hash128 key, uint64_t now_ns);
+
+/* dedupe_clear forgets everything, as after dedupe_init. */
+void dedupe_clear(struct dedupe *dedupe);
+
+/* dedupe_live returns which of a line's slots hold ids that are known at now_ns: bit i for slot i.
+ */
+unsigned dedupe_live(const struct dedupe *dedupe, uint32_t line, uint64_t now_ns);
+
+/* dedupe_save says all that a table is, but for its lines.  dedupe_restore makes a table of it
+ * whose ids are put into their lines behind its back; 0, -ESTALE the table is of another size or
+ * window, so that the ids would not be found, or -EBADMSG it contradicts itself. */
+void dedupe_save(const struct dedupe *dedupe, struct dedupe_saved *saved);
+int dedupe_restore(struct dedupe *dedupe, const struct dedupe_saved *saved);
 
 /* dedupe_hash returns a hash of the ids within the window before now_ns, whatever their places. */
 uint64_t dedupe_hash(const struct dedupe *dedupe, uint64_t now_ns);

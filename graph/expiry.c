@@ -32,12 +32,19 @@ void expiry_init(struct expiry *e, struct arena *arena, uint32_t limit)
         assert(e->level_count < EXPIRY_LEVELS_MAX);
         uint32_t *level = arena_alloc(arena, level_bytes(count), 64);
         assert(level);
-        for (size_t i = 0; i < level_bytes(count) / sizeof *level; i++)
-            level[i] = EXPIRY_NEVER;
         e->levels[e->level_count++] = level;
         if (count == 1)
-            return;
+            break;
     }
+    expiry_clear(e, limit);
+}
+
+void expiry_clear(struct expiry *e, uint32_t limit)
+{
+    uint32_t count = limit;
+    for (uint32_t i = 0; i < e->level_count; i++, count = nodes_above(count))
+        for (size_t at = 0; at < level_bytes(count) / sizeof **e->levels; at++)
+            e->levels[i][at] = EXPIRY_NEVER;
 }
 
 static uint32_t least(const uint32_t *line)

@@ -26,6 +26,9 @@ struct expiry {
 size_t expiry_footprint(uint32_t limit);
 void expiry_init(struct expiry *expiry, struct arena *arena, uint32_t limit);
 
+/* expiry_clear lets none of limit places die, as after expiry_init. */
+void expiry_clear(struct expiry *expiry, uint32_t limit);
+
 void expiry_set(struct expiry *expiry, uint32_t place, uint32_t second);
 
 /* expiry_find_dead returns a place whose second is now_s or earlier, or EXPIRY_NONE. */

@@ -8,6 +8,7 @@
 
 #include "dataplane/base/event.h"
 #include "dataplane/base/hash.h"
+#include "graph/mix.h"
 
 #define CHUNK_BITS  12 /* names a chunk */
 #define CHUNK_NAMES (1u << CHUNK_BITS)
@@ -165,6 +166,15 @@ const char *items_name(const struct items *items, uint32_t id, uint32_t *len)
     const struct name *name = name_of(items, id);
     *len = name->len;
     return name->text;
+}
+
+uint64_t items_hash(const struct items *items, uint32_t from, uint32_t to, uint64_t hash)
+{
+    for (uint32_t id = from; id < to; id++) {
+        const struct name *name = name_of(items, id);
+        hash = mix64(hash ^ hash64(&items->key, name->text, name->len));
+    }
+    return hash;
 }
 
 static int add_line(struct items *items, const char *line, size_t len)

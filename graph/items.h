@@ -26,6 +26,9 @@ void items_free(struct items *items);
 uint32_t items_add(struct items *items, const char *name, uint32_t len);
 uint32_t items_find(const struct items *items, const char *name, uint32_t len);
 uint32_t items_count(const struct items *items);
+/* items_hash continues a hash, 0 at first, over the names of ids [from, to), which are there.
+ * Thread: any, for names that were there before it was told so. */
+uint64_t items_hash(const struct items *items, uint32_t from, uint32_t to, uint64_t hash);
 /* items_name returns the name of an id in [0, items_count), and its length. */
 const char *items_name(const struct items *items, uint32_t id, uint32_t *len);
 

@@ -41,6 +41,34 @@ void progress_init(struct progress *p, struct arena *arena, uint32_t limit)
     expiry_init(&p->expiry, arena, limit);
 }
 
+void progress_clear_all(struct progress *p)
+{
+    memset(p->lines, 0, p->line_count * sizeof *p->lines);
+    memset(p->pool, 0, p->fresh * sizeof *p->pool);
+    expiry_clear(&p->expiry, p->limit);
+    p->fresh = p->used = 0;
+    p->free = PROGRESS_NONE;
+}
+
+/* ---- what a copy in the making is told ---- */
+
+void progress_changed(struct progress *p, uint32_t place)
+{
+    if (!p->copy)
+        return;
+    p->copy->pool[place] = p->pool[place];
+    p->copy->expiry.levels[0][place] = p->expiry.levels[0][place];
+}
+
+static void set_ref(struct progress *p, struct progress_ref *ref, struct progress_ref value)
+{
+    *ref = value;
+    if (p->copy)
+        p->copy->lines[0].refs[ref - p->lines[0].refs] = value;
+}
+
+/* ---- finding ---- */
+
 static void lines_of(const struct progress *p, uint64_t key_lo, uint32_t lines[2])
 {
     lines[0] = mix_range((uint32_t)(key_lo >> 32), p->line_count);
@@ -149,7 +177,7 @@ static void put_back(struct progress *p, uint32_t place)
 
 void progress_release(struct progress *p, uint32_t place)
 {
-    *ref_of(p, place) = (struct progress_ref){0};
+    set_ref(p, ref_of(p, place), (struct progress_ref){0});
     put_back(p, place);
 }
 
@@ -187,7 +215,8 @@ uint32_t progress_reserve(struct progress *p, struct hash128 key, uint64_t now_n
     p->pool[place].key_lo = key.lo;
     p->pool[place].key_hi = (uint32_t)(key.hi >> 32);
     progress_clear(&p->pool[place]);
-    *ref = (struct progress_ref){.tag = (uint32_t)key.hi, .place = place + 1};
+    set_ref(p, ref, (struct progress_ref){.tag = (uint32_t)key.hi, .place = place + 1});
+    progress_changed(p, place);
     return place;
 }
 
@@ -201,6 +230,7 @@ void progress_touch(struct progress *p, uint32_t place, uint64_t now_ns, uint64_
         expires_s = seconds(until_ns) + (until_ns % NS_PER_S != 0);
     }
     expiry_set(&p->expiry, place, expires_s);
+    progress_changed(p, place);
 }
 
 void progress_restore(struct progress *p, uint32_t place, const struct progress_entry *held,
@@ -209,6 +239,26 @@ void progress_restore(struct progress *p, uint32_t place, const struct progress_
     size_t keep = offsetof(struct progress_entry, count);
     memcpy((uint8_t *)&p->pool[place] + keep, (const uint8_t *)held + keep, sizeof *held - keep);
     expiry_set(&p->expiry, place, expires_s);
+    progress_changed(p, place);
+}
+
+bool progress_load(struct progress *p, const struct progress_entry *entry, uint32_t tag,
+                   uint32_t expires_s)
+{
+    struct progress_ref *ref = empty_ref(p, entry->key_lo);
+    if (!ref || p->fresh == p->limit)
+        return false;
+    uint32_t place = p->fresh++;
+    p->pool[place] = *entry;
+    expiry_set(&p->expiry, place, expires_s);
+    *ref = (struct progress_ref){.tag = tag, .place = place + 1};
+    __atomic_store_n(&p->used, p->used + 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+bool progress_live(const struct progress *p, const struct progress_ref *ref, uint64_t now_ns)
+{
+    return ref->place && !dead(p, ref->place - 1, seconds(now_ns));
 }
 
 uint64_t progress_hash(const struct progress *p, uint64_t now_ns, const struct hash_key *key)
@@ -217,7 +267,7 @@ uint64_t progress_hash(const struct progress *p, uint64_t now_ns, const struct h
     for (uint32_t i = 0; i < p->line_count; i++) {
         for (int j = 0; j < PROGRESS_LINE_SLOTS; j++) {
             struct progress_ref ref = p->lines[i].refs[j];
-            if (!ref.place || dead(p, ref.place - 1, seconds(now_ns)))
+            if (!progress_live(p, &ref, now_ns))
                 continue;
             uint64_t h = hash64(key, &p->pool[ref.place - 1], sizeof p->pool[0]);
             sum += mix64(h ^ (uint64_t)ref.tag << 32 ^ expiry_get(&p->expiry, ref.place - 1));

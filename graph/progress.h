@@ -79,9 +79,10 @@ struct progress {
     struct progress_line *lines;
     uint32_t line_count;
     uint32_t limit;
-    uint32_t fresh; /* entries from here on were never used */
-    uint32_t free;  /* list of free entries, by place, PROGRESS_NONE at its end */
-    uint32_t used;  /* entries taken, dead ones that were not yet taken back included */
+    uint32_t fresh;        /* entries from here on were never used */
+    uint32_t free;         /* list of free entries, by place, PROGRESS_NONE at its end */
+    uint32_t used;         /* entries taken, dead ones that were not yet taken back included */
+    struct progress *copy; /* mirror.h: what changes is changed there too; NULL: no copy is made */
 };
 
 /* progress_key joins a user's hash with a hunt's. */
@@ -89,6 +90,9 @@ struct hash128 progress_key(struct hash128 user_key, uint64_t hunt_key);
 
 size_t progress_footprint(uint32_t limit);
 void progress_init(struct progress *progress, struct arena *arena, uint32_t limit);
+
+/* progress_clear_all forgets everything, as after progress_init. */
+void progress_clear_all(struct progress *progress);
 
 /* progress_prefetch_index, then later progress_prefetch_entry, bring in what progress_find and the
  * use of the entry will touch. */
@@ -117,6 +121,18 @@ void progress_touch(struct progress *progress, uint32_t place, uint64_t now_ns, 
  * progress_expires of that time. */
 void progress_restore(struct progress *progress, uint32_t place, const struct progress_entry *held,
                       uint32_t expires_s);
+
+/* progress_changed is called when an entry was written to without one of the functions above. */
+void progress_changed(struct progress *progress, uint32_t place);
+
+/* progress_load takes in an entry of another table, which this one does not have; false when there
+ * is no room. */
+bool progress_load(struct progress *progress, const struct progress_entry *entry, uint32_t tag,
+                   uint32_t expires_s);
+
+/* progress_live returns whether a reference is to an entry that is alive at now_ns. */
+bool progress_live(const struct progress *progress, const struct progress_ref *ref,
+                   uint64_t now_ns);
 
 static inline uint32_t progress_expires(const struct progress *progress, uint32_t place)
 {

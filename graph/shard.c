@@ -37,6 +37,7 @@ void shard_init(struct shard *shard, struct state *state, const struct rules *ru
     shard->from_journal = wiring->from_journal;
     shard->block_count = block_ring_count(wiring->from_journal);
     shard->mark = wiring->mark;
+    shard->mirror = wiring->mirror;
     shard->next_ordinal = wiring->next_ordinal;
     shard->group_commit_ns = wiring->group_commit_ns;
 }
@@ -333,7 +334,7 @@ static bool due(const struct shard *shard, uint64_t now_ns, bool rings_empty)
 
 unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget)
 {
-    unsigned taken = shard_take_correction(shard, now_ns);
+    unsigned copied = 0, taken = shard_take_correction(shard, now_ns);
     bool rings_empty = false, stuck = false;
     while (taken < budget && !rings_empty && !stuck) {
         uint32_t most = budget - taken < SHARD_BURST ? budget - taken : SHARD_BURST;
@@ -347,9 +348,12 @@ unsigned shard_poll(struct shard *shard, uint64_t now_ns, unsigned budget)
     }
     if (stuck && any_event(shard))
         counter_add(&shard->counters.journal_waits, 1);
+    if (shard->mirror)
+        copied = mirror_poll(shard->mirror, shard->state, shard->next_ordinal - 1,
+                             shard->rules->version);
     if (due(shard, now_ns, rings_empty) && hand_over(shard))
-        return taken + 1;
-    return taken;
+        return taken + 1 + copied;
+    return taken + copied;
 }
 
 /* ---- configuration and end ---- */

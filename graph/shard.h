@@ -8,6 +8,8 @@
  * Corrections come from the control thread, by a ring of their own, and are applied in order with
  * the events.
  *
+ * While a checkpoint is made each poll copies a slice of a partition for it (mirror.h).
+ *
  * A block goes to the journal when it is full; else once all that went before is durable, so that
  * the journal is idle: at once when the rings are empty, or when its first record is
  * group_commit_ns old.
@@ -20,6 +22,7 @@
 #include "dataplane/base/answer.h"
 #include "dataplane/base/block.h"
 #include "dataplane/base/histogram.h"
+#include "graph/mirror.h"
 #include "graph/shard_correct.h"
 #include "graph/state.h"
 
@@ -59,8 +62,9 @@ struct shard {
     struct block_ring *to_journal;                  /* filled: pushes */
     struct block_ring *from_journal;                /* free again: pops */
     const struct segment_mark *mark;
-    struct block *open;   /* being filled, NULL when none is free */
-    uint32_t block_count; /* in all */
+    struct mirror *mirror; /* copies a partition for a checkpoint; or NULL */
+    struct block *open;    /* being filled, NULL when none is free */
+    uint32_t block_count;  /* in all */
     uint64_t next_ordinal;
     uint64_t group_commit_ns;
     uint64_t opened_ns;  /* of the first record in the open block, CLOCK_MONOTONIC */
@@ -85,6 +89,7 @@ struct shard_wiring {
     struct correction_answer_ring *corrected;
     struct block_ring *to_journal, *from_journal;
     const struct segment_mark *mark;
+    struct mirror *mirror; /* NULL: there are no checkpoints */
     uint64_t next_ordinal; /* 1 in a new epoch */
     uint64_t group_commit_ns;
 };

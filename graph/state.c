@@ -546,3 +546,17 @@ void state_pass(struct state *state, uint32_t id, uint64_t seq, uint64_t receive
     if (receive_ns > partition->last_ns)
         partition->last_ns = receive_ns;
 }
+
+void state_remember(struct state *state, const struct hash_key *hash_key, const struct event *event,
+                    uint64_t seq)
+{
+    struct dedupe *dedupe = &state_partition(state, event->partition)->dedupe;
+    struct hash128 key = event_dedupe_key(hash_key, event);
+    struct dedupe_path path;
+    uint64_t now_ns = event->receive_ns, first_seq;
+    if (dedupe_find(dedupe, key, now_ns, &first_seq))
+        dedupe_forget(dedupe, key, now_ns);
+    if (!dedupe_plan(dedupe, key, now_ns, &path))
+        dedupe_plan_shorter(dedupe, key, now_ns, &path);
+    dedupe_insert(dedupe, key, now_ns, seq, &path);
+}

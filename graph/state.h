@@ -114,9 +114,21 @@ bool state_find_correction(const struct state *state, const uint64_t id[2],
  * duplicate, in replay. */
 void state_pass(struct state *state, uint32_t partition, uint64_t seq, uint64_t receive_ns);
 
+/* state_remember lets an event's id be known that was accepted under a sequence number, when
+ * nothing else is to come of it: for a state that has all of a history but its ids.  Events come in
+ * order.
+ */
+void state_remember(struct state *state, const struct hash_key *key, const struct event *event,
+                    uint64_t seq);
+
 /* state_hash returns the hash of one partition's state, the same for the same history on any host
  * and shard count. */
 uint64_t state_hash(const struct state *state, uint32_t partition);
+/* state_ids_hash is the part of it, as a summand, that the ids of duplicate detection make. */
+uint64_t state_ids_hash(const struct state *state, uint32_t partition);
+
+/* state_clear forgets everything, as after state_init. */
+void state_clear(struct state *state);
 
 /* Figures for status. */
 struct state_usage {
@@ -126,4 +138,5 @@ struct state_usage {
     uint64_t corrections_used, corrections_capacity;
 };
 void state_usage(const struct state *state, struct state_usage *usage);
-uint64_t state_seq(const struct state *state, uint32_t partition); /* last one given out */
+uint64_t state_seq(const struct state *state, uint32_t partition);     /* last one given out */
+uint64_t state_last_ns(const struct state *state, uint32_t partition); /* its receive time */

@@ -73,6 +73,20 @@ struct state *state_init(struct arena *arena, const struct state_limits *limits)
     return state;
 }
 
+void state_clear(struct state *state)
+{
+    for (uint32_t p = 0; p < state->partition_count; p++) {
+        struct partition *partition = state->by_id[p];
+        if (!partition)
+            continue;
+        partition->seq = partition->last_ns = 0;
+        dedupe_clear(&partition->dedupe);
+        progress_clear_all(&partition->progress);
+        claims_clear(&partition->claims);
+    }
+    corrections_clear(&state->corrections, state->partition_count);
+}
+
 uint64_t state_hash(const struct state *state, uint32_t id)
 {
     const struct partition *partition = state_partition(state, id);
@@ -81,6 +95,12 @@ uint64_t state_hash(const struct state *state, uint32_t id)
            progress_hash(&partition->progress, partition->last_ns, &state->hash_key) +
            claims_hash(&partition->claims, partition->last_ns) +
            corrections_hash(&state->corrections, id, &state->hash_key);
+}
+
+uint64_t state_ids_hash(const struct state *state, uint32_t id)
+{
+    const struct partition *partition = state_partition(state, id);
+    return dedupe_hash(&partition->dedupe, partition->last_ns);
 }
 
 void state_usage(const struct state *state, struct state_usage *usage)
@@ -103,4 +123,9 @@ void state_usage(const struct state *state, struct state_usage *usage)
 uint64_t state_seq(const struct state *state, uint32_t id)
 {
     return state_partition(state, id)->seq;
+}
+
+uint64_t state_last_ns(const struct state *state, uint32_t id)
+{
+    return state_partition(state, id)->last_ns;
 }

@@ -8,28 +8,7 @@
 
 #include "dataplane/base/correction.h"
 #include "dataplane/base/text.h"
-
-struct entry {
-    uint32_t hunt; /* index + 1 in hunts, 0: empty */
-    uint32_t user_len;
-    uint8_t user[EVENT_USER_MAX];
-    uint64_t value[BOARD_ORDER_COUNT];
-};
-
-struct board {
-    pthread_mutex_t lock;
-    struct hash_key key;
-    uint32_t limit;
-    uint32_t used;
-    uint32_t slot_count; /* a power of two, at least twice the limit */
-    uint64_t unranked;
-    uint32_t hunt_count;
-    char hunts[BOARD_HUNTS_MAX][EVENT_NAME_MAX + 1];
-    struct entry *slots;
-    uint32_t *order; /* scratch of a reader: slots of the hunt asked for */
-    uint64_t last_seq[RECORD_NO_PARTITION +
-                      1]; /* [partition]: what a pump delivers again is counted once */
-};
+#include "sinks/board_impl.h"
 
 struct board *board_new(uint32_t limit)
 {
@@ -76,14 +55,13 @@ static uint32_t find_hunt(struct board *board, const char *name, size_t len, boo
     return ++board->hunt_count;
 }
 
-/* The user's slot in the hunt, or the empty one where it belongs. */
-static struct entry *find_slot(struct board *board, uint32_t hunt, const uint8_t *user,
+struct board_entry *board_slot(struct board *board, uint32_t hunt, const uint8_t *user,
                                uint32_t len)
 {
     uint32_t mask = board->slot_count - 1;
     uint32_t at = ((uint32_t)hash64(&board->key, user, len) + hunt * 0x9e3779b1u) & mask;
     for (;; at = (at + 1) & mask) {
-        struct entry *entry = &board->slots[at];
+        struct board_entry *entry = &board->slots[at];
         if (!entry->hunt ||
             (entry->hunt == hunt && entry->user_len == len && !memcmp(entry->user, user, len)))
             return entry;
@@ -121,18 +99,18 @@ static bool of_tile(const struct sink_item *item)
            correction.tile[0];
 }
 
-static struct entry *entry_of(struct board *board, const struct sink_item *item)
+static struct board_entry *entry_of(struct board *board, const struct sink_item *item)
 {
     const struct outcome_name *name = &item->view.hunt;
     uint8_t user[EVENT_USER_MAX];
     uint32_t len = user_of(item, &board->key, user);
     uint32_t hunt = find_hunt(board, (const char *)name->text, name->len, true);
-    struct entry *entry = len && hunt ? find_slot(board, hunt, user, len) : NULL;
+    struct board_entry *entry = len && hunt ? board_slot(board, hunt, user, len) : NULL;
     if (!entry || entry->hunt)
         return entry;
     if (board->used == board->limit || item->view.outcome.kind == OUTCOME_revoked)
         return NULL;
-    *entry = (struct entry){.hunt = hunt, .user_len = len};
+    *entry = (struct board_entry){.hunt = hunt, .user_len = len};
     memcpy(entry->user, user, len);
     board->used++;
     return entry;
@@ -147,7 +125,7 @@ static void take_away(uint64_t *value, uint64_t amount)
 
 static void count_item(struct board *board, const struct sink_item *item)
 {
-    struct entry *entry = entry_of(board, item);
+    struct board_entry *entry = entry_of(board, item);
     if (!entry) {
         board->unranked += item->view.outcome.kind != OUTCOME_revoked;
         return;
@@ -199,11 +177,12 @@ const struct sink_ops board_ops = {
     .deliver = board_deliver,
     .commit = board_commit,
     .close = board_close,
+    .kept = board_keep,
 };
 
 /* ---- reading ---- */
 
-static int by_name(const struct entry *a, const struct entry *b)
+static int by_name(const struct board_entry *a, const struct board_entry *b)
 {
     uint32_t len = a->user_len < b->user_len ? a->user_len : b->user_len;
     int order = memcmp(a->user, b->user, len);
@@ -211,20 +190,20 @@ static int by_name(const struct entry *a, const struct entry *b)
 }
 
 struct ranking {
-    const struct entry *slots;
+    const struct board_entry *slots;
     enum board_order order;
 };
 
 static int better_first(const void *one, const void *other, void *arg)
 {
     const struct ranking *ranking = arg;
-    const struct entry *a = &ranking->slots[*(const uint32_t *)one],
-                       *b = &ranking->slots[*(const uint32_t *)other];
+    const struct board_entry *a = &ranking->slots[*(const uint32_t *)one],
+                             *b = &ranking->slots[*(const uint32_t *)other];
     uint64_t va = a->value[ranking->order], vb = b->value[ranking->order];
     return va != vb ? (va < vb) - (va > vb) : by_name(a, b);
 }
 
-static void tell(const struct entry *entry, uint32_t rank, struct board_row *row)
+static void tell(const struct board_entry *entry, uint32_t rank, struct board_row *row)
 {
     row->rank = rank;
     memcpy(row->user, entry->user, entry->user_len);
@@ -233,11 +212,11 @@ static void tell(const struct entry *entry, uint32_t rank, struct board_row *row
 }
 
 static void rank(struct board *board, enum board_order order, uint32_t count,
-                 const struct entry *own, struct board_view *view)
+                 const struct board_entry *own, struct board_view *view)
 {
     uint32_t at = 1;
     for (uint32_t i = 0; i < view->user_count; i++) {
-        const struct entry *entry = &board->slots[board->order[i]];
+        const struct board_entry *entry = &board->slots[board->order[i]];
         if (i && entry->value[order] != board->slots[board->order[i - 1]].value[order])
             at = i + 1;
         if (i < count)
@@ -250,7 +229,7 @@ static void rank(struct board *board, enum board_order order, uint32_t count,
 }
 
 /* Who has had everything taken away is not ranked. */
-static bool has_any(const struct entry *entry)
+static bool has_any(const struct board_entry *entry)
 {
     return entry->value[BOARD_AWARDS] || entry->value[BOARD_CLAIMS] || entry->value[BOARD_SCORE];
 }
@@ -270,9 +249,9 @@ int board_read(struct board *board, const char *hunt_name, enum board_order orde
             board->order[view->user_count++] = i;
     struct ranking ranking = {board->slots, order};
     qsort_r(board->order, view->user_count, sizeof *board->order, better_first, &ranking);
-    const struct entry *own = NULL;
+    const struct board_entry *own = NULL;
     if (hunt && user && strlen(user) <= EVENT_USER_MAX)
-        own = find_slot(board, hunt, (const uint8_t *)user, (uint32_t)strlen(user));
+        own = board_slot(board, hunt, (const uint8_t *)user, (uint32_t)strlen(user));
     rank(board, order, count, own, view);
     pthread_mutex_unlock(&board->lock);
     return hunt ? 0 : -ENOENT;

@@ -1,9 +1,10 @@
 /* board.h - leaderboards: per hunt, who has won how often and with what score, read from the
  * journal by a pump like any sink.
  *
- * A projection: rebuilt from the first segment at every start, never read by the decision path, as
- * far behind as its pump. Users beyond the limit are not ranked, and how many that were is part of
- * every answer.
+ * A projection: never read by the decision path, as far behind as its pump.  It is saved with the
+ * position that it is of, and goes on from there at the next start; without that file it is counted
+ * from the journal's beginning. Users beyond the limit are not ranked, and how many that were is
+ * part of every answer.
  *
  * Memory:  one table of board_bytes(limit) from malloc at board_new.
  * Threads: the pump's thread writes, any thread reads; a mutex between them, held by a reader for
@@ -40,6 +41,16 @@ struct board;
 /* board_new makes room for limit users, summed over hunts. NULL without memory. */
 struct board *board_new(uint32_t limit);
 void board_free(struct board *board);
+
+/* board_save_to has the board saved at path from now on, every 2 s at most, a large one less often.
+ * board_load takes in what was saved there, and does so too.  0 with the position that it is of in
+ * *cursor; -ENOENT there is no file; -EBADMSG it is damaged; or another negative errno: the board
+ * is empty then, and *cursor all zero. */
+void board_save_to(struct board *board, const char *path);
+int board_load(struct board *board, const char *path, struct sink_cursor *cursor);
+
+/* board_saved_at reads that position alone.  0 or a negative errno.  Thread: any. */
+int board_saved_at(const char *path, struct sink_cursor *cursor);
 
 /* board_read fills in the best count users, in [0, BOARD_ROWS_MAX], by an order (ties: by name),
  * and the row of user, unless that is NULL. Returns 0, or -ENOENT when nobody has won anything in

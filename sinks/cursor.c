@@ -112,6 +112,16 @@ int cursor_open(struct cursor *cursor, const char *path, struct sink_cursor *val
     return rc;
 }
 
+int cursor_read(const char *path, struct sink_cursor *value)
+{
+    struct cursor cursor = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    if (cursor.fd < 0)
+        return -errno;
+    int rc = load(&cursor, value);
+    cursor_close(&cursor);
+    return rc;
+}
+
 int cursor_save(struct cursor *cursor, struct sink_cursor *value)
 {
     union {

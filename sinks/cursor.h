@@ -22,6 +22,10 @@ struct cursor {
  * later format. */
 int cursor_open(struct cursor *cursor, const char *path, struct sink_cursor *value);
 
+/* cursor_read loads the newest good slot of a file that may be in use, as cursor_open does, but
+ * makes none: -ENOENT. */
+int cursor_read(const char *path, struct sink_cursor *value);
+
 /* cursor_save makes *value durable and counts its version up.  Returns 0 or a negative errno: then
  * the cursor saved before is still the one that cursor_open would find, or this one is. */
 int cursor_save(struct cursor *cursor, struct sink_cursor *value);

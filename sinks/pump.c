@@ -49,7 +49,7 @@ static int save_aged(struct pump *pump)
     return 0;
 }
 
-static int save(struct pump *pump, struct sink_cursor *value)
+int pump_save(struct pump *pump, struct sink_cursor *value)
 {
     bool ages = pump->wiring.confirm_after_ns && pump->saved.version;
     int rc = ages ? 0 : cursor_save(&pump->cursor, value);
@@ -112,7 +112,7 @@ static uint32_t epoch_after(const struct pump *pump, uint32_t epoch)
 static int enter_epoch(struct pump *pump, uint32_t epoch)
 {
     struct sink_cursor cursor = pump_before_epoch(pump, epoch);
-    int rc = save(pump, &cursor);
+    int rc = pump_save(pump, &cursor);
     if (rc)
         return rc;
     pump->now = cursor;
@@ -143,7 +143,7 @@ static int enter_oldest(struct pump *pump)
         now->at[shard].ordinal = rc ? tail->reader.ordinal : 0;
     }
     pump_start_tails(pump);
-    return save(pump, now);
+    return pump_save(pump, now);
 }
 
 static int open_sink(struct pump *pump, uint64_t resume)
@@ -181,7 +181,7 @@ static int enter_target(struct pump *pump)
 {
     pump->now.target = pump->wiring.target;
     int rc = pump->wiring.ops->commit(pump->wiring.sink, &pump->now.resume);
-    return rc ? rc : save(pump, &pump->now);
+    return rc ? rc : pump_save(pump, &pump->now);
 }
 
 static int begin_sink(struct pump *pump)
@@ -277,6 +277,8 @@ int pump_open(struct pump *pump)
     if (!rc)
         rc = make_tails(pump);
     if (!rc)
+        rc = pump_pass_removed(pump);
+    if (!rc)
         rc = begin(pump);
     /* Who is on the other side of a network is asked by the pump's own thread. */
     pump->failed = wiring->ops->remote;
@@ -311,9 +313,11 @@ static int begin_again(struct pump *pump)
         pump->wiring.ops->close(pump->wiring.sink);
     pump->sink_is_open = false;
     pump_take_skip(pump);
+    int rc = pump_pass_removed(pump);
     if (pump->saved.version)
         restore(pump);
-    int rc = begin_sink(pump);
+    if (!rc)
+        rc = begin_sink(pump);
     pump->failed = rc != 0;
     return rc;
 }
@@ -471,7 +475,7 @@ static int commit(struct pump *pump)
     } else if (!pump->moved || clock_monotonic_ns() - pump->saved_ns < IDLE_SAVE_NS) {
         return 0;
     }
-    int rc = save(pump, &pump->now);
+    int rc = pump_save(pump, &pump->now);
     if (rc)
         return rc;
     for (uint32_t shard = 0; shard < pump->now.shard_count; shard++)
@@ -523,7 +527,9 @@ int pump_poll(struct pump *pump, unsigned budget)
     if (!rc && mode != PUMP_PAUSED)
         rc = poll_epochs(pump, budget, &outcomes);
     if (pump->is_open)
-        pump_count_lag(pump);
+        if (!rc && mode != PUMP_PAUSED && pump->wiring.ops->kept)
+            pump->wiring.ops->kept(pump->wiring.sink, &pump->saved);
+    pump_count_lag(pump);
     pump_say(pump, rc);
     if (mode == PUMP_DRAIN && !rc && !outcomes && !counter_read(&pump->counters.lag_records))
         (void)atomic_compare_exchange_strong(&pump->mode, &mode, PUMP_PAUSED);
@@ -537,7 +543,7 @@ int pump_poll(struct pump *pump, unsigned budget)
 void pump_close(struct pump *pump)
 {
     if (pump->is_open && pump->moved && !pump->failed && !pump->uncommitted)
-        (void)save(pump, &pump->now);
+        (void)pump_save(pump, &pump->now);
     if (pump->is_open)
         (void)save_aged(pump);
     shut(pump);

@@ -67,6 +67,13 @@ void pump_start_tails(struct pump *pump);
 /* pump_before_epoch returns the cursor that stands in front of an epoch's journals. */
 struct sink_cursor pump_before_epoch(const struct pump *pump, uint32_t epoch);
 
+/* pump_save makes *value the cursor. */
+int pump_save(struct pump *pump, struct sink_cursor *value);
+
+/* pump_pass_removed moves the saved cursor on to where the journal begins, when what it stands in
+ * front of was removed; how many records that were is counted as skipped.  0 or -errno. */
+int pump_pass_removed(struct pump *pump);
+
 /* pump_fill_gaps asks an open sink how far it has each journal, and goes back to where it has less
  * than it has confirmed.  0, -ESTALE it has more than the journals hold, or another -errno. */
 int pump_fill_gaps(struct pump *pump);

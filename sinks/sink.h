@@ -55,6 +55,7 @@ struct sink_fault {
 #define SINK_BATCH_MAX 4096
 
 struct line_origin;
+struct sink_cursor;
 
 /* What a sink is made of. All but state_path stays as long as the sink. */
 struct sink_setup {
@@ -79,6 +80,8 @@ struct sink_ops {
      * 0 or -errno. */
     int (*commit)(void *sink, uint64_t *resume);
     void (*close)(void *sink);
+    /* kept tells a sink that keeps its own state how far it has been told; NULL: no need. */
+    void (*kept)(void *sink, const struct sink_cursor *cursor);
 
     /* due says whether a commit would do something although nothing was delivered.  NULL: never. */
     bool (*due)(const void *sink);
@@ -159,6 +162,10 @@ struct pump_wiring {
     /* A hash of where a local sink writes: what is found at another place than the cursor speaks of
      * is not cut.  0: of no matter. */
     uint64_t target;
+    /* Says in *at (epoch, shard_count, numbers) where the journal begins, once its first records
+     * were removed; false: it has them.  NULL: it always has. */
+    bool (*begins)(const void *arg, struct sink_cursor *at);
+    const void *begins_arg;
     /* How long ago something must have been confirmed for the cursor's file to say so: until then
      * the journal is to keep it, should the other side lose it.  0: at once. */
     uint64_t confirm_after_ns;

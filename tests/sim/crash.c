@@ -29,6 +29,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/segment_verify.h"
+#include "dataplane/checkpointer.h"
 #include "dataplane/recover.h"
 #include "dataplane/replay.h"
 #include "graph/shard.h"
@@ -100,6 +101,7 @@ struct sim {
 
     uint64_t *seen; /* hashes of images, open addressing */
     size_t seen_room;
+    uint64_t from_checkpoint; /* images of which recovery began with one */
     uint64_t images, wanted, points, operations_failed, torn, starts, corrections, given_up;
     uint64_t waited_ns; /* for a disk that failed to be tried again */
 };
@@ -187,9 +189,42 @@ struct run {
     struct journal *journal;
     uint64_t turns;
     struct shard shard;
+    struct mirror mirror;
+    void *mirror_memory;
+    struct file_ops files;
+    struct checkpointer checkpointer;
+    _Atomic uint32_t item_count;
     uint64_t now_ns, number;
     uint8_t text[EVENT_ROOM];
 };
+
+static void open_checkpointer(struct run *run, uint32_t epoch)
+{
+    struct sim *sim = run->sim;
+    struct state_limits limits = replay_limits(sim->conf, 1, 0);
+    size_t bytes = arena_round(mirror_footprint(&limits), BLOCK_ALIGN);
+    struct arena arena;
+    run->mirror_memory = aligned_alloc(BLOCK_ALIGN, bytes);
+    if (!run->mirror_memory)
+        die("no memory", "mirror");
+    arena_init(&arena, run->mirror_memory, bytes);
+    mirror_init(&run->mirror, &arena, &limits);
+    run->disk.checkpoint_fd = sim->store.checkpoint_fd;
+    run->files = disk_file_ops(&run->disk);
+    atomic_store(&run->item_count, items_count(sim->items));
+    const struct checkpointer_wiring wiring = {
+        .ops = &run->files,
+        .mirror = &run->mirror,
+        .epoch = epoch,
+        .shard_count = 1,
+        .partition_count = PARTITIONS,
+        .key_fingerprint = sim->key.fingerprint,
+        .marks = {&run->journal->mark},
+        .items = sim->items,
+        .item_count = &run->item_count,
+    };
+    checkpointer_init(&run->checkpointer, &wiring);
+}
 
 static void run_open(struct run *run, struct sim *sim, const struct states *states, uint32_t epoch,
                      unsigned fail_at, unsigned fail_count)
@@ -251,8 +286,10 @@ static void run_open(struct run *run, struct sim *sim, const struct states *stat
         .to_journal = &run->handed,
         .from_journal = &run->empty,
         .mark = &run->journal->mark,
+        .mirror = &run->mirror,
         .next_ordinal = 1,
     };
+    open_checkpointer(run, epoch);
     shard_init(&run->shard, run->states.state[0], sim->rules, &shard);
     sim->starts++;
 }
@@ -263,6 +300,8 @@ static void run_close(struct run *run)
     journal_stock_fini(&run->stock);
     free(run->journal);
     free(run->arena.base);
+    checkpointer_fini(&run->checkpointer);
+    free(run->mirror_memory);
     states_close(&run->states);
 }
 
@@ -371,12 +410,34 @@ static bool one_correction(struct run *run)
 
 /* Events one by one, each a group; then as many as the blocks hold, one group over two segments;
  * then one by one again. Returns false when the journal stopped on the way. */
+/* A checkpoint while events come. */
+static bool checkpoint(struct run *run)
+{
+    uint64_t made = atomic_load(&run->checkpointer.made);
+    if (!checkpointer_begin(&run->checkpointer))
+        die("a checkpoint", "was not begun");
+    for (int i = 0; i < 10000 && atomic_load(&run->checkpointer.made) == made; i++) {
+        if (i % 60 == 30 && !one_event(run, 200))
+            return false;
+        if (i % 20 == 0 && !journal_turn(run))
+            return false;
+        shard_poll(&run->shard, run->now_ns, 1);
+        if (checkpointer_poll(&run->checkpointer) < 0)
+            die("a checkpoint", "was given up");
+    }
+    if (atomic_load(&run->checkpointer.made) == made)
+        die("a checkpoint", "was not made");
+    return true;
+}
+
 static bool load(struct run *run)
 {
     for (int i = 0; i < 14; i++)
         if (!one_event(run, i % 5 ? 100 : 6000) || !journal_turn(run) ||
             (i % 2 && (!one_correction(run) || !journal_turn(run))))
             return false;
+    if (!checkpoint(run))
+        return false;
     while (one_event(run, 12000))
         ;
     for (int i = 0; i < 3; i++)
@@ -420,7 +481,9 @@ static void clear_journal(struct sim *sim)
         (void)unlinkat(sim->store.journal_fd, name, 0);
     }
     free(ids);
-    if (journal_stock_clear(sim->store.journal_fd))
+    if (journal_stock_clear(sim->store.journal_fd) ||
+        checkpoint_prune(&file_posix, sim->store.checkpoint_fd, 0) ||
+        checkpoint_sweep(&file_posix, sim->store.checkpoint_fd))
         die("cannot clear", sim->dir);
 }
 
@@ -457,10 +520,21 @@ static void recover_image(struct sim *sim, const struct disk_crash *crash, uint3
     char error[512];
     enum replay_step step;
     states_open(sim, &found->states, shards);
-    if (recover(&sim->store, &sim->key, sim->items, found->states.state, shards, &recovery, error))
+    const struct recover_request request = {
+        .store = &sim->store,
+        .key = &sim->key,
+        .items = sim->items,
+        .states = found->states.state,
+        .shard_count = shards,
+        .alone = true,
+    };
+    if (recover(&request, &recovery, error))
         broken(sim, crash, "recovery says", error);
     if (recovery.differences)
         broken(sim, crash, "recovery", "made other outcomes than were recorded");
+    if (recovery.set_aside)
+        broken(sim, crash, "a checkpoint", "has its name and does not verify");
+    sim->from_checkpoint += recovery.checkpoint.number != 0;
     sim->torn += recovery.torn;
     found->records = 0;
     if (replay_open(&replay, &sim->store, &sim->key, sim->items, error))
@@ -816,11 +890,12 @@ int main(int argc, char **argv)
     open_store(sim);
     run_all(sim);
     printf("{\"images\":%llu,\"crash_points\":%llu,\"starts\":%llu,\"operations_failed\":%llu,"
-           "\"given_up\":%llu,\"journals_cut\":%llu,\"corrections\":%llu}\n",
+           "\"given_up\":%llu,\"journals_cut\":%llu,\"corrections\":%llu,"
+           "\"from_checkpoint\":%llu}\n",
            (unsigned long long)sim->images, (unsigned long long)sim->points,
            (unsigned long long)sim->starts, (unsigned long long)sim->operations_failed,
            (unsigned long long)sim->given_up, (unsigned long long)sim->torn,
-           (unsigned long long)sim->corrections);
+           (unsigned long long)sim->corrections, (unsigned long long)sim->from_checkpoint);
     close_store(sim);
     fclose(sim->err);
     return 0;

@@ -123,6 +123,83 @@ static int disk_remove(void *arg, int dir_fd, const char *text)
     return 0;
 }
 
+/* ---- checkpoints ---- */
+
+static void place(char full[SEGMENT_NAME_MAX], const char *text)
+{
+    snprintf(full, SEGMENT_NAME_MAX, DISK_CHECKPOINTS "%s", text);
+}
+
+static int file_create(void *arg, int dir_fd, const char *text)
+{
+    struct disk *disk = arg;
+    char full[SEGMENT_NAME_MAX];
+    (void)dir_fd;
+    assert(disk->file_count < DISK_FILES_MAX);
+    int file = disk->file_count++;
+    place(full, text);
+    name(disk, file, full);
+    return file;
+}
+
+static int file_write(void *arg, int file, const void *data, size_t bytes, uint64_t offset)
+{
+    struct disk_op *op = add(arg, DISK_WRITE, file);
+    assert(bytes % BLOCK_ALIGN == 0 && offset % BLOCK_ALIGN == 0);
+    op->offset = offset;
+    op->bytes = bytes;
+    op->data = malloc(bytes);
+    assert(op->data);
+    memcpy(op->data, data, bytes);
+    return 0;
+}
+
+static int file_sync(void *arg, int file)
+{
+    add(arg, DISK_SYNC, file);
+    return 0;
+}
+
+static int file_close(void *arg, int file)
+{
+    (void)arg, (void)file;
+    return 0;
+}
+
+static int file_rename(void *arg, int dir_fd, const char *from, const char *to)
+{
+    struct disk *disk = arg;
+    char full_from[SEGMENT_NAME_MAX], full_to[SEGMENT_NAME_MAX];
+    (void)dir_fd;
+    place(full_from, from);
+    place(full_to, to);
+    int file = find(disk, full_from);
+    assert(file >= 0 && find(disk, full_to) < 0);
+    name(disk, file, full_to);
+    return 0;
+}
+
+static int file_remove(void *arg, int dir_fd, const char *text)
+{
+    (void)arg, (void)dir_fd, (void)text;
+    assert(!"nothing is given up here");
+    return 0;
+}
+
+static int file_sync_dir(void *arg, int dir_fd)
+{
+    struct disk_op *op = add(arg, DISK_SYNC_DIR, 0);
+    (void)dir_fd;
+    place(op->name, "");
+    return 0;
+}
+
+struct file_ops disk_file_ops(struct disk *disk)
+{
+    return (struct file_ops){file_create, file_write,  file_sync,     file_close,
+                             file_rename, file_remove, file_sync_dir, disk};
+}
+
 struct journal_file_ops disk_ops(struct disk *disk)
 {
     return (struct journal_file_ops){disk_make,  disk_adopt,  disk_commit,
@@ -143,13 +220,19 @@ uint64_t disk_told(const struct disk *disk, unsigned at)
 
 /* ---- crashes ---- */
 
+static bool of_checkpoints(const char *text)
+{
+    return strncmp(text, DISK_CHECKPOINTS, strlen(DISK_CHECKPOINTS)) == 0;
+}
+
 static bool durable(const struct disk *disk, unsigned op, unsigned at)
 {
     const struct disk_op *it = &disk->ops[op];
     bool named = it->kind == DISK_NAME || it->kind == DISK_REMOVE;
     for (unsigned i = op + 1; i < at; i++) {
         const struct disk_op *later = &disk->ops[i];
-        if (named ? later->kind == DISK_SYNC_DIR
+        if (named ? later->kind == DISK_SYNC_DIR &&
+                        of_checkpoints(later->name) == of_checkpoints(it->name)
                   : later->kind == DISK_SYNC && later->file == it->file)
             return true;
     }
@@ -222,9 +305,9 @@ static void apply(struct image *image, const struct disk_op *op, uint64_t page, 
         put(image, op->offset + from, op->data + from, cut < bytes ? cut : bytes);
 }
 
-static void save(int dir_fd, const struct image *image)
+static void save(int dir_fd, const char *text, const struct image *image)
 {
-    int fd = openat(dir_fd, image->name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = openat(dir_fd, text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert(fd >= 0);
     /* Without what is zero at its end: most of a new segment. */
     uint64_t end = image->bytes & ~(uint64_t)7;
@@ -263,7 +346,9 @@ uint64_t disk_image(const struct disk *disk, const struct disk_crash *crash,
         hash = XXH3_64bits_withSeed(images[i].data, images[i].bytes, hash + (uint64_t)i + 1);
         hash = XXH3_64bits_withSeed(images[i].name, strlen(images[i].name), hash);
         if (dir_fd >= 0)
-            save(dir_fd, &images[i]);
+            of_checkpoints(images[i].name)
+                ? save(disk->checkpoint_fd, images[i].name + strlen(DISK_CHECKPOINTS), &images[i])
+                : save(dir_fd, images[i].name, &images[i]);
     }
     return hash;
 }

@@ -13,11 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/file.h"
 #include "dataplane/journal.h"
 
-#define DISK_FILES_MAX 64
-#define DISK_OPS_MAX   4096
-#define DISK_ATOMS_MAX 4096
+#define DISK_FILES_MAX   64
+#define DISK_OPS_MAX     4096
+#define DISK_ATOMS_MAX   4096
+#define DISK_CHECKPOINTS "c/" /* in front of names that are not the journal's */
 
 enum disk_op_kind {
     DISK_NAME, /* given to a file, and taken from who has it */
@@ -48,10 +50,13 @@ struct disk {
     unsigned failed_from; /* operations recorded when the first failed */
     unsigned asked;
     int fail_with;
+    int checkpoint_fd; /* where the images' checkpoints go */
 };
 
 /* The journal's view of it. */
 struct journal_file_ops disk_ops(struct disk *disk);
+/* That of who makes checkpoints.  What it asks for does not fail. */
+struct file_ops disk_file_ops(struct disk *disk);
 void disk_fini(struct disk *disk);
 
 /* disk_told returns the ordinal that the journal had called durable when `at` operations were

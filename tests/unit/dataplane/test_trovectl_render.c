@@ -189,8 +189,26 @@ static void status_shows_what_is_out_of_the_ordinary_only_when_there_is_any(void
     assert_line(status, "recovered", false);
     assert_line(status, "not sent", false);
     json_decref(status);
-    status = status_with(NULL, "recovered", json_integer(1500));
-    assert_line(status, "\nrecovered 1,500 events at start\n", true);
+    status =
+        status_with(NULL, "recovery",
+                    json_pack("{s:i, s:f, s:n}", "events", 1500, "seconds", 0.25, "checkpoint"));
+    assert_line(status, "\nrecovered 1,500 events in 0.2 s, from the first record\n", true);
+    json_decref(status);
+    status = status_with(NULL, "recovery",
+                         json_pack("{s:i, s:f, s:s}", "events", 0, "seconds", 1.5, "checkpoint",
+                                   "000001-000007.ckp"));
+    assert_line(status, "\nrecovered 0 events in 1.5 s, behind checkpoint 000001-000007.ckp\n",
+                true);
+    json_decref(status);
+    status = status_with(NULL, "checkpoint",
+                         json_pack("{s:b, s:f, s:f, s:i, s:i, s:n}", "enabled", 1, "age_s", 12.4,
+                                   "took_s", 0.31, "bytes", 1 << 20, "made", 3, "error"));
+    assert_line(status, "\ncheckpoint 12 s old, 1.0 MiB made in 0.3 s\n", true);
+    json_decref(status);
+    status = status_with(NULL, "checkpoint",
+                         json_pack("{s:b, s:n, s:i, s:s}", "enabled", 1, "age_s", "made", 0,
+                                   "error", "No space left on device"));
+    assert_line(status, "\ncheckpoint none yet  FAILED No space left on device\n", true);
     json_decref(status);
     status = status_with("packets", "reply_failed", json_integer(3));
     json_object_set_new(json_object_get(status, "packets"), "bad_stamps", json_integer(4));
