@@ -25,11 +25,11 @@ WIDE = TOP / "dataplane/base/event_scan_avx512.c"
 
 
 def sources():
-    """What the helper is made of: the layers below the shard part, by their folders; but for the control socket."""
+    """What the helper is made of: the layers below the shard part, by their folders; but for the control socket and clients."""
     found = sorted([*(TOP / "dataplane/base").glob("*.c"), *(TOP / "conf").glob("*.c"), *(TOP / "graph").glob("*.c"),
                    TOP / "tests/model/host.c", TOP / "tests/model/apply.c"])
     foreign = WIDE.name if os.uname().machine == "x86_64" else "event_scan_avx"
-    return [path for path in found if not path.name.startswith(("control", foreign))]
+    return [path for path in found if not path.name.startswith(("control", "http_client", foreign))]
 
 
 def build_directory():
