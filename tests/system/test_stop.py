@@ -86,7 +86,10 @@ def test_kill_9_under_load_again_and_again(make):
     for _ in range(3):
         trove.start()
         load = blast("--rate", "20k", "--duration", "1s", "--types", "view:100", "--run-id", str(total))
-        time.sleep(0.7)
+        deadline = time.monotonic() + 20
+        while trove.status()["latency"]["durable"]["count"] < 4000:
+            assert time.monotonic() < deadline, "the load does not come"
+            time.sleep(0.02)
         trove.kill()
         load.communicate(timeout=30)
         total += 1
