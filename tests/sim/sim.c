@@ -188,6 +188,7 @@ static void safety(void)
             start();
         }
     }
+    sim_disk_die_at(0);
 }
 
 /* first_not_durable returns the first line of which no client was told that it is, or NULL. */
@@ -208,6 +209,8 @@ static void liveness(void)
             poll_one();
             sim_clock_pass(200 * NS_PER_US);
         }
+        if (round % 50 == 0)
+            sim_node_trace();
         /* Where there is no room for an id, there will be. */
         if (round > 100)
             sim_clock_pass(NS_PER_S);

@@ -396,6 +396,25 @@ bool sim_node_is_quiet(void)
     return true;
 }
 
+void sim_node_trace(void)
+{
+    for (uint32_t s = 0; s < sim_node.shard_count; s++) {
+        const struct sim_shard *it = sim_node.shards[s];
+        uint32_t open = 0;
+        for (uint32_t q = 0; q < sim_node.shape.queues; q++)
+            open += sim_node.rx[q]->rx.open[s];
+        sim_trace("shard %u: %u events at it, journal %s, mark %llu of %llu, %u blocks free, "
+                  "accepted %llu, duplicate %llu, refused %llu, ready %u, stock error %d", s, open,
+                  journal_state_name((enum journal_state)atomic_load(&it->journal->state)),
+                  (unsigned long long)atomic_load(&it->journal->mark.ordinal),
+                  (unsigned long long)it->shard.next_ordinal - 1, block_ring_count(&it->empty),
+                  (unsigned long long)it->shard.counters.accepted,
+                  (unsigned long long)it->shard.counters.duplicate,
+                  (unsigned long long)it->shard.counters.refused, atomic_load(&it->stock.ready),
+                  atomic_load(&it->stock.error));
+    }
+}
+
 void sim_node_check_account(void)
 {
     uint64_t received = 0, ended = 0, lost = 0;

@@ -77,5 +77,7 @@ void sim_node_tap(uint32_t shard);
 
 /* sim_node_is_quiet says that no event is on its way in any part. */
 bool sim_node_is_quiet(void);
+/* sim_node_trace says how the parts are. */
+void sim_node_trace(void);
 /* sim_node_check_account adds up what every event came to. */
 void sim_node_check_account(void);
