@@ -10,6 +10,7 @@
  * all of it must become so.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_fault.h"
 #include "tests/sim/sim_node.h"
+#include "tests/sim/sim_sink.h"
 
 #define SEGMENTS_DIR SIM_DISK_ROOT "/data/journal"
 
@@ -103,49 +105,84 @@ static void draw(uint64_t seed)
     sim_faults_draw(seed);
 }
 
-/* Damage is told, by the name of the file; nothing is changed; with the file from a copy all is
+/* Damage is told, by the name of a file, and nothing is changed; with the file from a copy all is
  * there again. */
-static void mend(const char *error, uint64_t before)
+static void mend(const char *error, bool changed, uint64_t read_errors)
 {
     char path[SIM_DISK_PATH];
     if (!sim_disk_damaged(SEGMENTS_DIR, path))
         return;
-    (void)error, (void)before;
+    if (read_errors == sim_faults.fired[FAULT_read_error] && strstr(error, "segment")) {
+        sim_check(strstr(error, ".seg"), "damage to %s is not told by name: %s", path, error);
+        (void)changed;
+    }
     sim_disk_restore(SEGMENTS_DIR);
+}
+
+static uint32_t shards_now;
+
+static bool start_once(void)
+{
+    char error[512], path[SIM_DISK_PATH];
+    uint64_t before = sim_disk_hash(SEGMENTS_DIR), errors = sim_faults.fired[FAULT_read_error];
+    bool damaged = sim_disk_damaged(SEGMENTS_DIR, path) != 0;
+    if (sim_fault(FAULT_kill_recovery))
+        sim_disk_die_at(1 + random_below(&sim_faults.random, 20));
+    if (sim_node_start(shards_now, damaged, error) == 0) {
+        sim_disk_die_at(0);
+        sim_disk_accept(SEGMENTS_DIR);
+        return true;
+    }
+    bool died = sim_node.died, changed = before != sim_disk_hash(SEGMENTS_DIR);
+    sim_disk_start_again(died || random_chance(&sim_random, 300));
+    if (!died)
+        mend(error, changed, errors);
+    return false;
 }
 
 static void start(void)
 {
-    char error[512];
-    static uint32_t shards;
     uint32_t next = draw_shards();
-    if (!shards || sim_fault(FAULT_shards_changed))
-        shards = next;
+    if (!shards_now || (next != shards_now && sim_fault(FAULT_shards_changed)))
+        shards_now = next;
     bool active = sim_faults.active;
-    for (unsigned tries = 0; sim_node_start(shards, error); tries++) {
-        sim_check(tries < 20, "it does not start: %s", error);
+    for (unsigned tries = 0; !start_once(); tries++) {
+        sim_check(tries < 20, "it does not start");
         sim_faults.active = active && tries < 10;
-        uint64_t before = sim_disk_hash(SEGMENTS_DIR);
-        sim_disk_start_again(random_chance(&sim_random, 500));
-        mend(error, before);
         sim_clock_pass(NS_PER_S);
     }
     sim_faults.active = active;
+}
+
+static void leave_files(void)
+{
+    static const char *const names[] = {SEGMENTS_DIR "/spare-000-000077.tmp",
+                                        SEGMENTS_DIR "/spare-002-000001.tmp",
+                                        SEGMENTS_DIR "/unknown.txt",
+                                        SIM_DISK_ROOT "/data/config/.000009.yaml.new",
+                                        SIM_DISK_ROOT "/data/.meta.new"};
+    int fd = sim_disk_open(AT_FDCWD, names[random_below(&sim_faults.random, 5)],
+                           O_WRONLY | O_CREAT);
+    if (fd < 0)
+        return;
+    sim_disk_write(fd, "half of what", 12);
+    sim_disk_close(fd);
 }
 
 static void crash(bool power)
 {
     sim_node_gone();
     sim_disk_start_again(power);
-    char path[SIM_DISK_PATH];
-    if (sim_disk_damaged(SEGMENTS_DIR, path))
-        sim_disk_restore(SEGMENTS_DIR);
+    if (sim_fault(FAULT_temporary_left))
+        leave_files();
+    if (sim_fault(FAULT_bit_rot) && !sim_disk_rot(SEGMENTS_DIR))
+        sim_trace("nothing to rot");
 }
 
 static void poll_one(void)
 {
     uint32_t s = random_below(&sim_random, sim_node.shard_count);
-    switch (random_below(&sim_random, 6)) {
+    switch (random_below(&sim_random, 7)) {
     case 0:
         sim_node_poll_rx(random_below(&sim_random, sim_node.shape.queues), true);
         break;
@@ -158,25 +195,66 @@ static void poll_one(void)
     case 3:
         sim_node_poll_stock(s);
         break;
+    case 4:
+        sim_sink_poll(random_below(&sim_random, SIM_SINKS));
+        break;
     default:
         sim_node_tap(s);
     }
 }
 
+static void turn_clock(void)
+{
+    if (sim_clock.frozen_ns && random_chance(&sim_faults.random, 20))
+        sim_clock.frozen_ns = 0;
+    if (!random_chance(&sim_random, 20))
+        return;
+    if (sim_fault(FAULT_clock_forward))
+        sim_clock.real_offset_ns += random_below(&sim_faults.random, 20000) * (int64_t)NS_PER_MS;
+    if (sim_fault(FAULT_clock_back))
+        sim_clock.real_offset_ns -= random_below(&sim_faults.random, 20000) * (int64_t)NS_PER_MS;
+    if (!sim_clock.frozen_ns && sim_fault(FAULT_clock_freeze))
+        sim_clock.frozen_ns = sim_clock_real_ns();
+}
+
+static void operate(void)
+{
+    if (!random_chance(&sim_random, 30))
+        return;
+    if (sim_fault(FAULT_kill_reload)) {
+        sim_disk_die_at(1 + random_below(&sim_faults.random, 8));
+        sim_node_reload(true);
+    }
+    if (sim_fault(FAULT_reload_valid))
+        sim_node_reload(true);
+    if (sim_fault(FAULT_reload_invalid))
+        sim_node_reload(false);
+    if (sim_fault(FAULT_correction))
+        sim_node_correct(false);
+    if (sim_fault(FAULT_correction_again))
+        sim_node_correct(true);
+    if (sim_fault_is_on(FAULT_disk_full) && random_chance(&sim_faults.random, 200))
+        sim_disk_room(random_chance(&sim_faults.random, 500)
+                          ? UINT64_MAX
+                          : random_below(&sim_faults.random, 1200000));
+}
+
 static void step(void)
 {
-    static const uint64_t times[] = {1000, 20000, 200000, 3000000, 100000000};
+    static const uint64_t times[] = {1000, 20000, 200000, 3000000, 100000000, 1000000000};
     if (random_chance(&sim_random, 60))
         sim_client_send(sim_node.shape.queues);
+    turn_clock();
+    operate();
     poll_one();
-    sim_clock_pass(times[random_below(&sim_random, random_chance(&sim_random, 980) ? 3 : 5)]);
+    sim_clock_pass(times[random_below(&sim_random, random_chance(&sim_random, 980) ? 3 : 6)]);
 }
 
 static void safety(void)
 {
     uint32_t steps = 500 + random_below(&sim_random, 5000);
     for (uint32_t i = 0; i < steps; i++) {
-        if (random_chance(&sim_random, 3) && sim_fault(FAULT_power_loss_inside))
+        if (random_chance(&sim_random, 10) && sim_fault(FAULT_power_loss_inside))
             sim_disk_die_at(1 + random_below(&sim_faults.random, 30));
         step();
         bool dead = sim_disk_is_dead();
@@ -189,6 +267,8 @@ static void safety(void)
         }
     }
     sim_disk_die_at(0);
+    sim_disk_room(UINT64_MAX);
+    sim_clock.frozen_ns = 0;
 }
 
 /* first_not_durable returns the first line of which no client was told that it is, or NULL. */
@@ -216,8 +296,28 @@ static void liveness(void)
             sim_clock_pass(NS_PER_S);
     }
     const struct sim_line *line = first_not_durable();
+    if (line)
+        sim_node_trace();
     sim_check(!line, "what clients send again and again does not become durable: %.*s",
               (int)line->len, line->bytes);
+}
+
+static void drain_sinks(void)
+{
+    bool done = false;
+    for (unsigned i = 0; i < 20000 && !done; i++) {
+        for (uint32_t s = 0; s < sim_node.shard_count; s++) {
+            sim_node_poll_shard(s, 1);
+            sim_node_tap(s);
+            sim_node_poll_journal(s);
+        }
+        done = true;
+        for (unsigned k = 0; k < SIM_SINKS; k++)
+            done &= sim_sink_poll(k);
+        done &= sim_node_all_durable();
+        sim_clock_pass(NS_PER_MS);
+    }
+    sim_check(done, "the sinks do not come to an end");
 }
 
 static void run_seed(uint64_t seed)
@@ -227,12 +327,18 @@ static void run_seed(uint64_t seed)
     start();
     safety();
     liveness();
+    drain_sinks();
     sim_check(sim_node_stop(), "the journals are not flushed at the end");
-    crash(true);
+    /* Whatever was not made durable is lost, and the states are built anew with other shards. */
+    sim_disk_start_again(true);
+    shards_now = 1 + shards_now % 3;
     start();
+    drain_sinks();
+    sim_oracle_walk(&sim_node.store, &sim_node.key, sim_node.items);
     sim_node_gone();
     sim_disk_start_again(false);
     sim_wire_free();
+    sim_sink_free();
     sim_oracle_free();
     items_free(sim_node.items);
     sim_disk_free();

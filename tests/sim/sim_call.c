@@ -291,7 +291,7 @@ WRAP(struct dirent *, readdir64, DIR *stream)
     char name[SIM_DISK_PATH];
     if (!dir)
         return __real_readdir64(stream);
-    if (!sim_disk_entry(dir->fd, dir->at++, name))
+    if (!sim_disk_entry(dir->fd, &dir->at, name))
         return NULL;
     snprintf(dir->entry.d_name, sizeof dir->entry.d_name, "%s", name);
     return &dir->entry;

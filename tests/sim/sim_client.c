@@ -67,6 +67,7 @@ static void write_line(struct sim_line *line)
         type = "claim";
         tile_name(tile);
         snprintf(subject, sizeof subject, "\"tile\":\"%s\"", tile);
+        memcpy(line->tile, tile, sizeof line->tile);
     }
     if (random_chance(&sim_random, 40))
         time_ms -= random_below(&sim_random, 40000);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dataplane/base/clock.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_disk.h"
 
@@ -69,7 +70,7 @@ void sim_conf_draw(uint32_t partitions)
 struct conf *sim_conf_load(struct diag_list *diags)
 {
     char text[4096];
-    int len = snprintf(text, sizeof text, format, drawn.partitions, 60 + drawn.variation,
+    int len = snprintf(text, sizeof text, format, drawn.partitions, 600 + drawn.variation,
                        drawn.window_s, drawn.shorten ? "shorten" : "refuse",
                        drawn.variation % 2 ? "D, E" : "D", drawn.once ? "once: true" : "cooldown: 20s");
     return conf_load("sim.yaml", text, (size_t)len, diags);
@@ -84,6 +85,30 @@ void sim_conf_describe(const struct conf *conf, uint32_t version, const struct h
              version, (unsigned long long)hash64(key, conf->text, conf->text_len));
 }
 
-void sim_conf_forget(void)
+void sim_conf_change(int by)
 {
+    drawn.variation += (uint32_t)by;
+}
+
+const char *sim_conf_broken(void)
+{
+    static const char *const texts[] = {
+        "", "version: 1\n", "version: 1\nhost: [\n", "version: 1\nno_such_key: 1\n",
+        "version: 1\npop: sim\nhost: h1\ndata_dir: /sim/data\npartitions: 3\n"};
+    return texts[random_below(&sim_random, 5)];
+}
+
+uint64_t sim_conf_window_ns(void)
+{
+    return drawn.window_s * NS_PER_S;
+}
+
+uint64_t sim_conf_cooldown_ns(void)
+{
+    return drawn.once ? UINT64_MAX : 20 * NS_PER_S;
+}
+
+bool sim_conf_shortens(void)
+{
+    return drawn.shorten;
 }

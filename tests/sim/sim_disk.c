@@ -286,12 +286,13 @@ static bool is_segment(const struct disk_inode *inode)
 static void write_page(struct disk_inode *inode, uint32_t at, struct disk_page *page, bool strays)
 {
     struct disk_write write = {.kind = DISK_WRITE_PAGE, .page = page, .at = at, .goes_to = at};
-    if (strays && sim_fault(FAULT_write_lost)) {
+    if (strays && !disk.strayed && sim_fault(FAULT_write_lost)) {
         write.goes_to = DISK_NOWHERE;
-    } else if (strays && sim_fault(FAULT_write_misdirected)) {
+    } else if (strays && !disk.strayed && sim_fault(FAULT_write_misdirected)) {
         uint32_t pages = (uint32_t)(inode->seen.bytes / SIM_DISK_PAGE);
         write.goes_to = pages ? random_below(&sim_faults.random, pages) : DISK_NOWHERE;
     }
+    disk.strayed |= write.goes_to != at;
     disk_put_page(&inode->seen, at, disk_page_keep(page));
     note_write(inode, write);
 }
@@ -304,7 +305,7 @@ static void write_bytes(struct disk_inode *inode, uint64_t bytes)
 
 static void put_bytes(struct disk_inode *inode, const uint8_t *data, uint64_t len, uint64_t offset)
 {
-    bool strays = is_segment(inode) && offset;
+    bool strays = !disk.strayed && is_segment(inode) && offset;
     if (offset + len > inode->seen.bytes)
         write_bytes(inode, offset + len);
     while (len) {
@@ -452,8 +453,10 @@ int sim_disk_sync(int fd)
         return 0;
     }
     if (fails(FAULT_sync_error, FAULT_sync_error_ever, &disk.syncs_fail_ns)) {
-        /* The next one would succeed: what this one did not write is forgotten. */
+        /* The next one would succeed: what this one did not write is forgotten, and not read again.
+         */
         sync_inode(file->inode, random_below(&sim_faults.random, 1000));
+        disk_copy_image(&file->inode->seen, &file->inode->truth);
         return -EIO;
     }
     sync_inode(file->inode, 1000);
@@ -500,16 +503,18 @@ ssize_t sim_disk_read(int fd, void *data, size_t len)
     return n;
 }
 
-bool sim_disk_entry(int fd, unsigned at, char name[SIM_DISK_PATH])
+bool sim_disk_entry(int fd, unsigned *at, char name[SIM_DISK_PATH])
 {
     const char *dir = file_of(fd)->path;
     if (disk.dead)
         return false;
-    for (unsigned i = 0; i < disk.name_count; i++)
-        if (disk.names[i].seen && is_child(disk.names[i].path, dir) && at-- == 0) {
-            snprintf(name, SIM_DISK_PATH, "%s", disk.names[i].path + strlen(dir) + 1);
+    while (*at < disk.name_count) {
+        const struct disk_name *it = &disk.names[(*at)++];
+        if (it->seen && is_child(it->path, dir)) {
+            snprintf(name, SIM_DISK_PATH, "%s", it->path + strlen(dir) + 1);
             return true;
         }
+    }
     return false;
 }
 

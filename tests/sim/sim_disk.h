@@ -50,6 +50,8 @@ void sim_disk_start_again(bool power_lost);
 bool sim_disk_rot(const char *dir);
 unsigned sim_disk_damaged(const char *dir, char path[SIM_DISK_PATH]);
 void sim_disk_restore(const char *dir);
+/* sim_disk_accept takes what is there for what there is. */
+void sim_disk_accept(const char *dir);
 
 /* sim_disk_read_errors makes reads fail at times, as faults.read_error says. */
 void sim_disk_read_errors(bool on);
@@ -73,5 +75,6 @@ int sim_disk_stat_path(int dir_fd, const char *path, struct stat *st);
 int sim_disk_mkdir(int dir_fd, const char *path);
 int sim_disk_rename(int dir_fd, const char *from, const char *to);
 int sim_disk_unlink(int dir_fd, const char *path);
-/* sim_disk_entry copies the name of the at-th entry of an open directory; false at the end. */
-bool sim_disk_entry(int fd, unsigned at, char name[SIM_DISK_PATH]);
+/* sim_disk_entry copies the name of the next entry of an open directory, *at being 0 at first; false
+ * at the end. */
+bool sim_disk_entry(int fd, unsigned *at, char name[SIM_DISK_PATH]);

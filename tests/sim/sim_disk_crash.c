@@ -70,7 +70,9 @@ static void lose_writes(struct disk_inode *inode)
 {
     static const uint32_t odds[] = {0, 100, 500, 900, 1000};
     uint32_t per_mille = odds[random_below(&sim_faults.random, 5)];
-    if (inode->write_count) {
+    if (!sim_faults.active)
+        per_mille = 0;
+    else if (inode->write_count) {
         if (!sim_fault_is_on(FAULT_unsynced_lost) && per_mille && per_mille < 1000)
             per_mille = 1000;
         if (!sim_fault_is_on(FAULT_unsynced_all_lost) && !per_mille)
@@ -90,6 +92,8 @@ static void lose_names(void)
     uint32_t kept = random_chance(&sim_faults.random, 500) ? 500 : 0;
     for (unsigned i = 0; i < disk.naming_count; i++) {
         bool lost = sim_fault_is_on(FAULT_name_lost) && !random_chance(&sim_faults.random, kept);
+        if (!sim_faults.active)
+            continue;
         if (lost)
             sim_fault_fired(FAULT_name_lost);
         else
@@ -114,7 +118,7 @@ static void lose_names(void)
     }
 }
 
-static void copy_image(struct disk_image *to, const struct disk_image *from)
+void disk_copy_image(struct disk_image *to, const struct disk_image *from)
 {
     disk_set_bytes(to, 0);
     for (uint32_t i = 0; i < from->room; i++)
@@ -144,7 +148,7 @@ static void lose_power(void)
     for (unsigned i = 0; i < disk.inode_count; i++) {
         struct disk_inode *inode = disk.inodes[i];
         uint64_t before = inode->allocated;
-        copy_image(&inode->seen, &inode->durable);
+        disk_copy_image(&inode->seen, &inode->durable);
         if (inode->allocated > inode->seen.bytes)
             inode->allocated = inode->seen.bytes;
         freed += before - inode->allocated;
@@ -160,6 +164,7 @@ void sim_disk_start_again(bool power_lost)
         lose_power();
     disk.dead = false;
     disk.die_at = 0;
+    disk.strayed &= !power_lost;
 }
 
 /* ---- damage ---- */
@@ -195,13 +200,24 @@ bool sim_disk_rot(const char *dir)
     return false;
 }
 
+/* A page that is read as it is, and is not what was synced. */
+static bool page_is_damaged(const struct disk_inode *inode, uint32_t at)
+{
+    const uint8_t *durable = disk_get_page(&inode->durable, at);
+    return memcmp(durable, disk_get_page(&inode->truth, at), SIM_DISK_PAGE) != 0 &&
+           memcmp(durable, disk_get_page(&inode->seen, at), SIM_DISK_PAGE) == 0;
+}
+
+static uint32_t pages_of(const struct disk_inode *inode)
+{
+    uint32_t durable = inode->durable.room, truth = inode->truth.room;
+    return durable > truth ? durable : truth;
+}
+
 static bool is_damaged(const struct disk_inode *inode)
 {
-    uint32_t room =
-        inode->durable.room > inode->truth.room ? inode->durable.room : inode->truth.room;
-    for (uint32_t i = 0; i < room; i++)
-        if (memcmp(disk_get_page(&inode->durable, i), disk_get_page(&inode->truth, i),
-                   SIM_DISK_PAGE) != 0)
+    for (uint32_t i = 0; i < pages_of(inode); i++)
+        if (page_is_damaged(inode, i))
             return true;
     return false;
 }
@@ -226,8 +242,23 @@ void sim_disk_restore(const char *dir)
         const struct disk_name *name = &disk.names[i];
         if (!name->seen || name->seen->dir || !disk_is_below(name->path, dir))
             continue;
-        copy_image(&name->seen->durable, &name->seen->truth);
-        copy_image(&name->seen->seen, &name->seen->truth);
+        disk_copy_image(&name->seen->durable, &name->seen->truth);
+        disk_copy_image(&name->seen->seen, &name->seen->truth);
+    }
+}
+
+void sim_disk_accept(const char *dir)
+{
+    for (unsigned i = 0; i < disk.name_count; i++) {
+        const struct disk_name *name = &disk.names[i];
+        struct disk_inode *inode = name->seen;
+        if (!inode || inode->dir || !disk_is_below(name->path, dir))
+            continue;
+        for (uint32_t at = 0; at < pages_of(inode); at++)
+            if (page_is_damaged(inode, at) && at < inode->durable.room)
+                disk_put_page(&inode->truth, at,
+                              inode->durable.pages[at] ? disk_page_keep(inode->durable.pages[at])
+                                                       : NULL);
     }
 }
 

@@ -67,6 +67,7 @@ struct disk_all {
     uint64_t space, changes, die_at;
     uint64_t writes_fail_ns, syncs_fail_ns;
     bool dead, read_errors;
+    bool strayed; /* one write has, since power was there: two could hide each other */
 };
 
 extern struct disk_all disk;
@@ -76,6 +77,7 @@ void disk_page_drop(struct disk_page *page);
 void disk_put_page(struct disk_image *image, uint32_t at, struct disk_page *page);
 const uint8_t *disk_get_page(const struct disk_image *image, uint32_t at);
 void disk_set_bytes(struct disk_image *image, uint64_t bytes);
+void disk_copy_image(struct disk_image *to, const struct disk_image *from);
 void disk_land(struct disk_inode *inode, struct disk_write *write);
 void disk_land_naming(const struct disk_naming *naming);
 struct disk_name *disk_find(const char *path);

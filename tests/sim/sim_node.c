@@ -12,6 +12,7 @@
 #include "tests/sim/sim_conf.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_fault.h"
+#include "tests/sim/sim_sink.h"
 
 #define BLOCK_SLOTS 8u
 
@@ -166,7 +167,7 @@ static int load_conf(char error[512])
     return version > 0 ? 0 : -1;
 }
 
-static int recover_states(char error[512])
+static int recover_states(bool damaged, char error[512])
 {
     struct state *states[SIM_SHARDS_MAX];
     struct recovery recovery;
@@ -184,16 +185,18 @@ static int recover_states(char error[512])
               (unsigned long long)recovery.differences);
     sim_node.recovered += recovery.events;
     sim_oracle_recovered(&sim_node.store, &sim_node.key, sim_node.items, states,
-                         sim_node.shard_count);
+                         sim_node.shard_count, damaged);
+    if (damaged)
+        sim_sink_start_over();
     return 0;
 }
 
-static int start(char error[512])
+static int start(bool damaged, char error[512])
 {
     if (store_open(&sim_node.store, SIM_DISK_ROOT "/data", sim_node.shape.partitions, error))
         return -1;
     hash_key_init(&sim_node.key, sim_node.store.seed);
-    if (load_conf(error) || recover_states(error))
+    if (load_conf(error) || recover_states(damaged, error))
         return -1;
     (void)journal_stock_clear(sim_node.store.journal_fd);
     for (uint32_t s = 0; s < sim_node.shard_count; s++) {
@@ -203,6 +206,7 @@ static int start(char error[512])
     }
     for (uint32_t q = 0; q < sim_node.shape.queues; q++)
         make_rx(q);
+    sim_sink_open();
     if (sim_disk_is_dead())
         return -1;
     sim_node.up = true;
@@ -210,24 +214,59 @@ static int start(char error[512])
     return 0;
 }
 
-int sim_node_start(uint32_t shard_count, char error[512])
+int sim_node_start(uint32_t shard_count, bool damaged, char error[512])
 {
     error[0] = '\0';
     sim_node.shard_count = shard_count;
     sim_node.store = (struct store){
         .dir_fd = -1, .journal_fd = -1, .config_fd = -1, .sinks_fd = -1, .lock_fd = -1};
-    if (start(error) == 0) {
+    if (start(damaged, error) == 0) {
         sim_trace("start %llu: epoch %u, %u shards, %llu records",
                   (unsigned long long)sim_node.starts, sim_node.store.epoch, shard_count,
                   (unsigned long long)sim_oracle_records());
         return 0;
     }
+    sim_node.died = sim_disk_is_dead();
     sim_trace("no start: %s", sim_disk_is_dead() ? "the power went" : error);
     sim_node_gone();
     return -1;
 }
 
 /* ---- end ---- */
+
+struct sim_retired {
+    struct conf *conf;
+    struct rules *rules;
+    struct sim_retired *next;
+};
+
+static void forget_retired(void)
+{
+    while (sim_node.retired) {
+        struct sim_retired *old = sim_node.retired;
+        sim_node.retired = old->next;
+        rules_free(old->rules);
+        conf_free(old->conf);
+        free(old);
+    }
+}
+
+void sim_node_publish(struct conf *conf, struct rules *rules)
+{
+    struct sim_retired *old = malloc(sizeof *old);
+    assert(old);
+    *old = (struct sim_retired){
+        .conf = sim_node.conf, .rules = sim_node.rules, .next = sim_node.retired};
+    sim_node.retired = old;
+    sim_node.conf = conf;
+    sim_node.rules = rules;
+    sim_conf_describe(conf, rules->version, &sim_node.key, sim_node.config_json);
+    for (uint32_t s = 0; s < sim_node.shard_count; s++)
+        sim_node.shards[s]->has_rules = false;
+    const struct rx_settings settings = {.limits = rules->limits};
+    for (uint32_t q = 0; q < sim_node.shape.queues; q++)
+        rx_reconfigure(&sim_node.rx[q]->rx, &settings);
+}
 
 static void free_shard(struct sim_shard *s)
 {
@@ -244,6 +283,7 @@ static void free_shard(struct sim_shard *s)
 
 static void free_all(void)
 {
+    sim_sink_close();
     for (uint32_t s = 0; s < SIM_SHARDS_MAX; s++) {
         free_shard(sim_node.shards[s]);
         sim_node.shards[s] = NULL;
@@ -257,7 +297,7 @@ static void free_all(void)
     store_close(&sim_node.store);
     rules_free(sim_node.rules);
     conf_free(sim_node.conf);
-    sim_conf_forget();
+    forget_retired();
     sim_node.rules = NULL;
     sim_node.conf = NULL;
     sim_node.up = false;
@@ -312,7 +352,11 @@ bool sim_node_stop(void)
 
 void sim_node_poll_rx(uint32_t queue, bool receive)
 {
-    rx_poll(&sim_node.rx[queue]->rx, receive);
+    struct rx *rx = &sim_node.rx[queue]->rx;
+    uint64_t lost = rx->counters.lost[LOST_ring_full];
+    rx_poll(rx, receive);
+    if (rx->counters.lost[LOST_ring_full] != lost)
+        sim_fault_fired(FAULT_ring_full);
 }
 
 /* Both clocks and the rules are new to a shard that has just started. */
@@ -339,7 +383,17 @@ void sim_node_poll_shard(uint32_t shard, unsigned budget)
 
 void sim_node_poll_journal(uint32_t shard)
 {
-    (void)journal_poll(sim_node.shards[shard]->journal);
+    struct sim_shard *s = sim_node.shards[shard];
+    if (sim_clock.mono_ns < s->journal_stalls_ns)
+        return;
+    if (sim_fault(FAULT_journal_stall))
+        s->journal_stalls_ns =
+            sim_clock.mono_ns + NS_PER_MS * random_below(&sim_faults.random, 2000);
+    uint64_t before = atomic_load(&s->journal->mark.ordinal);
+    sim_oracle_durable(shard, before);
+    (void)journal_poll(s->journal);
+    if (atomic_load(&s->journal->mark.ordinal) != before)
+        sim_oracle_group(shard, sim_node.shard_count);
 }
 
 void sim_node_poll_stock(uint32_t shard)
@@ -371,10 +425,29 @@ static void tap_answers(uint32_t shard, uint32_t queue)
     }
 }
 
+static void tap_corrected(uint32_t shard)
+{
+    struct sim_shard *s = sim_node.shards[shard];
+    struct correction_answer answer;
+    while (correction_answer_ring_pop_burst(&s->corrected, &answer, 1)) {
+        uint64_t seq = answer.verdict.result == RESULT_DUPLICATE ? answer.outcome.first_seq
+                                                                 : answer.verdict.seq;
+        bool done = answer.verdict.result == RESULT_ACCEPTED ||
+                    (answer.verdict.result == RESULT_DUPLICATE &&
+                     answer.outcome.refusal != REFUSAL_conflict);
+        if (done)
+            sim_oracle_corrected(shard, answer.ordinal, (uint32_t)answer.token, seq);
+    }
+}
+
 void sim_node_tap(uint32_t shard)
 {
     struct sim_shard *s = sim_node.shards[shard];
     struct block_ref ref;
+    if (sim_clock.mono_ns < s->tap_stalls_ns)
+        return;
+    if (sim_fault(FAULT_ring_stall))
+        s->tap_stalls_ns = sim_clock.mono_ns + NS_PER_MS * random_below(&sim_faults.random, 200);
     for (uint32_t q = 0; q < sim_node.shape.queues; q++) {
         tap_events(shard, q);
         tap_answers(shard, q);
@@ -383,8 +456,8 @@ void sim_node_tap(uint32_t shard)
         sim_oracle_handed(shard, ref.block);
         block_ring_push_burst(&s->filled, &ref, 1);
     }
-    if (!sim_disk_is_dead())
-        sim_oracle_durable(shard, atomic_load(&s->journal->mark.ordinal));
+    tap_corrected(shard);
+    sim_oracle_durable(shard, atomic_load(&s->journal->mark.ordinal));
 }
 
 bool sim_node_is_quiet(void)
@@ -393,6 +466,15 @@ bool sim_node_is_quiet(void)
         for (uint32_t s = 0; s < sim_node.shard_count; s++)
             if (sim_node.rx[q]->rx.open[s])
                 return false;
+    return true;
+}
+
+bool sim_node_all_durable(void)
+{
+    for (uint32_t s = 0; s < sim_node.shard_count; s++)
+        if (atomic_load(&sim_node.shards[s]->journal->mark.ordinal) + 1 !=
+            sim_node.shards[s]->shard.next_ordinal)
+            return false;
     return true;
 }
 

@@ -26,6 +26,7 @@ struct sim_shard {
     struct correction_ask_ring asks;
     struct correction_answer_ring corrected;
     bool has_rules; /* the newest */
+    uint64_t tap_stalls_ns, journal_stalls_ns;
 };
 
 struct sim_rx {
@@ -44,12 +45,13 @@ struct sim_shape {
 struct sim_node {
     struct sim_shape shape;
     struct items *items; /* outlives starts, as items.txt does */
-    bool up;
+    bool up, died; /* died: the power went during the last start */
     uint32_t shard_count;
     struct store store;
     struct hash_key key;
     struct conf *conf;
     struct rules *rules;
+    struct sim_retired *retired; /* rules of before, until the process ends */
     char config_json[256];
     struct sim_shard *shards[SIM_SHARDS_MAX];
     struct sim_rx *rx[SIM_WIRE_QUEUES];
@@ -59,13 +61,22 @@ struct sim_node {
 extern struct sim_node sim_node;
 
 /* sim_node_start starts on what the disk has.  Returns 0, or -1 with the line that troved would
- * print. */
-int sim_node_start(uint32_t shard_count, char error[512]);
+ * print.  damaged: see sim_oracle_recovered. */
+int sim_node_start(uint32_t shard_count, bool damaged, char error[512]);
 
 /* sim_node_gone frees a process that was killed; sim_node_stop ends it as SIGTERM does.  Returns
  * false when the journals could not be flushed. */
 void sim_node_gone(void);
 bool sim_node_stop(void);
+
+/* sim_node_reload applies another configuration, or one that must be refused.  Returns false when
+ * it was not taken. */
+bool sim_node_reload(bool valid);
+/* sim_node_publish makes them the running ones. */
+void sim_node_publish(struct conf *conf, struct rules *rules);
+/* sim_node_correct asks a shard for a correction: a grant, the revocation of it, an undo of that;
+ * or the last one again. */
+void sim_node_correct(bool again);
 
 /* Polls of one part each. */
 void sim_node_poll_rx(uint32_t queue, bool receive);
@@ -77,6 +88,8 @@ void sim_node_tap(uint32_t shard);
 
 /* sim_node_is_quiet says that no event is on its way in any part. */
 bool sim_node_is_quiet(void);
+/* sim_node_all_durable says that all that the shards have recorded is durable. */
+bool sim_node_all_durable(void);
 /* sim_node_trace says how the parts are. */
 void sim_node_trace(void);
 /* sim_node_check_account adds up what every event came to. */

@@ -10,6 +10,8 @@
 #include "dataplane/replay.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_client.h"
+#include "tests/sim/sim_sink.h"
+#include "tests/sim/sim_story.h"
 
 struct past {
     uint64_t hash;
@@ -22,6 +24,7 @@ struct history {
     struct past *past; /* [seq - 1] */
     uint32_t count, room;
     uint32_t durable; /* of them some client was told of */
+    uint32_t floor;   /* of them before the last group */
     uint64_t *states; /* [seq - 1]: hash of the state behind a record, 0: not known */
     uint32_t state_room;
 };
@@ -39,6 +42,7 @@ struct queue {
 
 static struct {
     uint32_t partitions;
+    bool epoch_has_group;
     struct history histories[SIM_PARTITIONS_MAX];
     struct queue at_shard[SIM_SHARDS_MAX][SIM_SHARDS_MAX]; /* [shard][source] */
     struct queue answered[SIM_SHARDS_MAX];
@@ -183,11 +187,41 @@ void sim_oracle_answered(uint32_t shard, uint32_t source, const struct answer *a
         push(&oracle.answered[shard], pending);
 }
 
+void sim_oracle_group(uint32_t shard, uint32_t shards)
+{
+    for (uint32_t p = 0; p < oracle.partitions; p++)
+        if (!oracle.epoch_has_group || p % shards == shard)
+            oracle.histories[p].floor = oracle.histories[p].durable;
+    oracle.epoch_has_group = true;
+}
+
+void sim_oracle_corrected(uint32_t shard, uint64_t ordinal, uint32_t partition, uint64_t seq)
+{
+    push(&oracle.answered[shard],
+         (struct pending){.answer = {.ordinal = ordinal,
+                                     .partition = (uint16_t)partition,
+                                     .seq = seq}});
+}
+
+static void told_of_correction(const struct pending *told)
+{
+    struct history *history = &oracle.histories[told->answer.partition];
+    sim_check(told->answer.seq && told->answer.seq <= history->count &&
+                  history->past[told->answer.seq - 1].kind == RECORD_CORRECTION,
+              "an operator is told of what is no correction");
+    if (history->durable < told->answer.seq)
+        history->durable = (uint32_t)told->answer.seq;
+}
+
 void sim_oracle_durable(uint32_t shard, uint64_t ordinal)
 {
     struct queue *queue = &oracle.answered[shard];
     while (queue->count && queue->list[queue->first].answer.ordinal <= ordinal) {
         struct pending told = pop(queue);
+        if (!told.line) {
+            told_of_correction(&told);
+            continue;
+        }
         struct history *history = &oracle.histories[told.answer.partition];
         sim_check(told.answer.seq && told.answer.seq <= history->count,
                   "a client is told of what no journal was given");
@@ -207,6 +241,7 @@ void sim_oracle_durable(uint32_t shard, uint64_t ordinal)
 
 void sim_oracle_gone(void)
 {
+    oracle.epoch_has_group = false;
     for (uint32_t s = 0; s < SIM_SHARDS_MAX; s++) {
         oracle.next_ordinal[s] = 0;
         oracle.answered[s].count = 0;
@@ -231,9 +266,12 @@ static void find_record(uint32_t *found, const struct record *record)
 }
 
 static void check_partition(uint32_t partition, uint32_t found, struct state **states,
-                            uint32_t shards)
+                            uint32_t shards, bool damaged)
 {
     struct history *history = &oracle.histories[partition];
+    if (damaged && history->floor < history->durable && found >= history->floor &&
+        found < history->durable)
+        history->durable = found;
     const struct state *state = states[partition % shards];
     sim_check(found >= history->durable,
               "what a client was told is durable is gone: partition %u has %u records, told %u",
@@ -249,7 +287,8 @@ static void check_partition(uint32_t partition, uint32_t found, struct state **s
 }
 
 void sim_oracle_recovered(const struct store *store, const struct hash_key *key,
-                          struct items *items, struct state **states, uint32_t shards)
+                          struct items *items, struct state **states, uint32_t shards,
+                          bool damaged)
 {
     static uint32_t found[SIM_PARTITIONS_MAX];
     char error[512];
@@ -268,5 +307,26 @@ void sim_oracle_recovered(const struct store *store, const struct hash_key *key,
     }
     replay_close(&replay);
     for (uint32_t p = 0; p < oracle.partitions; p++)
-        check_partition(p, found[p], states, shards);
+        check_partition(p, found[p], states, shards, damaged);
+}
+
+void sim_oracle_walk(const struct store *store, const struct hash_key *key, struct items *items)
+{
+    char error[512];
+    struct replay replay;
+    const struct record *record;
+    enum replay_step step;
+    sim_check(replay_open(&replay, store, key, items, error) == 0, "reading says: %s", error);
+    sim_story_begin();
+    sim_sink_check_begin();
+    while ((step = replay_next(&replay, &record)) != REPLAY_END) {
+        sim_check(step != REPLAY_FAULT, "reading says: %s", error);
+        if (step == REPLAY_RECORD) {
+            sim_story_record(record);
+            sim_sink_check_record(record);
+        }
+    }
+    sim_sink_check_end();
+    sim_story_end();
+    replay_close(&replay);
 }

@@ -26,14 +26,24 @@ void sim_oracle_state(const struct state *state, uint32_t partition);
 void sim_oracle_taken(uint32_t shard, uint32_t source, const struct event *event);
 void sim_oracle_answered(uint32_t shard, uint32_t source, const struct answer *answer);
 void sim_oracle_durable(uint32_t shard, uint64_t ordinal);
+/* sim_oracle_group says, before it is told of, that one more group of a journal is durable. */
+void sim_oracle_group(uint32_t shard, uint32_t shards);
+
+/* The same of a correction: what is told is told of a partition's record. */
+void sim_oracle_corrected(uint32_t shard, uint64_t ordinal, uint32_t partition, uint64_t seq);
 
 /* sim_oracle_gone: the process is gone, and with it what nobody was told. */
 void sim_oracle_gone(void);
 
 /* sim_oracle_recovered holds the journal as it is read now, and the states that recovery made of
- * it, against all of that; what is not in it is forgotten. */
+ * it, against all of that; what is not in it is forgotten.  damaged: the last group of each journal
+ * may be gone, as damage to it looks like a write that was not finished. */
 void sim_oracle_recovered(const struct store *store, const struct hash_key *key,
-                          struct items *items, struct state **states, uint32_t shards);
+                          struct items *items, struct state **states, uint32_t shards,
+                          bool damaged);
+
+/* sim_oracle_walk goes through the whole journal once more for the judge and the sinks. */
+void sim_oracle_walk(const struct store *store, const struct hash_key *key, struct items *items);
 
 /* sim_oracle_records returns how many records there are in all partitions. */
 uint64_t sim_oracle_records(void);
