@@ -300,7 +300,8 @@ int store_open(struct store *store, const char *path, uint32_t partition_count, 
     if (store->journal_fd < 0 || store->config_fd < 0 || store->sinks_fd < 0 ||
         store->checkpoint_fd < 0)
         return fault_errno(store, error, "make its directories");
-    if (fsync(store->dir_fd))
+    /* What a start before this one named, and could not sync, is going to be relied on. */
+    if (fsync(store->dir_fd) || fsync(store->journal_fd))
         return fault_errno(store, error, "sync its directories");
     find_version(store);
     return read_horizon(store, error) ? -1 : find_epoch(store, error);
@@ -458,6 +459,9 @@ int store_save(struct store *store, const struct conf *conf)
         if (!rc)
             store->version++;
     }
+    /* What is there already may be so since a start that was killed, or met a failed sync. */
+    if (!rc && fsync(store->config_fd))
+        rc = -errno;
     free(list);
     return rc ? rc : (int)store->version;
 }
