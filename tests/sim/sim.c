@@ -3,6 +3,7 @@
  * seed.
  *
  *   sim [--seeds N] [--from N] [--jobs N]     a line of figures; exit 1 where an oracle does not hold
+ *   --first: stop at the first that fails
  *   sim --seed N --trace                      one seed again, with what happens in it
  *
  * First a safety phase, in which anything may go wrong that the seed has turned on; then the faults
@@ -35,7 +36,9 @@ struct sim_clock sim_clock;
 struct random sim_random;
 bool sim_tracing;
 
-static uint64_t the_seed;
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+
+static uint64_t the_seed, stop_after = 10;
 static FILE *out; /* stderr is the daemon's, and not for reading */
 
 void sim_clock_pass(uint64_t ns)
@@ -403,8 +406,8 @@ static void run_all(struct totals *totals, uint64_t from, uint64_t count, unsign
     static uint64_t seeds[JOBS_MAX];
     uint64_t next = 0;
     unsigned running = 0;
-    while (running || (next < count && totals->failed < 10)) {
-        if (running < jobs && next < count && totals->failed < 10) {
+    while (running || (next < count && totals->failed < stop_after)) {
+        if (running < jobs && next < count && totals->failed < stop_after) {
             unsigned slot = 0;
             while (pids[slot])
                 slot++;
@@ -420,17 +423,17 @@ static void run_all(struct totals *totals, uint64_t from, uint64_t count, unsign
     }
 }
 
-static void print(const struct totals *t)
+static void print(const struct totals *t, double minutes)
 {
     unsigned kinds = 0;
     for (unsigned f = 0; f < FAULT_COUNT; f++)
         kinds += t->fired[f] != 0;
     printf("{\"seeds\":%llu,\"failed\":%llu,\"events\":%llu,\"starts\":%llu,\"recovered\":%llu,"
-           "\"syncs\":%llu,\"virtual_s\":%llu,\"fault_kinds\":%u,\"faults\":{",
+           "\"syncs\":%llu,\"virtual_s\":%llu,\"seeds_per_min\":%.0f,\"fault_kinds\":%u,\"faults\":{",
            (unsigned long long)t->seeds, (unsigned long long)t->failed,
            (unsigned long long)t->events, (unsigned long long)t->starts,
            (unsigned long long)t->recovered, (unsigned long long)t->syncs,
-           (unsigned long long)t->virtual_ms / 1000, kinds);
+           (unsigned long long)t->virtual_ms / 1000, (double)t->seeds / minutes, kinds);
     const char *comma = "";
     for (unsigned f = 0; f < FAULT_COUNT; f++)
         if (t->fired[f]) {
@@ -445,7 +448,8 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"seeds", required_argument, NULL, 'n'}, {"from", required_argument, NULL, 'f'},
         {"jobs", required_argument, NULL, 'j'},  {"seed", required_argument, NULL, 's'},
-        {"trace", no_argument, NULL, 't'},       {0}};
+        {"trace", no_argument, NULL, 't'},       {"first", no_argument, NULL, '1'},
+        {0}};
     uint64_t count = 200, from = 1;
     unsigned jobs = 1;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -457,6 +461,8 @@ int main(int argc, char **argv)
             jobs = (unsigned)strtoul(optarg, NULL, 10);
         else if (option == 's')
             from = strtoull(optarg, NULL, 10), count = 1;
+        else if (option == '1')
+            stop_after = 1;
         else if (option == 't')
             sim_tracing = true;
         else
@@ -468,7 +474,11 @@ int main(int argc, char **argv)
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (!out || totals == MAP_FAILED)
         return 2;
+    struct timespec began, ended;
+    __real_clock_gettime(CLOCK_MONOTONIC, &began);
     run_all(totals, from, count, jobs);
-    print(totals);
+    __real_clock_gettime(CLOCK_MONOTONIC, &ended);
+    print(totals, ((double)(ended.tv_sec - began.tv_sec) +
+                   (double)(ended.tv_nsec - began.tv_nsec) / 1e9) / 60);
     return totals->failed || totals->seeds != count;
 }

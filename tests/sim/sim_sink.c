@@ -223,6 +223,9 @@ bool sim_sink_poll(unsigned which)
     int rc = pump_poll(pump, 1 + random_below(&sim_random, 40));
     if (sim_disk_is_dead())
         return false;
+    if (which == LOCAL && rc)
+        sim_trace("file sink: %d, delivered %llu", rc,
+                  (unsigned long long)pump_counters(pump)->delivered);
     bool own = which == LOCAL || !sim_faults.active;
     sim_check(!own || (rc != -ESTALE && rc != -EBADMSG && rc != -EILSEQ),
               "the pump of a sink stands still: %s", strerror(-rc));
