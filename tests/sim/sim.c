@@ -2,7 +2,8 @@
  * simulated clock, network and disk, with simulated clients; everything that happens comes from one
  * seed.
  *
- *   sim [--seeds N] [--from N] [--jobs N]     a line of figures; exit 1 where an oracle does not hold
+ *   sim [--seeds N] [--from N] [--jobs N]     a line of figures; exit 1 where an oracle does not
+ * hold
  *   --first: stop at the first that fails
  *   sim --seed N --trace                      one seed again, with what happens in it
  *
@@ -90,8 +91,7 @@ static void draw(uint64_t seed)
     static const uint32_t partitions[] = {4, 16, 256};
     static const uint32_t slots[] = {8, 16, 64};
     sim_random.state = seed * 0x9e3779b97f4a7c15 + 1;
-    sim_clock = (struct sim_clock){.mono_ns = NS_PER_S,
-                                   .real_offset_ns = (int64_t)SIM_START_NS};
+    sim_clock = (struct sim_clock){.mono_ns = NS_PER_S, .real_offset_ns = (int64_t)SIM_START_NS};
     sim_faults.active = false;
     sim_disk_make();
     sim_client_reset();
@@ -128,12 +128,15 @@ static bool start_once(void)
 {
     char error[512], path[SIM_DISK_PATH];
     uint64_t before = sim_disk_hash(SEGMENTS_DIR), errors = sim_faults.fired[FAULT_read_error];
-    bool damaged = sim_disk_damaged(SEGMENTS_DIR, path) != 0;
+    /* What a start has cut before it failed is not there to be found damaged. */
+    static bool damaged;
+    damaged |= sim_disk_damaged(SEGMENTS_DIR, path) != 0;
     if (sim_fault(FAULT_kill_recovery))
         sim_disk_die_at(1 + random_below(&sim_faults.random, 20));
     if (sim_node_start(shards_now, damaged, error) == 0) {
         sim_disk_die_at(0);
         sim_disk_accept(SEGMENTS_DIR);
+        damaged = false;
         return true;
     }
     bool died = sim_node.died, changed = before != sim_disk_hash(SEGMENTS_DIR);
@@ -159,13 +162,12 @@ static void start(void)
 
 static void leave_files(void)
 {
-    static const char *const names[] = {SEGMENTS_DIR "/spare-000-000077.tmp",
-                                        SEGMENTS_DIR "/spare-002-000001.tmp",
-                                        SEGMENTS_DIR "/unknown.txt",
-                                        SIM_DISK_ROOT "/data/config/.000009.yaml.new",
-                                        SIM_DISK_ROOT "/data/.meta.new"};
-    int fd = sim_disk_open(AT_FDCWD, names[random_below(&sim_faults.random, 5)],
-                           O_WRONLY | O_CREAT);
+    static const char *const names[] = {
+        SEGMENTS_DIR "/spare-000-000077.tmp", SEGMENTS_DIR "/spare-002-000001.tmp",
+        SEGMENTS_DIR "/unknown.txt", SIM_DISK_ROOT "/data/config/.000009.yaml.new",
+        SIM_DISK_ROOT "/data/.meta.new"};
+    int fd =
+        sim_disk_open(AT_FDCWD, names[random_below(&sim_faults.random, 5)], O_WRONLY | O_CREAT);
     if (fd < 0)
         return;
     sim_disk_write(fd, "half of what", 12);
@@ -428,12 +430,13 @@ static void print(const struct totals *t, double minutes)
     unsigned kinds = 0;
     for (unsigned f = 0; f < FAULT_COUNT; f++)
         kinds += t->fired[f] != 0;
-    printf("{\"seeds\":%llu,\"failed\":%llu,\"events\":%llu,\"starts\":%llu,\"recovered\":%llu,"
-           "\"syncs\":%llu,\"virtual_s\":%llu,\"seeds_per_min\":%.0f,\"fault_kinds\":%u,\"faults\":{",
-           (unsigned long long)t->seeds, (unsigned long long)t->failed,
-           (unsigned long long)t->events, (unsigned long long)t->starts,
-           (unsigned long long)t->recovered, (unsigned long long)t->syncs,
-           (unsigned long long)t->virtual_ms / 1000, (double)t->seeds / minutes, kinds);
+    printf(
+        "{\"seeds\":%llu,\"failed\":%llu,\"events\":%llu,\"starts\":%llu,\"recovered\":%llu,"
+        "\"syncs\":%llu,\"virtual_s\":%llu,\"seeds_per_min\":%.0f,\"fault_kinds\":%u,\"faults\":{",
+        (unsigned long long)t->seeds, (unsigned long long)t->failed, (unsigned long long)t->events,
+        (unsigned long long)t->starts, (unsigned long long)t->recovered,
+        (unsigned long long)t->syncs, (unsigned long long)t->virtual_ms / 1000,
+        (double)t->seeds / minutes, kinds);
     const char *comma = "";
     for (unsigned f = 0; f < FAULT_COUNT; f++)
         if (t->fired[f]) {
@@ -445,11 +448,13 @@ static void print(const struct totals *t, double minutes)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"seeds", required_argument, NULL, 'n'}, {"from", required_argument, NULL, 'f'},
-        {"jobs", required_argument, NULL, 'j'},  {"seed", required_argument, NULL, 's'},
-        {"trace", no_argument, NULL, 't'},       {"first", no_argument, NULL, '1'},
-        {0}};
+    static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
+                                            {"from", required_argument, NULL, 'f'},
+                                            {"jobs", required_argument, NULL, 'j'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"trace", no_argument, NULL, 't'},
+                                            {"first", no_argument, NULL, '1'},
+                                            {0}};
     uint64_t count = 200, from = 1;
     unsigned jobs = 1;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -470,15 +475,16 @@ int main(int argc, char **argv)
     }
     jobs = jobs < 1 ? 1 : jobs > JOBS_MAX ? JOBS_MAX : jobs;
     out = fdopen(dup(2), "w");
-    struct totals *totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE,
-                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct totals *totals =
+        mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (!out || totals == MAP_FAILED)
         return 2;
     struct timespec began, ended;
     __real_clock_gettime(CLOCK_MONOTONIC, &began);
     run_all(totals, from, count, jobs);
     __real_clock_gettime(CLOCK_MONOTONIC, &ended);
-    print(totals, ((double)(ended.tv_sec - began.tv_sec) +
-                   (double)(ended.tv_nsec - began.tv_nsec) / 1e9) / 60);
+    print(totals,
+          ((double)(ended.tv_sec - began.tv_sec) + (double)(ended.tv_nsec - began.tv_nsec) / 1e9) /
+              60);
     return totals->failed || totals->seeds != count;
 }

@@ -118,7 +118,8 @@ static const struct sim_line *make(void)
 void sim_client_send(uint32_t queues)
 {
     uint8_t payload[1472];
-    uint32_t len = 0, lines = random_chance(&sim_random, 800) ? 1 : 1 + random_below(&sim_random, 6);
+    uint32_t len = 0,
+             lines = random_chance(&sim_random, 800) ? 1 : 1 + random_below(&sim_random, 6);
     for (uint32_t i = 0; i < lines; i++) {
         const struct sim_line *line = make();
         if (len + line->len + 1 > sizeof payload)

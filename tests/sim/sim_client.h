@@ -17,7 +17,7 @@ struct sim_line {
     uint32_t user; /* (user, number): what duplicates are found by */
     uint64_t number;
     char tile[21]; /* "": it is none of a claim */
-    bool whole; /* it is an event, whatever the rules say of it */
+    bool whole;    /* it is an event, whatever the rules say of it */
 
     /* What the client was told. */
     bool durable;
@@ -29,7 +29,7 @@ struct sim_line {
 struct sim_client {
     struct sim_line lines[SIM_LINES_MAX];
     uint32_t count;
-    uint64_t numbers; /* ids given out */
+    uint64_t numbers;                  /* ids given out */
     uint16_t slots[4 * SIM_LINES_MAX]; /* by hash, 0: free */
 };
 

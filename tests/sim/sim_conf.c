@@ -70,9 +70,10 @@ void sim_conf_draw(uint32_t partitions)
 struct conf *sim_conf_load(struct diag_list *diags)
 {
     char text[4096];
-    int len = snprintf(text, sizeof text, format, drawn.partitions, 600 + drawn.variation,
-                       drawn.window_s, drawn.shorten ? "shorten" : "refuse",
-                       drawn.variation % 2 ? "D, E" : "D", drawn.once ? "once: true" : "cooldown: 20s");
+    int len =
+        snprintf(text, sizeof text, format, drawn.partitions, 600 + drawn.variation, drawn.window_s,
+                 drawn.shorten ? "shorten" : "refuse", drawn.variation % 2 ? "D, E" : "D",
+                 drawn.once ? "once: true" : "cooldown: 20s");
     return conf_load("sim.yaml", text, (size_t)len, diags);
 }
 

@@ -14,8 +14,8 @@ struct conf *sim_conf_load(struct diag_list *diags);
 /* sim_conf_describe writes the body of its CONFIG record. */
 void sim_conf_describe(const struct conf *conf, uint32_t version, const struct hash_key *key,
                        char json[256]);
-/* sim_conf_change goes on to another variation, or back to the last one. sim_conf_broken returns what
- * conf_load must refuse. */
+/* sim_conf_change goes on to another variation, or back to the last one. sim_conf_broken returns
+ * what conf_load must refuse. */
 void sim_conf_change(int by);
 const char *sim_conf_broken(void);
 

@@ -489,7 +489,8 @@ ssize_t sim_disk_pread(int fd, void *data, size_t len, uint64_t offset)
     while (done < len) {
         uint64_t at = offset + done, from = at % SIM_DISK_PAGE;
         size_t part = SIM_DISK_PAGE - from < len - done ? SIM_DISK_PAGE - from : len - done;
-        memcpy(out + done, disk_get_page(&inode->seen, (uint32_t)(at / SIM_DISK_PAGE)) + from, part);
+        memcpy(out + done, disk_get_page(&inode->seen, (uint32_t)(at / SIM_DISK_PAGE)) + from,
+               part);
         done += part;
     }
     return (ssize_t)len;
@@ -524,8 +525,7 @@ static int add_file(struct disk_inode *inode, const char *path, int flags)
 {
     for (int i = 0; i < DISK_FILES_MAX; i++)
         if (!disk.files[i].inode) {
-            disk.files[i] =
-                (struct disk_file){.inode = inode, .append = (flags & O_APPEND) != 0};
+            disk.files[i] = (struct disk_file){.inode = inode, .append = (flags & O_APPEND) != 0};
             snprintf(disk.files[i].path, SIM_DISK_PATH, "%s", path);
             return SIM_DISK_FD + i;
         }

@@ -16,10 +16,10 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#define SIM_DISK_ROOT  "/sim"
-#define SIM_DISK_FD    (1 << 20) /* the first of its file descriptors */
-#define SIM_DISK_PATH  160
-#define SIM_DISK_PAGE  4096u
+#define SIM_DISK_ROOT "/sim"
+#define SIM_DISK_FD   (1 << 20) /* the first of its file descriptors */
+#define SIM_DISK_PATH 160
+#define SIM_DISK_PAGE 4096u
 
 struct sim_disk_stats {
     uint64_t writes, syncs, names, reads;
@@ -75,6 +75,6 @@ int sim_disk_stat_path(int dir_fd, const char *path, struct stat *st);
 int sim_disk_mkdir(int dir_fd, const char *path);
 int sim_disk_rename(int dir_fd, const char *from, const char *to);
 int sim_disk_unlink(int dir_fd, const char *path);
-/* sim_disk_entry copies the name of the next entry of an open directory, *at being 0 at first; false
- * at the end. */
+/* sim_disk_entry copies the name of the next entry of an open directory, *at being 0 at first;
+ * false at the end. */
 bool sim_disk_entry(int fd, unsigned *at, char name[SIM_DISK_PATH]);

@@ -271,8 +271,7 @@ uint64_t sim_disk_hash(const char *dir)
             continue;
         uint64_t one = XXH3_64bits(name->path, strlen(name->path));
         for (uint64_t at = 0; at < name->seen->seen.bytes; at += SIM_DISK_PAGE) {
-            const uint8_t *page =
-                disk_get_page(&name->seen->seen, (uint32_t)(at / SIM_DISK_PAGE));
+            const uint8_t *page = disk_get_page(&name->seen->seen, (uint32_t)(at / SIM_DISK_PAGE));
             one = XXH3_64bits_withSeed(page, SIM_DISK_PAGE, one);
         }
         hash += XXH3_64bits(&name->seen->seen.bytes, 8) ^ one;

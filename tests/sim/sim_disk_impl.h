@@ -4,11 +4,11 @@
 
 #include "tests/sim/sim_disk.h"
 
-#define DISK_INODES_MAX 8192
-#define DISK_NAMES_MAX  8192
+#define DISK_INODES_MAX  8192
+#define DISK_NAMES_MAX   8192
 #define DISK_NAMINGS_MAX 4096
-#define DISK_FILES_MAX  512
-#define DISK_NOWHERE    UINT32_MAX
+#define DISK_FILES_MAX   512
+#define DISK_NOWHERE     UINT32_MAX
 
 struct disk_page {
     uint32_t used;

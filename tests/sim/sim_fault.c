@@ -57,8 +57,7 @@ void sim_fault_fired(enum sim_fault fault)
 
 bool sim_fault(enum sim_fault fault)
 {
-    if (!sim_fault_is_on(fault) ||
-        !random_chance(&sim_faults.random, sim_faults.per_mille[fault]))
+    if (!sim_fault_is_on(fault) || !random_chance(&sim_faults.random, sim_faults.per_mille[fault]))
         return false;
     sim_fault_fired(fault);
     return true;

@@ -1,5 +1,5 @@
-/* sim_fault.h - what may go wrong in the simulator: each kind is on or off for a seed, has a rate of
- * its own, and is counted when it happens.
+/* sim_fault.h - what may go wrong in the simulator: each kind is on or off for a seed, has a rate
+ * of its own, and is counted when it happens.
  *
  * Memory:  one static table.  Threads: one.
  */

@@ -26,9 +26,8 @@ static struct arena arena_of(void **memory, size_t bytes)
     *memory = calloc(1, bytes + BLOCK_ALIGN);
     assert(*memory);
     /* Zeroed already: what is not used need not be touched. */
-    return (struct arena){.base = (void *)arena_round((size_t)*memory, BLOCK_ALIGN),
-                          .bytes = bytes,
-                          .mapped = true};
+    return (struct arena){
+        .base = (void *)arena_round((size_t)*memory, BLOCK_ALIGN), .bytes = bytes, .mapped = true};
 }
 
 static struct sim_shard *make_shard(uint32_t index)
@@ -38,13 +37,13 @@ static struct sim_shard *make_shard(uint32_t index)
     memset(s, 0, sizeof *s);
     struct state_limits limits = replay_limits(sim_node.conf, sim_node.shard_count, index);
     uint32_t slots = sim_node.shape.ring_slots;
-    struct arena arena = arena_of(
-        &s->memory, 8192 + state_footprint(&limits) + SIM_BLOCKS * block_footprint() +
-                        3 * block_ring_footprint(BLOCK_SLOTS) +
-                        SIM_WIRE_QUEUES *
-                            (event_ring_footprint(slots) + answer_ring_footprint(slots)) +
-                        correction_ask_ring_footprint(CORRECTION_RING_SLOTS) +
-                        correction_answer_ring_footprint(CORRECTION_RING_SLOTS));
+    struct arena arena =
+        arena_of(&s->memory, 8192 + state_footprint(&limits) + SIM_BLOCKS * block_footprint() +
+                                 3 * block_ring_footprint(BLOCK_SLOTS) +
+                                 SIM_WIRE_QUEUES *
+                                     (event_ring_footprint(slots) + answer_ring_footprint(slots)) +
+                                 correction_ask_ring_footprint(CORRECTION_RING_SLOTS) +
+                                 correction_answer_ring_footprint(CORRECTION_RING_SLOTS));
     s->state = state_init(&arena, &limits);
     block_ring_init(&s->handed, &arena, BLOCK_SLOTS);
     block_ring_init(&s->filled, &arena, BLOCK_SLOTS);
@@ -120,10 +119,9 @@ static void make_rx(uint32_t queue)
     uint32_t slots = sim_node.shape.ring_slots, shards = sim_node.shard_count;
     struct event_ring *events[SIM_SHARDS_MAX];
     struct answer_ring *answers[SIM_SHARDS_MAX];
-    struct arena arena =
-        arena_of(&r->memory, 4096 + rx_footprint(shards) +
-                                 SIM_SHARDS_MAX * (event_ring_footprint(slots) +
-                                                   answer_ring_footprint(slots)));
+    struct arena arena = arena_of(&r->memory, 4096 + rx_footprint(shards) +
+                                                  SIM_SHARDS_MAX * (event_ring_footprint(slots) +
+                                                                    answer_ring_footprint(slots)));
     for (uint32_t s = 0; s < shards; s++) {
         event_ring_init(events[s] = &r->events[s], &arena, slots);
         answer_ring_init(answers[s] = &r->answers[s], &arena, slots);
@@ -419,8 +417,7 @@ static void tap_answers(uint32_t shard, uint32_t queue)
         sim_oracle_answered(shard, queue, &answer);
         if (answer.result == RESULT_REFUSED)
             sim_fault_fired(FAULT_state_full);
-        uint32_t pushed =
-            answer_ring_push_burst(&sim_node.rx[queue]->answers[shard], &answer, 1);
+        uint32_t pushed = answer_ring_push_burst(&sim_node.rx[queue]->answers[shard], &answer, 1);
         sim_check(pushed, "an answer ring is full");
     }
 }
@@ -486,8 +483,8 @@ void sim_node_trace(void)
         for (uint32_t q = 0; q < sim_node.shape.queues; q++)
             open += sim_node.rx[q]->rx.open[s];
         sim_trace("shard %u: %u events at it, journal %s, mark %llu of %llu, %u blocks free, "
-                  "accepted %llu, duplicate %llu, refused %llu, ready %u, stock error %d", s, open,
-                  journal_state_name((enum journal_state)atomic_load(&it->journal->state)),
+                  "accepted %llu, duplicate %llu, refused %llu, ready %u, stock error %d",
+                  s, open, journal_state_name((enum journal_state)atomic_load(&it->journal->state)),
                   (unsigned long long)atomic_load(&it->journal->mark.ordinal),
                   (unsigned long long)it->shard.next_ordinal - 1, block_ring_count(&it->empty),
                   (unsigned long long)it->shard.counters.accepted,

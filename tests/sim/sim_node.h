@@ -21,8 +21,8 @@ struct sim_shard {
     struct journal_stock stock;
     struct block blocks[SIM_BLOCKS];
     struct block_ring handed, filled, empty;
-    struct event_ring events[SIM_WIRE_QUEUES];    /* from the tap */
-    struct answer_ring answers[SIM_WIRE_QUEUES];  /* to the tap */
+    struct event_ring events[SIM_WIRE_QUEUES];   /* from the tap */
+    struct answer_ring answers[SIM_WIRE_QUEUES]; /* to the tap */
     struct correction_ask_ring asks;
     struct correction_answer_ring corrected;
     bool has_rules; /* the newest */
@@ -45,7 +45,7 @@ struct sim_shape {
 struct sim_node {
     struct sim_shape shape;
     struct items *items; /* outlives starts, as items.txt does */
-    bool up, died; /* died: the power went during the last start */
+    bool up, died;       /* died: the power went during the last start */
     uint32_t shard_count;
     struct store store;
     struct hash_key key;

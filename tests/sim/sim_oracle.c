@@ -198,9 +198,8 @@ void sim_oracle_group(uint32_t shard, uint32_t shards)
 void sim_oracle_corrected(uint32_t shard, uint64_t ordinal, uint32_t partition, uint64_t seq)
 {
     push(&oracle.answered[shard],
-         (struct pending){.answer = {.ordinal = ordinal,
-                                     .partition = (uint16_t)partition,
-                                     .seq = seq}});
+         (struct pending){
+             .answer = {.ordinal = ordinal, .partition = (uint16_t)partition, .seq = seq}});
 }
 
 static void told_of_correction(const struct pending *told)
@@ -287,8 +286,7 @@ static void check_partition(uint32_t partition, uint32_t found, struct state **s
 }
 
 void sim_oracle_recovered(const struct store *store, const struct hash_key *key,
-                          struct items *items, struct state **states, uint32_t shards,
-                          bool damaged)
+                          struct items *items, struct state **states, uint32_t shards, bool damaged)
 {
     static uint32_t found[SIM_PARTITIONS_MAX];
     char error[512];

@@ -68,9 +68,10 @@ static void take_event(const struct record *record)
         story.events = realloc(story.events, story.room * sizeof *story.events);
         assert(story.events);
     }
-    story.events[story.count++] = (struct told){
-        .seq = record->seq, .receive_ns = record->receive_ns, .line = line,
-        .partition = record->partition};
+    story.events[story.count++] = (struct told){.seq = record->seq,
+                                                .receive_ns = record->receive_ns,
+                                                .line = line,
+                                                .partition = record->partition};
 }
 
 static const struct told *find(uint32_t partition, uint64_t seq)

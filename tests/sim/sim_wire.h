@@ -1,5 +1,5 @@
-/* sim_wire.h - the network in front of the simulated ports: frames that are lost, doubled, late, out
- * of order, broken; and the ports' buffers, each of which must come back exactly once.
+/* sim_wire.h - the network in front of the simulated ports: frames that are lost, doubled, late,
+ * out of order, broken; and the ports' buffers, each of which must come back exactly once.
  *
  * Memory:  frames and packets allocated one by one.  Threads: one.
  */
