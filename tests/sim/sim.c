@@ -115,9 +115,9 @@ static void mend(const char *error, bool changed, uint64_t read_errors)
     char path[SIM_DISK_PATH];
     if (!sim_disk_damaged(SEGMENTS_DIR, path))
         return;
-    if (read_errors == sim_faults.fired[FAULT_read_error] && strstr(error, "segment")) {
+    if (read_errors == sim_faults.fired[FAULT_read_error] && strstr(error, "restore")) {
         sim_check(strstr(error, ".seg"), "damage to %s is not told by name: %s", path, error);
-        (void)changed;
+        sim_check(!changed, "damage to %s is told, and files changed: %s", path, error);
     }
     sim_disk_restore(SEGMENTS_DIR);
 }

@@ -157,16 +157,6 @@ static void lose_power(void)
         disk.space += freed;
 }
 
-void sim_disk_start_again(bool power_lost)
-{
-    memset(disk.files, 0, sizeof disk.files);
-    if (power_lost)
-        lose_power();
-    disk.dead = false;
-    disk.die_at = 0;
-    disk.strayed &= !power_lost;
-}
-
 /* ---- damage ---- */
 
 bool sim_disk_rot(const char *dir)
@@ -212,6 +202,34 @@ static uint32_t pages_of(const struct disk_inode *inode)
 {
     uint32_t durable = inode->durable.room, truth = inode->truth.room;
     return durable > truth ? durable : truth;
+}
+
+/* Segments are written past the page cache: who opens them anew reads what the disk has. */
+static void show_strays(void)
+{
+    for (unsigned i = 0; i < disk.inode_count; i++) {
+        struct disk_inode *inode = disk.inodes[i];
+        for (uint32_t at = 0; at < pages_of(inode); at++) {
+            const uint8_t *truth = disk_get_page(&inode->truth, at);
+            if (memcmp(disk_get_page(&inode->durable, at), truth, SIM_DISK_PAGE) == 0 ||
+                memcmp(disk_get_page(&inode->seen, at), truth, SIM_DISK_PAGE) != 0)
+                continue;
+            struct disk_page *page = at < inode->durable.room ? inode->durable.pages[at] : NULL;
+            disk_put_page(&inode->seen, at, page ? disk_page_keep(page) : NULL);
+        }
+    }
+}
+
+void sim_disk_start_again(bool power_lost)
+{
+    memset(disk.files, 0, sizeof disk.files);
+    if (power_lost)
+        lose_power();
+    else
+        show_strays();
+    disk.dead = false;
+    disk.die_at = 0;
+    disk.strayed &= !power_lost;
 }
 
 static bool is_damaged(const struct disk_inode *inode)

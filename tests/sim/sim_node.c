@@ -174,8 +174,16 @@ static int recover_states(bool damaged, char error[512])
         states[s] = sim_node.shards[s]->state;
     }
     sim_disk_read_errors(true);
-    int rc = recover(&sim_node.store, &sim_node.key, sim_node.items, states, sim_node.shard_count,
-                     &recovery, error);
+    const struct recover_request request = {
+        .store = &sim_node.store,
+        .key = &sim_node.key,
+        .items = sim_node.items,
+        .states = states,
+        .shard_count = sim_node.shard_count,
+        .window_ns = sim_conf_window_ns(),
+        .alone = true,
+    };
+    int rc = recover(&request, &recovery, error);
     sim_disk_read_errors(false);
     if (rc || sim_disk_is_dead())
         return -1;
@@ -216,8 +224,7 @@ int sim_node_start(uint32_t shard_count, bool damaged, char error[512])
 {
     error[0] = '\0';
     sim_node.shard_count = shard_count;
-    sim_node.store = (struct store){
-        .dir_fd = -1, .journal_fd = -1, .config_fd = -1, .sinks_fd = -1, .lock_fd = -1};
+    sim_node.store = (struct store)STORE_CLOSED;
     if (start(damaged, error) == 0) {
         sim_trace("start %llu: epoch %u, %u shards, %llu records",
                   (unsigned long long)sim_node.starts, sim_node.store.epoch, shard_count,

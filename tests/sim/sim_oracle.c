@@ -233,6 +233,9 @@ void sim_oracle_durable(uint32_t shard, uint64_t ordinal)
         sim_check(told.answer.result == RESULT_DUPLICATE ? same : past->line == told.line,
                   "a client is told of another event's record");
         told.line->durable = true;
+        sim_trace("told: %u:%llu, ordinal %llu of shard %u", told.answer.partition,
+                  (unsigned long long)told.answer.seq, (unsigned long long)told.answer.ordinal,
+                  shard);
         if (history->durable < told.answer.seq)
             history->durable = (uint32_t)told.answer.seq;
     }
