@@ -106,18 +106,38 @@ out:
 
 /* ---- opening ---- */
 
+/* Makes the name of a directory durable: what is synced in it must not be lost with it.  Who may
+ * not read the directory above did not make this one. */
+static int sync_above(const char *path)
+{
+    char above[CONF_PATH_MAX + 4];
+    snprintf(above, sizeof above, "%s/..", path);
+    int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == EACCES ? 0 : -errno;
+    int rc = fsync(fd) ? -errno : 0;
+    close(fd);
+    return rc;
+}
+
 static int make_path(const char *path)
 {
     char partial[CONF_PATH_MAX];
-    for (const char *at = path + 1;; at++) {
+    int rc = 0;
+    for (const char *at = path + 1; !rc; at++) {
         if (*at && *at != '/')
             continue;
         snprintf(partial, sizeof partial, "%.*s", (int)(at - path), path);
-        if (mkdir(partial, 0750) && errno != EEXIST)
+        bool made = mkdir(partial, 0750) == 0;
+        if (!made && errno != EEXIST)
             return -errno;
+        /* The last one again: a start before this one may have been killed in between. */
+        if (made || !*at)
+            rc = sync_above(partial);
         if (!*at)
-            return 0;
+            break;
     }
+    return rc;
 }
 
 static int open_dir(int dir_fd, const char *name)
@@ -280,6 +300,9 @@ int store_open(struct store *store, const char *path, uint32_t partition_count, 
     if (store->journal_fd < 0 || store->config_fd < 0 || store->sinks_fd < 0 ||
         store->checkpoint_fd < 0)
         return fault_errno(store, error, "make its directories");
+    /* What a start before this one named, and could not sync, is going to be relied on. */
+    if (fsync(store->dir_fd) || fsync(store->journal_fd))
+        return fault_errno(store, error, "sync its directories");
     find_version(store);
     return read_horizon(store, error) ? -1 : find_epoch(store, error);
 }
@@ -436,6 +459,9 @@ int store_save(struct store *store, const struct conf *conf)
         if (!rc)
             store->version++;
     }
+    /* What is there already may be so since a start that was killed, or met a failed sync. */
+    if (!rc && fsync(store->config_fd))
+        rc = -errno;
     free(list);
     return rc ? rc : (int)store->version;
 }

@@ -39,20 +39,6 @@ static void *file_make(const struct sink_setup *setup)
     return file;
 }
 
-/* Creates the directories that lead to path, where there are none. */
-static int make_directories(const char *path)
-{
-    char copy[CONF_PATH_MAX];
-    snprintf(copy, sizeof copy, "%s", path);
-    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(copy, 0750) != 0 && errno != EEXIST)
-            return -errno;
-        *slash = '/';
-    }
-    return 0;
-}
-
 static int sync_directory(const char *path)
 {
     char copy[CONF_PATH_MAX];
@@ -63,6 +49,28 @@ static int sync_directory(const char *path)
     int rc = fsync(fd) ? -errno : 0;
     close(fd);
     return rc;
+}
+
+/* Creates the directories that lead to path, where there are none.  A name that a loss of power
+ * could take away again would take the file with it. */
+static int make_directories(const char *path)
+{
+    char copy[CONF_PATH_MAX];
+    snprintf(copy, sizeof copy, "%s", path);
+    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        bool made = mkdir(copy, 0750) == 0, last = !strchr(slash + 1, '/');
+        int rc = made || errno == EEXIST ? 0 : -errno;
+        /* The last one again: to sync it may have failed before. */
+        if (!rc && (made || last))
+            rc = sync_directory(copy);
+        if (rc == -EACCES && !made)
+            rc = 0; /* who may not read the directory above did not make this one */
+        if (rc)
+            return rc;
+        *slash = '/';
+    }
+    return 0;
 }
 
 /* Cuts what no commit has confirmed. */

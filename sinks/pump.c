@@ -53,6 +53,7 @@ int pump_save(struct pump *pump, struct sink_cursor *value)
 {
     bool ages = pump->wiring.confirm_after_ns && pump->saved.version;
     int rc = ages ? 0 : cursor_save(&pump->cursor, value);
+    pump->unsure |= rc != 0;
     if (rc)
         return rc;
     if (ages)
@@ -306,6 +307,17 @@ static void restore(struct pump *pump)
                     pump->now.at[shard].ordinal);
 }
 
+/* A cursor whose save failed may be the one that the next start finds, and the sink is about to be
+ * cut to the one before: that has to be the newest again first. */
+static int be_sure(struct pump *pump)
+{
+    if (!pump->unsure || !pump->saved.version)
+        return 0;
+    int rc = cursor_save(&pump->cursor, &pump->saved);
+    pump->unsure = rc != 0;
+    return rc;
+}
+
 /* Goes back to what is saved, with the sink opened anew at what it had confirmed by then. */
 static int begin_again(struct pump *pump)
 {
@@ -313,7 +325,9 @@ static int begin_again(struct pump *pump)
         pump->wiring.ops->close(pump->wiring.sink);
     pump->sink_is_open = false;
     pump_take_skip(pump);
-    int rc = pump_pass_removed(pump);
+    int rc = be_sure(pump);
+    if (!rc)
+        rc = pump_pass_removed(pump);
     if (pump->saved.version)
         restore(pump);
     if (!rc)

@@ -29,6 +29,7 @@ struct pump {
     bool is_open; /* cursor and tails */
     bool sink_is_open;
     bool failed; /* begin again from saved */
+    bool unsure; /* of what a save that failed has left in the cursor file */
     uint64_t saved_ns;
     unsigned aged_count; /* cursors that are to be saved when they are old enough, oldest first */
     struct {

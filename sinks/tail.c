@@ -177,6 +177,7 @@ void tail_rewind(struct tail *tail, uint32_t number, uint64_t offset, uint64_t o
         tail_start(tail, number, offset, ordinal);
         return;
     }
+    tail->block = saved; /* what is saved before anything is read again must not lie ahead */
     tail->event = NULL;
     tail->done = false;
     tail->number = number;

@@ -531,6 +531,30 @@ static void a_sink_that_fails_anywhere_gets_everything_once(void **state)
         }
 }
 
+/* What is saved while a journal has not been read on is not where it was read to before. */
+static void a_sink_that_fails_again_soon_misses_nothing(void **state)
+{
+    struct world *w = *state;
+    make_history(w);
+    for (unsigned n = 3; n <= 30; n++)
+        for (unsigned apart = 2; apart <= 16; apart++) {
+            memset(&w->sink, 0, sizeof w->sink);
+            unlink(w->cursor);
+            w->sink.fail_at = n;
+            w->sink.fail_count = 1;
+            open_pump(w);
+            bool again = false;
+            for (int rc = 1; rc;) {
+                rc = pump_poll(w->pump, 3);
+                if (rc < 0 && !again)
+                    w->sink.fail_at = w->sink.op_count + apart;
+                again |= rc < 0;
+            }
+            expect_history(w);
+            close_pump(w);
+        }
+}
+
 static void a_crash_anywhere_repeats_nothing_and_loses_nothing(void **state)
 {
     struct world *w = *state;
@@ -1120,6 +1144,7 @@ int main(void)
         IN_DIR(nothing_that_is_not_durable_is_read),
         IN_DIR(reads_epoch_after_epoch_and_segment_after_segment),
         IN_DIR(a_sink_that_fails_anywhere_gets_everything_once),
+        IN_DIR(a_sink_that_fails_again_soon_misses_nothing),
         IN_DIR(a_crash_anywhere_repeats_nothing_and_loses_nothing),
         IN_DIR(a_crash_between_commit_and_cursor_repeats_nothing),
         IN_DIR(only_wanted_kinds_are_delivered_and_the_rest_is_passed_for_good),
