@@ -273,10 +273,10 @@ static const struct key journal_keys[] = {
      .help = "how long records are kept; whole segments go, once they are older, a checkpoint has "
              "what was in them and every sink has read them; 0s: for ever"},
     {"retain_bytes", KEY_SIZE, KEY_HOT, AT(struct conf, journal.retain_bytes),
-     .max = 1024 * 1024 * GIB, .fallback = "0B",
+     .max = 1024ull * 1024 * GIB, .fallback = "0B",
      .help = "how much is kept, in the same way, however young it is; 0B: all of it"},
     {"min_free_disk", KEY_SIZE, KEY_HOT, AT(struct conf, journal.min_free_bytes),
-     .max = 1024 * 1024 * GIB, .fallback = "0B",
+     .max = 1024ull * 1024 * GIB, .fallback = "0B",
      .help = "free bytes of data_dir's disk below which the oldest go, in the same way; 0B: none"},
     {0},
 };
