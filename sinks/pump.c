@@ -207,6 +207,11 @@ static int begin(struct pump *pump)
     /* A cursor of an epoch to come belongs to other journals. */
     if (pump->saved.epoch > pump->wiring.epoch)
         return -ESTALE;
+    /* A start that died before it wrote anything leaves its epoch's number to the next one, which
+     * may have more shards. */
+    uint32_t shards = pump_before_epoch(pump, pump->saved.epoch).shard_count;
+    if (pump->saved.shard_count < shards)
+        pump->saved.shard_count = shards;
     pump->now = pump->saved;
     pump_start_tails(pump);
     int rc = check_tails(pump);

@@ -78,7 +78,7 @@ void disk_set_bytes(struct disk_image *image, uint64_t bytes)
 
 /* ---- inodes and names ---- */
 
-static struct disk_inode *new_inode(bool dir)
+struct disk_inode *disk_new_inode(bool dir)
 {
     assert(disk.inode_count < DISK_INODES_MAX);
     struct disk_inode *inode = calloc(1, sizeof *inode);
@@ -110,7 +110,7 @@ static struct disk_name *name_for(const char *path)
 }
 
 /* Gives the name `to` to an inode, or takes it away, and in the same step the name `from`. */
-static void set_name(const char *from, const char *to, struct disk_inode *inode)
+void disk_set_name(const char *from, const char *to, struct disk_inode *inode)
 {
     if (disk.naming_count == DISK_NAMINGS_MAX)
         sim_fail("the simulated disk has no room for more names");
@@ -124,7 +124,7 @@ static void set_name(const char *from, const char *to, struct disk_inode *inode)
     name_for(to)->seen = inode;
 }
 
-static void dir_of(const char *path, char dir[SIM_DISK_PATH])
+void disk_dir_of(const char *path, char dir[SIM_DISK_PATH])
 {
     const char *slash = strrchr(path, '/');
     snprintf(dir, SIM_DISK_PATH, "%.*s", slash ? (int)(slash - path) : 0, path);
@@ -136,25 +136,25 @@ bool disk_is_below(const char *path, const char *dir)
     return strncmp(path, dir, len) == 0 && path[len] == '/';
 }
 
-static bool is_child(const char *path, const char *dir)
+bool disk_is_child(const char *path, const char *dir)
 {
     return disk_is_below(path, dir) && !strchr(path + strlen(dir) + 1, '/');
 }
 
-static struct disk_file *file_of(int fd)
+struct disk_file *disk_file_of(int fd)
 {
     assert(fd >= SIM_DISK_FD && fd < SIM_DISK_FD + DISK_FILES_MAX);
     return &disk.files[fd - SIM_DISK_FD];
 }
 
-static void resolve(int dir_fd, const char *path, char out[SIM_DISK_PATH])
+void disk_resolve(int dir_fd, const char *path, char out[SIM_DISK_PATH])
 {
     if (path[0] == '/')
         snprintf(out, SIM_DISK_PATH, "%s", path);
     else if (strcmp(path, ".") == 0)
-        snprintf(out, SIM_DISK_PATH, "%s", file_of(dir_fd)->path);
+        snprintf(out, SIM_DISK_PATH, "%s", disk_file_of(dir_fd)->path);
     else
-        snprintf(out, SIM_DISK_PATH, "%.90s/%.60s", file_of(dir_fd)->path, path);
+        snprintf(out, SIM_DISK_PATH, "%.90s/%.60s", disk_file_of(dir_fd)->path, path);
     size_t len = strlen(out);
     if (len > 3 && strcmp(out + len - 3, "/..") == 0) {
         out[len - 3] = '\0';
@@ -177,7 +177,7 @@ void sim_disk_make(void)
     memset(&disk, 0, sizeof disk);
     disk.space = UINT64_MAX;
     struct disk_name *root = name_for(SIM_DISK_ROOT);
-    root->seen = root->durable = new_inode(true);
+    root->seen = root->durable = disk_new_inode(true);
 }
 
 static void free_image(struct disk_image *image)
@@ -225,7 +225,7 @@ bool sim_disk_is_dead(void)
 }
 
 /* change says that something on the disk is about to change.  Returns false when it does not. */
-static bool change(void)
+bool disk_change(void)
 {
     if (disk.dead)
         return false;
@@ -337,8 +337,8 @@ static bool fails(enum sim_fault once, enum sim_fault ever, uint64_t *until_ns)
 
 ssize_t sim_disk_pwrite(int fd, const void *data, size_t len, uint64_t offset)
 {
-    struct disk_inode *inode = file_of(fd)->inode;
-    if (!change())
+    struct disk_inode *inode = disk_file_of(fd)->inode;
+    if (!disk_change())
         return -EIO;
     sim_disk_stats.writes++;
     if (fails(FAULT_write_error, FAULT_write_error_ever, &disk.writes_fail_ns)) {
@@ -362,7 +362,7 @@ ssize_t sim_disk_pwrite(int fd, const void *data, size_t len, uint64_t offset)
 
 ssize_t sim_disk_write(int fd, const void *data, size_t len)
 {
-    struct disk_file *file = file_of(fd);
+    struct disk_file *file = disk_file_of(fd);
     if (file->append)
         file->at = file->inode->seen.bytes;
     ssize_t n = sim_disk_pwrite(fd, data, len, file->at);
@@ -373,8 +373,8 @@ ssize_t sim_disk_write(int fd, const void *data, size_t len)
 
 int sim_disk_truncate(int fd, uint64_t bytes)
 {
-    struct disk_inode *inode = file_of(fd)->inode;
-    if (!change())
+    struct disk_inode *inode = disk_file_of(fd)->inode;
+    if (!disk_change())
         return -EIO;
     write_bytes(inode, bytes);
     if (bytes < inode->allocated) {
@@ -387,8 +387,8 @@ int sim_disk_truncate(int fd, uint64_t bytes)
 
 int sim_disk_allocate(int fd, uint64_t bytes)
 {
-    struct disk_inode *inode = file_of(fd)->inode;
-    if (!change())
+    struct disk_inode *inode = disk_file_of(fd)->inode;
+    if (!disk_change())
         return -EIO;
     if (take_room(inode, bytes) < bytes)
         return -ENOSPC;
@@ -433,7 +433,7 @@ static void sync_names(const char *dir)
 {
     unsigned left = 0;
     for (unsigned i = 0; i < disk.naming_count; i++)
-        if (is_child(disk.namings[i].to, dir))
+        if (disk_is_child(disk.namings[i].to, dir))
             disk_land_naming(&disk.namings[i]);
         else
             disk.namings[left++] = disk.namings[i];
@@ -442,8 +442,8 @@ static void sync_names(const char *dir)
 
 int sim_disk_sync(int fd)
 {
-    struct disk_file *file = file_of(fd);
-    if (!change())
+    struct disk_file *file = disk_file_of(fd);
+    if (!disk_change())
         return -EIO;
     sim_disk_stats.syncs++;
     if (file->inode->dir) {
@@ -460,212 +460,5 @@ int sim_disk_sync(int fd)
         return -EIO;
     }
     sync_inode(file->inode, 1000);
-    return 0;
-}
-
-/* ---- reading ---- */
-
-void sim_disk_read_errors(bool on)
-{
-    disk.read_errors = on;
-}
-
-ssize_t sim_disk_pread(int fd, void *data, size_t len, uint64_t offset)
-{
-    const struct disk_inode *inode = file_of(fd)->inode;
-    uint8_t *out = data;
-    size_t done = 0;
-    if (disk.dead)
-        return -EIO;
-    sim_disk_stats.reads++;
-    if (disk.read_errors && sim_fault(FAULT_read_error))
-        return -EIO;
-    if (inode->dir)
-        return -EISDIR;
-    if (offset >= inode->seen.bytes)
-        return 0;
-    if (len > inode->seen.bytes - offset)
-        len = inode->seen.bytes - offset;
-    while (done < len) {
-        uint64_t at = offset + done, from = at % SIM_DISK_PAGE;
-        size_t part = SIM_DISK_PAGE - from < len - done ? SIM_DISK_PAGE - from : len - done;
-        memcpy(out + done, disk_get_page(&inode->seen, (uint32_t)(at / SIM_DISK_PAGE)) + from,
-               part);
-        done += part;
-    }
-    return (ssize_t)len;
-}
-
-ssize_t sim_disk_read(int fd, void *data, size_t len)
-{
-    ssize_t n = sim_disk_pread(fd, data, len, file_of(fd)->at);
-    if (n > 0)
-        file_of(fd)->at += (uint64_t)n;
-    return n;
-}
-
-bool sim_disk_entry(int fd, unsigned *at, char name[SIM_DISK_PATH])
-{
-    const char *dir = file_of(fd)->path;
-    if (disk.dead)
-        return false;
-    while (*at < disk.name_count) {
-        const struct disk_name *it = &disk.names[(*at)++];
-        if (it->seen && is_child(it->path, dir)) {
-            snprintf(name, SIM_DISK_PATH, "%s", it->path + strlen(dir) + 1);
-            return true;
-        }
-    }
-    return false;
-}
-
-/* ---- names ---- */
-
-static int add_file(struct disk_inode *inode, const char *path, int flags)
-{
-    for (int i = 0; i < DISK_FILES_MAX; i++)
-        if (!disk.files[i].inode) {
-            disk.files[i] = (struct disk_file){.inode = inode, .append = (flags & O_APPEND) != 0};
-            snprintf(disk.files[i].path, SIM_DISK_PATH, "%s", path);
-            return SIM_DISK_FD + i;
-        }
-    return -EMFILE;
-}
-
-int sim_disk_open(int dir_fd, const char *relative, int flags)
-{
-    char path[SIM_DISK_PATH], dir[SIM_DISK_PATH];
-    resolve(dir_fd, relative, path);
-    if (disk.dead)
-        return -EIO;
-    struct disk_name *name = disk_find(path);
-    struct disk_inode *inode = name ? name->seen : NULL;
-    if (inode && flags & O_CREAT && flags & O_EXCL)
-        return -EEXIST;
-    if (!inode && !(flags & O_CREAT))
-        return -ENOENT;
-    if (!inode) {
-        dir_of(path, dir);
-        struct disk_name *above = disk_find(dir);
-        if (!above || !above->seen)
-            return -ENOENT;
-        if (!change())
-            return -EIO;
-        inode = new_inode(false);
-        set_name(NULL, path, inode);
-        sim_disk_stats.names++;
-    }
-    if (flags & O_DIRECTORY && !inode->dir)
-        return -ENOTDIR;
-    int fd = add_file(inode, path, flags);
-    if (fd >= 0 && flags & O_TRUNC && inode->seen.bytes) {
-        int rc = sim_disk_truncate(fd, 0);
-        if (rc)
-            return rc;
-    }
-    return fd;
-}
-
-int sim_disk_close(int fd)
-{
-    file_of(fd)->inode = NULL;
-    return disk.dead ? -EIO : 0;
-}
-
-static int stat_inode(const struct disk_inode *inode, struct stat *st)
-{
-    memset(st, 0, sizeof *st);
-    st->st_dev = 1;
-    st->st_ino = inode->number;
-    st->st_size = (off_t)inode->seen.bytes;
-    st->st_blocks = (blkcnt_t)(inode->allocated / 512);
-    st->st_mode = inode->dir ? S_IFDIR | 0750 : S_IFREG | 0640;
-    st->st_nlink = 1;
-    return 0;
-}
-
-int sim_disk_stat(int fd, struct stat *st)
-{
-    return disk.dead ? -EIO : stat_inode(file_of(fd)->inode, st);
-}
-
-int sim_disk_stat_path(int dir_fd, const char *relative, struct stat *st)
-{
-    char path[SIM_DISK_PATH];
-    resolve(dir_fd, relative, path);
-    const struct disk_name *name = disk_find(path);
-    if (disk.dead)
-        return -EIO;
-    return name && name->seen ? stat_inode(name->seen, st) : -ENOENT;
-}
-
-int sim_disk_mkdir(int dir_fd, const char *relative)
-{
-    char path[SIM_DISK_PATH], dir[SIM_DISK_PATH];
-    resolve(dir_fd, relative, path);
-    dir_of(path, dir);
-    struct disk_name *name = disk_find(path), *above = disk_find(dir);
-    if (disk.dead)
-        return -EIO;
-    if (name && name->seen)
-        return -EEXIST;
-    if (!above || !above->seen)
-        return -ENOENT;
-    if (!change())
-        return -EIO;
-    set_name(NULL, path, new_inode(true));
-    return 0;
-}
-
-/* What no name leads to gives its room back. */
-static void let_go(struct disk_inode *inode)
-{
-    if (!inode)
-        return;
-    for (unsigned i = 0; i < disk.name_count; i++)
-        if (disk.names[i].seen == inode)
-            return;
-    if (disk.space != UINT64_MAX)
-        disk.space += inode->allocated;
-    inode->allocated = 0;
-}
-
-int sim_disk_rename(int dir_fd, const char *from, const char *to)
-{
-    char old[SIM_DISK_PATH], new[SIM_DISK_PATH];
-    resolve(dir_fd, from, old);
-    resolve(dir_fd, to, new);
-    struct disk_name *name = disk_find(old);
-    if (disk.dead)
-        return -EIO;
-    if (!name || !name->seen)
-        return -ENOENT;
-    if (!change())
-        return -EIO;
-    sim_disk_stats.names++;
-    struct disk_inode *inode = name->seen;
-    struct disk_name *there = disk_find(new);
-    struct disk_inode *gone = there ? there->seen : NULL;
-    set_name(old, new, inode);
-    if (gone != inode)
-        let_go(gone);
-    return 0;
-}
-
-int sim_disk_unlink(int dir_fd, const char *relative)
-{
-    char path[SIM_DISK_PATH];
-    resolve(dir_fd, relative, path);
-    struct disk_name *name = disk_find(path);
-    if (disk.dead)
-        return -EIO;
-    if (!name || !name->seen)
-        return -ENOENT;
-    if (!change())
-        return -EIO;
-    sim_disk_stats.names++;
-    struct disk_inode *inode = name->seen;
-    set_name(NULL, path, NULL);
-    let_go(inode);
     return 0;
 }

@@ -1,5 +1,7 @@
 /* sim_disk_impl.h - the simulated disk from inside: sim_disk.c does the calls, sim_disk_crash.c the
- * losses of power and the damage. */
+ * losses of power and the damage, sim_disk_name.c what goes by name.
+ *
+ * Memory:  as sim_disk.h.  Threads: one. */
 #pragma once
 
 #include "tests/sim/sim_disk.h"
@@ -82,3 +84,14 @@ void disk_land(struct disk_inode *inode, struct disk_write *write);
 void disk_land_naming(const struct disk_naming *naming);
 struct disk_name *disk_find(const char *path);
 bool disk_is_below(const char *path, const char *dir);
+
+/* disk_change says that something is about to change.  Returns false when it does not. */
+bool disk_change(void);
+struct disk_inode *disk_new_inode(bool dir);
+struct disk_file *disk_file_of(int fd);
+void disk_resolve(int dir_fd, const char *path, char out[SIM_DISK_PATH]);
+void disk_dir_of(const char *path, char dir[SIM_DISK_PATH]);
+bool disk_is_child(const char *path, const char *dir);
+/* disk_set_name gives the name `to` to an inode, or takes it away, and in the same step the name
+ * `from`, unless that is NULL. */
+void disk_set_name(const char *from, const char *to, struct disk_inode *inode);

@@ -631,6 +631,32 @@ static void remove_segment(struct world *w, const char *name)
     assert_int_equal(unlinkat(w->dir.fd, name, 0), 0);
 }
 
+/* It died before it wrote anything: the next start has the same number. */
+static void an_epoch_begun_again_with_more_shards_is_read_whole(void **state)
+{
+    struct world *w = *state;
+    start_epoch(w, 1, 1);
+    open_pump(w);
+    assert_int_equal(pump_poll(w->pump, 100), 0);
+    close_pump(w);
+    end_epoch(w);
+    start_epoch(w, 1, 3);
+    append_stories(w, 2, 2, 50);
+    open_pump(w);
+    append_stories(w, 1, 2, 50);
+    for (int rc = 1; rc;) {
+        rc = pump_poll(w->pump, 100);
+        assert_true(rc >= 0);
+    }
+    assert_int_equal(w->sink.committed, w->want_outcomes);
+    close_pump(w);
+    end_epoch(w);
+    start_epoch(w, 2, 1);
+    open_pump(w);
+    assert_int_equal(pump_poll(w->pump, 100), 0);
+    assert_int_equal(w->sink.committed, w->want_outcomes);
+}
+
 static void records_that_went_missing_are_an_error(void **state)
 {
     struct world *w = *state;
@@ -1148,6 +1174,7 @@ int main(void)
         IN_DIR(a_crash_anywhere_repeats_nothing_and_loses_nothing),
         IN_DIR(a_crash_between_commit_and_cursor_repeats_nothing),
         IN_DIR(only_wanted_kinds_are_delivered_and_the_rest_is_passed_for_good),
+        IN_DIR(an_epoch_begun_again_with_more_shards_is_read_whole),
         IN_DIR(records_that_went_missing_are_an_error),
         IN_DIR(a_segment_read_to_its_end_may_go),
         IN_DIR(a_segment_missing_in_the_middle_is_an_error),
