@@ -9,6 +9,7 @@
 #include "dataplane/base/clock.h"
 #include "graph/tiles.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/sim_conf.h"
 #include "tests/sim/sim_wire.h"
 
 #define USERS 9u
@@ -90,16 +91,34 @@ static const struct sim_line *some_line(void)
     return &sim_client.lines[back < sim_client.count ? sim_client.count - 1 - back : 0];
 }
 
+/* One that was sent just about a window ago: is it a duplicate still? */
+static const struct sim_line *ageing_line(void)
+{
+    uint64_t window_ns = sim_conf_window_ns(), now_ns = sim_clock.mono_ns;
+    for (uint32_t i = 0; i < sim_client.count; i++) {
+        const struct sim_line *line = &sim_client.lines[i];
+        uint64_t age_ns = now_ns - line->sent_ns;
+        if (age_ns > window_ns - window_ns / 16 && age_ns < window_ns + window_ns / 16 &&
+            random_chance(&sim_random, 300))
+            return line;
+    }
+    return NULL;
+}
+
 /* make returns a line to send: a new event, an old one again as it was or in other words, another
  * user's with the same id, or nothing that could be understood. */
 static const struct sim_line *make(void)
 {
     struct sim_line *line = &sim_client.lines[sim_client.count];
     uint32_t what = random_below(&sim_random, 100);
+    const struct sim_line *ageing = what < 30 ? ageing_line() : NULL;
+    if (ageing)
+        return ageing;
     if (sim_client.count && (what < 12 || sim_client.count == SIM_LINES_MAX))
         return some_line();
     *line = (struct sim_line){.number = sim_client.numbers + 1,
-                              .user = random_below(&sim_random, USERS)};
+                              .user = random_below(&sim_random, USERS),
+                              .sent_ns = sim_clock.mono_ns};
     const struct sim_line *old = some_line();
     if (sim_client.count && what < 18) {
         line->number = old->number;

@@ -16,8 +16,9 @@ struct sim_line {
     uint64_t hash;
     uint32_t user; /* (user, number): what duplicates are found by */
     uint64_t number;
-    char tile[21]; /* "": it is none of a claim */
-    bool whole;    /* it is an event, whatever the rules say of it */
+    uint64_t sent_ns; /* first, CLOCK_MONOTONIC */
+    char tile[21];    /* "": it is none of a claim */
+    bool whole;       /* it is an event, whatever the rules say of it */
 
     /* What the client was told. */
     bool durable;

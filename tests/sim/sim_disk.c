@@ -306,7 +306,7 @@ static void write_bytes(struct disk_inode *inode, uint64_t bytes)
 static void put_bytes(struct disk_inode *inode, const uint8_t *data, uint64_t len, uint64_t offset)
 {
     bool strays = !disk.strayed && is_segment(inode) && offset;
-    if (offset + len > inode->seen.bytes)
+    if (len && offset + len > inode->seen.bytes)
         write_bytes(inode, offset + len);
     while (len) {
         uint32_t at = (uint32_t)(offset / SIM_DISK_PAGE), from = (uint32_t)(offset % SIM_DISK_PAGE);

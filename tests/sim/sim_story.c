@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/correction.h"
 #include "dataplane/base/outcome.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_client.h"
@@ -32,6 +33,8 @@ static struct {
     uint32_t award_count;
     const struct sim_line *granted[AWARDS_MAX];
     uint32_t granted_count;
+    uint64_t corrections[AWARDS_MAX][2];
+    uint32_t correction_count;
 } story;
 
 void sim_story_begin(void)
@@ -125,9 +128,25 @@ static void take_claim(const struct record *record)
         story.granted[story.granted_count++] = story.line;
 }
 
+static void take_correction(const struct record *record)
+{
+    struct correction c;
+    sim_check(correction_decode(record_body(record), record->body_len, &c) == 0,
+              "a correction cannot be read: %u:%llu", record->partition,
+              (unsigned long long)record->seq);
+    for (uint32_t i = 0; i < story.correction_count; i++)
+        sim_check(memcmp(story.corrections[i], c.id, sizeof c.id) != 0,
+                  "a correction is done twice, the second time at %u:%llu", record->partition,
+                  (unsigned long long)record->seq);
+    if (story.correction_count < AWARDS_MAX)
+        memcpy(story.corrections[story.correction_count++], c.id, sizeof c.id);
+}
+
 void sim_story_record(const struct record *record)
 {
     struct outcome_view view;
+    if (record->kind == RECORD_CORRECTION)
+        take_correction(record);
     if (record->kind == RECORD_EVENT)
         take_event(record);
     if (record->kind != RECORD_OUTCOME)
