@@ -226,6 +226,11 @@ bool sim_sink_poll(unsigned which)
     if (which == LOCAL && rc)
         sim_trace("file sink: %d, delivered %llu", rc,
                   (unsigned long long)pump_counters(pump)->delivered);
+    if (rc < 0) {
+        struct pump_report report;
+        pump_report(pump, &report);
+        sim_trace("sink %u: %s", which, report.error);
+    }
     bool own = which == LOCAL || !sim_faults.active;
     sim_check(!own || (rc != -ESTALE && rc != -EBADMSG && rc != -EILSEQ),
               "the pump of a sink stands still: %s", strerror(-rc));
