@@ -304,7 +304,7 @@ static void restore(struct pump *pump)
     bool same = pump->tails[0].epoch == pump->saved.epoch;
     pump->now = pump->saved;
     pump->uncommitted = 0;
-    pump->moved = false;
+    pump->moved = pump->passed = false;
     if (!same)
         pump_start_tails(pump);
     for (uint32_t shard = 0; same && shard < pump->now.shard_count; shard++)
@@ -379,6 +379,7 @@ static int deliver(struct pump *pump, const struct sink_item *item)
     pump->sink_failed = rc && !aside;
     if (rc)
         pump->failed = true;
+    pump->passed |= aside && !rc;
     if (rc || aside)
         return rc;
     pump->uncommitted++;
@@ -438,11 +439,12 @@ static void count(struct pump *pump, const struct tail *tail, const struct recor
     counter_add(&pump->counters.events, record->kind == RECORD_EVENT || dead || duplicate);
 }
 
-/* Reads one journal; *outcomes counts.  Returns 0 or -errno. */
+/* Reads one journal; *outcomes counts.  Behind a record that was passed over it stops: with another
+ * one in the same batch, neither would ever be left behind.  Returns 0 or -errno. */
 static int read_tail(struct pump *pump, struct tail *tail, unsigned budget, unsigned *outcomes)
 {
     int rc = 0;
-    while (*outcomes < budget) {
+    while (*outcomes < budget && !pump->passed) {
         const struct record *record;
         rc = tail_next(tail, &record);
         if (rc <= 0)
@@ -473,7 +475,6 @@ static int read_tails(struct pump *pump, unsigned budget, unsigned *outcomes)
     int rc = 0;
     for (uint32_t i = 0; i < count && !rc; i++)
         rc = read_tail(pump, &pump->tails[(pump->turn + i) % count], budget, outcomes);
-    pump->turn++;
     return rc;
 }
 
@@ -491,7 +492,8 @@ static int commit(struct pump *pump)
         counter_add(&pump->counters.delivered, pump->uncommitted);
         counter_add(&pump->counters.commits, pump->uncommitted != 0);
         pump->uncommitted = 0;
-    } else if (!pump->moved || clock_monotonic_ns() - pump->saved_ns < IDLE_SAVE_NS) {
+    } else if (!pump->passed &&
+               (!pump->moved || clock_monotonic_ns() - pump->saved_ns < IDLE_SAVE_NS)) {
         return 0;
     }
     int rc = pump_save(pump, &pump->now);
@@ -499,7 +501,7 @@ static int commit(struct pump *pump)
         return rc;
     for (uint32_t shard = 0; shard < pump->now.shard_count; shard++)
         tail_save(&pump->tails[shard]);
-    pump->moved = false;
+    pump->moved = pump->passed = false;
     return 0;
 }
 
@@ -526,6 +528,7 @@ static int poll_epochs(struct pump *pump, unsigned budget, unsigned *outcomes)
             pump->failed = true;
             return rc ? rc : read;
         }
+        pump->turn++;
         if (*outcomes >= budget || !epoch_is_done(pump))
             return 0;
         rc = enter_epoch(pump, epoch_after(pump, pump->now.epoch));

@@ -23,9 +23,10 @@ struct pump {
     size_t id_count;
     struct tail *tails; /* as many as the widest epoch has journals; of epoch now.epoch */
     uint32_t tail_count;
-    uint32_t turn; /* the tail to start with */
+    uint32_t turn; /* the tail to start with; the same one until what was read is committed */
     uint32_t uncommitted;
     bool moved;   /* now is ahead of saved */
+    bool passed;  /* and behind a record that was passed over */
     bool is_open; /* cursor and tails */
     bool sink_is_open;
     bool failed; /* begin again from saved */

@@ -38,6 +38,7 @@ struct memory_sink {
 
     /* On the other side of a network. */
     uint64_t refused_seq; /* that record, or any while `full` */
+    uint64_t refused_late[2]; /* records for which their batch is refused */
     bool full;
     unsigned refusals;
     struct sink_fault fault;
@@ -96,12 +97,32 @@ static int memory_deliver(void *arg, const struct sink_item *item)
     return 0;
 }
 
+/* As a whole, for the first record in it that is not wanted. */
+static bool batch_is_refused(struct memory_sink *sink)
+{
+    for (uint64_t i = sink->committed; i < sink->count; i++) {
+        const struct delivered *one = &sink->list[i];
+        if (one->seq != sink->refused_late[0] && one->seq != sink->refused_late[1])
+            continue;
+        sink->fault = (struct sink_fault){
+            .text = "ERR not this one",
+            .at = {.epoch = one->epoch, .shard = one->shard, .ordinal = one->ordinal},
+            .of_record = true,
+        };
+        sink->refusals++;
+        return true;
+    }
+    return false;
+}
+
 static int memory_commit(void *arg, uint64_t *resume)
 {
     struct memory_sink *sink = arg;
     assert_true(sink->open);
     if (sink_fails(sink))
         return -EIO;
+    if (sink->refused_late[0] && batch_is_refused(sink))
+        return -EREMOTEIO;
     *resume = sink->committed = sink->count;
     return 0;
 }
@@ -1036,6 +1057,44 @@ static void a_record_refused_three_times_is_set_aside(void **state)
     assert_int_equal(count_lines(w->dead), 1);
 }
 
+/* Polls until nothing is left, whatever is refused. */
+static void drain_refused(struct world *w, unsigned polls)
+{
+    for (unsigned i = 0; i < polls && pump_poll(w->pump, 100) != 0; i++)
+        continue;
+    drain(w, 100);
+}
+
+static void two_records_of_a_batch_are_set_aside_each_once(void **state)
+{
+    struct world *w = *state;
+    start_far(w, 1);
+    append_stories(w, 0, 6, 50);
+    w->sink.refused_late[0] = 1010;
+    w->sink.refused_late[1] = 1018;
+    drain_refused(w, 20);
+    assert_int_equal(w->sink.refusals, 6);
+    assert_int_equal(w->sink.committed, w->want_outcomes - 2);
+    assert_false(has_seq(w, 1010) || has_seq(w, 1018));
+    assert_int_equal(count_lines(w->dead), 2);
+    assert_int_equal(pump_counters(w->pump)->set_aside, 2);
+}
+
+static void a_record_of_each_journal_is_set_aside_once(void **state)
+{
+    struct world *w = *state;
+    start_far(w, 2);
+    append_stories(w, 0, 3, 50);
+    append_stories(w, 1, 3, 50);
+    w->sink.refused_late[0] = 1010;
+    w->sink.refused_late[1] = 1110;
+    drain_refused(w, 20);
+    assert_int_equal(w->sink.refusals, 6);
+    assert_int_equal(w->sink.committed, w->want_outcomes - 2);
+    assert_int_equal(count_lines(w->dead), 2);
+    assert_int_equal(pump_counters(w->pump)->set_aside, 2);
+}
+
 static void a_full_server_is_tried_for_ever_unless_told_to_skip(void **state)
 {
     struct world *w = *state;
@@ -1192,6 +1251,8 @@ int main(void)
         IN_DIR(what_was_confirmed_just_now_is_not_yet_in_the_cursor_file),
         IN_DIR(who_is_away_at_start_is_waited_for),
         IN_DIR(a_record_refused_three_times_is_set_aside),
+        IN_DIR(two_records_of_a_batch_are_set_aside_each_once),
+        IN_DIR(a_record_of_each_journal_is_set_aside_once),
         IN_DIR(a_full_server_is_tried_for_ever_unless_told_to_skip),
         IN_DIR(what_the_other_side_lost_it_gets_again),
         IN_DIR(a_gap_may_reach_back_into_earlier_epochs),
