@@ -5,12 +5,9 @@
 
 #include "dataplane/admin.h"
 #include "dataplane/base/clock.h"
-#include "dataplane/base/counter.h"
 
 /* A sink that was removed and hangs is told of from here on. */
 #define LEAVING_WARN_NS (5 * NS_PER_S)
-
-#define READ(field) counter_read(&(field))
 
 static const char *state_name(const struct pump_report *report, int error)
 {
@@ -28,23 +25,25 @@ static json_t *stuck_json(const struct sink_place *at)
                      json_sprintf("%u:%llu", at->partition, (unsigned long long)at->seq));
 }
 
-static json_t *sink_json(const struct sink_thread *sink)
+/* With the lock. */
+static json_t *sink_json(const struct sinks *sinks, const struct sink_thread *sink)
 {
-    const struct pump_counters *c = pump_counters(sink->pump);
+    struct sink_totals totals;
+    const struct pump_counters *c = &totals.counters;
     struct pump_report report;
     int error = atomic_load(&sink->error);
     pump_report(sink->pump, &report);
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I}", "name",
-        sink->conf.name, "type", sink->ops->type, "state", state_name(&report, error), "events",
-        (json_int_t)READ(c->events), "outcomes", (json_int_t)READ(c->outcomes), "delivered",
-        (json_int_t)READ(c->delivered), "lag_records", (json_int_t)READ(c->lag_records),
-        "lag_bytes", (json_int_t)report.lag_bytes, "lag_seconds", report.lag_seconds, "errors",
-        (json_int_t)READ(c->errors), "set_aside", (json_int_t)READ(c->set_aside), "skipped",
-        (json_int_t)READ(c->skipped), "gaps", (json_int_t)READ(c->gaps));
+    sinks_totals(sinks, sink, &totals);
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I}", "name",
+                  sink->conf.name, "type", sink->ops->type, "state", state_name(&report, error),
+                  "events", (json_int_t)c->events, "outcomes", (json_int_t)c->outcomes, "delivered",
+                  (json_int_t)c->delivered, "lag_records", (json_int_t)c->lag_records, "lag_bytes",
+                  (json_int_t)report.lag_bytes, "lag_seconds", report.lag_seconds, "errors",
+                  (json_int_t)c->errors, "set_aside", (json_int_t)c->set_aside, "skipped",
+                  (json_int_t)c->skipped, "gaps", (json_int_t)c->gaps);
     if (sink->ops->repeats)
-        json_object_set_new(json, "repeats",
-                            json_integer((json_int_t)sink->ops->repeats(sink->sink)));
+        json_object_set_new(json, "repeats", json_integer((json_int_t)totals.repeats));
     if (report.error[0])
         json_object_set_new(json, "error", control_text(report.error));
     if (report.last_error[0])
@@ -59,14 +58,16 @@ json_t *admin_sink_list(struct topo *topo)
     json_t *sinks = json_array();
     pthread_mutex_lock(&topo->sinks.lock);
     for (uint32_t i = 0; i < topo->sinks.count; i++)
-        json_array_append_new(sinks, sink_json(topo->sinks.at[i]));
+        json_array_append_new(sinks, sink_json(&topo->sinks, topo->sinks.at[i]));
     pthread_mutex_unlock(&topo->sinks.lock);
     return sinks;
 }
 
-static void warn(const struct sink_thread *sink, json_t *warnings)
+static void warn(const struct sinks *sinks, const struct sink_thread *sink, json_t *warnings)
 {
     struct pump_report report;
+    struct sink_totals totals;
+    sinks_totals(sinks, sink, &totals);
     pump_report(sink->pump, &report);
     const char *name = sink->conf.name;
     json_t *text = control_text(report.error);
@@ -78,7 +79,7 @@ static void warn(const struct sink_thread *sink, json_t *warnings)
             warnings, json_sprintf("sink %s is paused -> trovectl sink %s resume", name, name));
     else if (atomic_load(&sink->error))
         json_array_append_new(warnings, json_sprintf("sink %s: %s", name, json_string_value(text)));
-    if (READ(pump_counters(sink->pump)->set_aside))
+    if (totals.counters.set_aside)
         json_array_append_new(warnings, json_sprintf("sink %s: records were set aside, see %s",
                                                      name, sink->dead_path));
     json_decref(text);
@@ -90,7 +91,7 @@ void admin_sink_warn(struct topo *topo, json_t *warnings)
     uint64_t now = clock_monotonic_ns();
     pthread_mutex_lock(&sinks->lock);
     for (uint32_t i = 0; i < sinks->count; i++)
-        warn(sinks->at[i], warnings);
+        warn(sinks, sinks->at[i], warnings);
     for (uint32_t i = 0; i < sinks->leaving_count; i++)
         if (now - sinks->leaving[i]->told_ns > LEAVING_WARN_NS)
             json_array_append_new(
@@ -133,7 +134,7 @@ void admin_sink(void *context, const struct control_request *request,
     pthread_mutex_lock(&topo->sinks.lock);
     struct sink_thread *sink = find_sink(topo, request->path, strlen(request->path));
     if (sink)
-        response->body = json_pack("{s:[o]}", "sinks", sink_json(sink));
+        response->body = json_pack("{s:[o]}", "sinks", sink_json(&topo->sinks, sink));
     else
         refuse_name(response, request->path);
     pthread_mutex_unlock(&topo->sinks.lock);

@@ -22,6 +22,12 @@
 
 struct topo;
 
+/* What a sink has counted since the daemon began, whatever reloads made of it. */
+struct sink_totals {
+    struct pump_counters counters; /* lag_records is not a sum */
+    uint64_t repeats;
+};
+
 struct sink_thread {
     struct topo *topo;
     pthread_t thread;
@@ -37,9 +43,10 @@ struct sink_thread {
     char dead_path[CONF_PATH_MAX + 96];
     char state_path[CONF_PATH_MAX + 96];
     char mode_path[CONF_PATH_MAX + 96];
-    enum pump_mode kept; /* what the file at mode_path says; under the lock */
-    uint64_t told_ns;    /* CLOCK_MONOTONIC; under the lock */
-    bool cancelled;      /* under the lock */
+    enum pump_mode kept;       /* what the file at mode_path says; under the lock */
+    uint64_t told_ns;          /* CLOCK_MONOTONIC; under the lock */
+    bool cancelled;            /* under the lock */
+    struct sink_totals before; /* of freed ones of the same name; under the lock */
 
     _Atomic int error;  /* errno of the last poll that failed, 0 when it went well */
     _Atomic bool ready; /* it is in the configuration that runs */
@@ -89,6 +96,11 @@ int sinks_start(struct topo *topo);
 int sinks_plan(struct topo *topo, const struct conf *conf, struct sinks_plan *plan);
 void sinks_enter(struct topo *topo, struct sinks_plan *plan, const struct conf *conf);
 void sinks_abandon(struct sinks_plan *plan);
+
+/* sinks_totals fills in what a sink of the list has counted, together with those of its name that
+ * it goes on for.  Thread: with the lock. */
+void sinks_totals(const struct sinks *sinks, const struct sink_thread *sink,
+                  struct sink_totals *totals);
 
 /* sinks_tend frees the removed sinks that have ended, stops the waits of those that do not, and
  * notes that a sink is drained.  Thread: any but a sink's. */

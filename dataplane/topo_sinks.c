@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/counter.h"
 #include "dataplane/topo.h"
 
 #define ENTER_WAIT_NS   (300 * NS_PER_MS) /* how long an apply waits for sinks to end */
@@ -214,6 +215,50 @@ void sinks_enter(struct topo *topo, struct sinks_plan *plan, const struct conf *
     sinks_tend(topo);
 }
 
+static void add_totals(struct sink_totals *sum, const struct sink_thread *sink)
+{
+    const struct pump_counters *own = pump_counters(sink->pump), *old = &sink->before.counters;
+    struct pump_counters *c = &sum->counters;
+    c->events += old->events + counter_read(&own->events);
+    c->outcomes += old->outcomes + counter_read(&own->outcomes);
+    c->delivered += old->delivered + counter_read(&own->delivered);
+    c->errors += old->errors + counter_read(&own->errors);
+    c->commits += old->commits + counter_read(&own->commits);
+    c->set_aside += old->set_aside + counter_read(&own->set_aside);
+    c->skipped += old->skipped + counter_read(&own->skipped);
+    c->gaps += old->gaps + counter_read(&own->gaps);
+    sum->repeats += sink->before.repeats;
+    if (sink->ops->repeats)
+        sum->repeats += sink->ops->repeats(sink->sink);
+}
+
+static bool is_followed(const struct sink_thread *old, const struct sink_thread *sink)
+{
+    return old->born < sink->born && strcmp(old->conf.name, sink->conf.name) == 0;
+}
+
+void sinks_totals(const struct sinks *sinks, const struct sink_thread *sink,
+                  struct sink_totals *totals)
+{
+    memset(totals, 0, sizeof *totals);
+    add_totals(totals, sink);
+    for (uint32_t i = 0; i < sinks->leaving_count; i++)
+        if (is_followed(sinks->leaving[i], sink))
+            add_totals(totals, sinks->leaving[i]);
+    totals->counters.lag_records = counter_read(&pump_counters(sink->pump)->lag_records);
+}
+
+/* Leaves to whoever goes on for a sink what it has counted.  With the lock. */
+static void bequeath(struct sinks *sinks, const struct sink_thread *sink)
+{
+    struct sink_thread *heir = find_running(sinks, sink->conf.name);
+    for (uint32_t i = 0; !heir && i < sinks->leaving_count; i++)
+        if (is_followed(sink, sinks->leaving[i]))
+            heir = sinks->leaving[i];
+    if (heir)
+        add_totals(&heir->before, sink);
+}
+
 static void cancel(struct sink_thread *sink)
 {
     if (!sink->cancelled && sink->ops->cancel)
@@ -253,6 +298,8 @@ void sinks_tend(struct topo *topo)
         sinks->leaving[left++] = sink;
     }
     sinks->leaving_count = left;
+    for (uint32_t i = 0; i < gone_count; i++)
+        bequeath(sinks, gone[i]);
     pthread_mutex_unlock(&sinks->lock);
     for (uint32_t i = 0; i < gone_count; i++) {
         join(gone[i]);

@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -91,6 +92,24 @@ def test_a_sink_that_is_added_gets_everything_and_one_that_comes_back_goes_on(tr
     caught_up(trove, "b")
     same(trove, "b")
     assert trove.term() == 0
+
+
+def test_what_a_sink_has_counted_outlives_its_change(trove):
+    """It is another one from then on, with another pop in its lines."""
+    send(20)
+    trove.settled(20)
+    apply(trove, "")
+    before = sink(trove, "file")
+    assert before["events"] == 20 and before["delivered"] == before["outcomes"] > 0
+    for pop in ("one", "two", "three"):
+        trove.plain = re.sub("pop: [a-z]+", f"pop: {pop}", trove.plain)
+        apply(trove, "")
+        assert sink(trove, "file") == before
+    send(5, 20)
+    trove.settled(25)
+    assert [line["pop"] for line in lines(trove, "out")[-5:]] == ["three"] * 5
+    after = sink(trove, "file")
+    assert after["events"] == 25 and after["delivered"] - before["delivered"] == len(lines(trove, "out")) - before["delivered"] > 0
 
 
 def test_another_path_is_gone_on_in_and_what_is_there_is_not_cut(trove):

@@ -37,7 +37,7 @@ struct memory_sink {
     bool open;
 
     /* On the other side of a network. */
-    uint64_t refused_seq; /* that record, or any while `full` */
+    uint64_t refused_seq;     /* that record, or any while `full` */
     uint64_t refused_late[2]; /* records for which their batch is refused */
     bool full;
     unsigned refusals;
