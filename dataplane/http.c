@@ -1,6 +1,7 @@
 /* http.c - set-up, the poll, and answers on their way to their requests. */
 #include "dataplane/http.h"
 
+#include "dataplane/base/counter.h"
 #include "dataplane/http_impl.h"
 #include "dataplane/http_text.h"
 
@@ -169,7 +170,7 @@ void http_answered(struct http *http, uint32_t shard, const struct answer *answe
     struct http_request *r = http_request_at(http, slot);
     assert(r->open && http->counters.open_events && shard < http->shard_count);
     r->open--;
-    http->counters.open_events--;
+    counter_add(&http->counters.open_events, UINT64_MAX);
     if (r->batch == HTTP_NONE)
         http_request_answered(http, slot, shard, answer);
     else
@@ -184,10 +185,10 @@ unsigned http_poll(struct http *http, uint64_t now_ns)
     unsigned work = http_wait_poll(http) + http_batch_poll(http);
     if (http->health == HTTP_HEALTH_draining)
         work += http_conn_drain(http);
-    counters->slots = http->slots.used;
-    counters->mediums = http->mediums.used;
-    counters->larges = http->larges.used;
-    counters->open_batches = http->batches.used;
+    counter_set(&counters->slots, http->slots.used);
+    counter_set(&counters->mediums, http->mediums.used);
+    counter_set(&counters->larges, http->larges.used);
+    counter_set(&counters->open_batches, http->batches.used);
     return work;
 }
 

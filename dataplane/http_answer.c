@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "dataplane/base/counter.h"
 #include "dataplane/base/outcome.h"
 #include "dataplane/base/pointer.h"
 #include "dataplane/http_impl.h"
@@ -272,9 +273,9 @@ const char *http_answer_write(struct http *http, struct http_request *r, uint32_
     put_head(http, &front, r, status, body_len);
     assert(!body.cut && !front.cut);
     uint32_t head_len = (uint32_t)(front.at - head);
-    http->counters.answers[status]++;
+    counter_add(&http->counters.answers[status], 1);
     if (r->problem)
-        http->counters.problems[r->problem]++;
+        counter_add(&http->counters.problems[r->problem], 1);
     *len = head_len + (r->method == HTTP_METHOD_HEAD ? 0 : body_len);
     return memcpy(begin - head_len, head, head_len);
 }

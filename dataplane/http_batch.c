@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "dataplane/base/counter.h"
 #include "dataplane/base/json.h"
 #include "dataplane/http_impl.h"
 
@@ -239,7 +240,7 @@ static bool start(struct http *http, struct http_batch *batch)
     else {
         batch->state = FEED;
         batch->at = 0;
-        http->counters.batches++;
+        counter_add(&http->counters.batches, 1);
         return true;
     }
     return false;

@@ -2,6 +2,7 @@
  *
  * A connection has one timer, set for the earliest of its deadlines as they were when it was set: a
  * deadline that has moved on since is seen when the timer fires. */
+#include "dataplane/base/counter.h"
 #include "dataplane/http_impl.h"
 
 #define DRAIN_CONNS 64                   /* looked at in a turn */
@@ -19,8 +20,8 @@ static struct http_conn *find(struct http *http, const struct tcp_conn *tcp)
 static void count_forgotten(struct http *http, const struct http_conn *conn)
 {
     unsigned incoming = conn->receiving != HTTP_NONE;
-    http->counters.cut_short += incoming;
-    http->counters.unanswered += conn->count - incoming;
+    counter_add(&http->counters.cut_short, incoming);
+    counter_add(&http->counters.unanswered, conn->count - incoming);
 }
 
 static void forget(struct http *http, struct http_conn *conn)
@@ -64,8 +65,8 @@ void http_conn_refuse(struct http *http, struct http_conn *conn, enum http_probl
         abort_conn(http, conn);
         return;
     }
-    http->counters.answer_bytes += len;
-    http->counters.unanswered += conn->count > 1 ? conn->count - 1u : 0;
+    counter_add(&http->counters.answer_bytes, len);
+    counter_add(&http->counters.unanswered, conn->count > 1 ? conn->count - 1u : 0);
     http_conn_finish(http, conn);
 }
 
@@ -95,7 +96,7 @@ void http_conn_give_way(struct http *http, uint32_t slot)
         http_conn_refuse(http, conn, HTTP_PROBLEM_gave_way, false, 0);
         return;
     }
-    http->counters.problems[HTTP_PROBLEM_gave_way]++;
+    counter_add(&http->counters.problems[HTTP_PROBLEM_gave_way], 1);
     drop_receiving(http, conn);
     conn->flags |= HTTP_CONN_CLOSING;
 }
@@ -159,7 +160,7 @@ static void head_bad(struct http *http, struct http_conn *conn, const struct htt
 
 static uint32_t hold(struct http *http, struct http_conn *conn)
 {
-    http->counters.held++;
+    counter_add(&http->counters.held, 1);
     conn->flags |= HTTP_CONN_HELD;
     return 0;
 }
@@ -252,8 +253,8 @@ static bool on_open(void *app, struct tcp_conn *tcp)
         .receiving = HTTP_NONE,
         .flags = HTTP_CONN_OPEN,
     };
-    http->counters.connections++;
-    http->counters.open_connections++;
+    counter_add(&http->counters.connections, 1);
+    counter_add(&http->counters.open_connections, 1);
     http_conn_arm(http, conn);
     return true;
 }
@@ -282,7 +283,7 @@ static void on_end(void *app, struct tcp_conn *tcp)
     if (conn->flags & HTTP_CONN_FINISHED)
         return;
     if (conn->receiving != HTTP_NONE) {
-        http->counters.cut_short++;
+        counter_add(&http->counters.cut_short, 1);
         drop_receiving(http, conn);
     }
     conn->flags |= HTTP_CONN_ENDED;
@@ -305,7 +306,7 @@ static void late_answer(struct http *http, struct http_conn *conn)
         http_conn_refuse(http, conn, HTTP_PROBLEM_answer_late, false, 0);
         return;
     }
-    http->counters.stalled++;
+    counter_add(&http->counters.stalled, 1);
     abort_conn(http, conn);
 }
 
@@ -333,7 +334,7 @@ static void on_wake(void *app, struct tcp_conn *tcp)
     if (deadline(http, conn) > now) {
         http_conn_arm(http, conn);
     } else if (conn->first == HTTP_NONE) {
-        http->counters.idle_closed++;
+        counter_add(&http->counters.idle_closed, 1);
         http_conn_finish(http, conn);
     } else if (conn->first != conn->receiving && deadline_of_answer(http, conn) <= now) {
         late_answer(http, conn);
@@ -351,7 +352,7 @@ static void on_closed(void *app, struct tcp_conn *tcp, enum tcp_end why)
     count_forgotten(http, conn);
     forget(http, conn);
     conn->flags = 0;
-    http->counters.open_connections--;
+    counter_add(&http->counters.open_connections, UINT64_MAX);
 }
 
 struct tcp_app http_app(struct http *http)

@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "dataplane/base/counter.h"
 #include "dataplane/base/json.h"
 #include "dataplane/http_impl.h"
 
@@ -127,8 +128,8 @@ bool http_request_submit(struct http *http, uint32_t slot, uint32_t index, uint3
     if (!http->intake.submit(http->intake.rx, token, bytes, len, r->id))
         return false;
     r->open++;
-    http->counters.events++;
-    http->counters.open_events++;
+    counter_add(&http->counters.events, 1);
+    counter_add(&http->counters.open_events, 1);
     return true;
 }
 
@@ -294,7 +295,7 @@ void http_request_begin(struct http *http, uint32_t slot, const struct http_head
 {
     struct http_request *r = http_request_at(http, slot);
     struct http_head head = *from; /* it may lie in the slot */
-    http->counters.requests++;
+    counter_add(&http->counters.requests, 1);
     r->method = head.method;
     r->resource = head.resource;
     r->media = head.media;
@@ -314,7 +315,7 @@ void http_request_begin(struct http *http, uint32_t slot, const struct http_head
 static bool keep(struct http *http, uint32_t slot, const uint8_t *bytes, uint32_t len)
 {
     struct http_request *r = http_request_at(http, slot);
-    http->counters.body_bytes += len;
+    counter_add(&http->counters.body_bytes, len);
     if (r->flags & HTTP_REQUEST_DISCARD || http_buffer_append(http, slot, bytes, len))
         return true;
     http_request_refuse(http, slot, HTTP_PROBLEM_no_buffer);

@@ -1,6 +1,7 @@
 /* http_send.c - answers into TCP, in the order of the requests. */
 #include <string.h>
 
+#include "dataplane/base/counter.h"
 #include "dataplane/http_impl.h"
 
 static const char continue_line[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -20,7 +21,7 @@ static bool send(struct http *http, struct http_conn *conn, uint32_t slot)
         text = spill_of(http, r);
     } else {
         text = http_answer_write(http, r, &r->answer_len);
-        http->counters.answer_bytes += r->answer_len;
+        counter_add(&http->counters.answer_bytes, r->answer_len);
     }
     uint32_t rest = r->answer_len - r->sent;
     uint32_t taken = tcp_send(http->tcp, conn->tcp, text + r->sent, rest);
@@ -64,7 +65,7 @@ void http_send_continue(struct http *http, uint32_t number)
     r->flags &= (uint16_t)~HTTP_REQUEST_CONTINUE;
     r->since_ns = http->now_ns;
     tcp_send(http->tcp, conn->tcp, continue_line, len);
-    http->counters.continues++;
+    counter_add(&http->counters.continues, 1);
 }
 
 /* resume asks for what the connection could not take before. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/counter.h"
 #include "dataplane/rx_http.h"
 
 #define STAMP_BYTES   8
@@ -78,8 +79,14 @@ static void event_done(struct rx *rx, uint64_t token)
 static void datagram_answered(struct rx *rx, const struct answer *answer)
 {
     if (answer->result == RESULT_REFUSED)
-        rx->counters.lost[LOST_state_full]++;
+        counter_add(&rx->counters.lost[LOST_state_full], 1);
     event_done(rx, answer->token);
+}
+
+/* Others look at it to see whether anything is under way. */
+static void set_open(struct rx *rx, uint32_t shard, uint32_t open)
+{
+    __atomic_store_n(&rx->open[shard], open, __ATOMIC_RELAXED);
 }
 
 static uint32_t take_burst(struct rx *rx, uint32_t shard)
@@ -96,8 +103,8 @@ static uint32_t take_burst(struct rx *rx, uint32_t shard)
         for (uint32_t i = 0; i < count; i++)
             datagram_answered(rx, &answers[i]);
     }
-    rx->open[shard] -= count;
-    rx->counters.answered += count;
+    set_open(rx, shard, rx->open[shard] - count);
+    counter_add(&rx->counters.answered, count);
     return count;
 }
 
@@ -120,10 +127,10 @@ static void push_stage(struct rx *rx, uint32_t shard)
     uint32_t room = rx->open_max - rx->open[shard];
     uint32_t count = stage->count < room ? stage->count : room;
     uint32_t pushed = event_ring_push_burst(rx->to_shard[shard], stage->events, count);
-    rx->open[shard] += pushed;
+    set_open(rx, shard, rx->open[shard] + pushed);
     for (uint32_t i = pushed; i < stage->count; i++) {
         assert(!(stage->events[i].token & RX_TOKEN_HTTP));
-        rx->counters.lost[LOST_ring_full]++;
+        counter_add(&rx->counters.lost[LOST_ring_full], 1);
         event_done(rx, stage->events[i].token);
     }
     stage->count = 0;
@@ -154,7 +161,7 @@ void rx_stage(struct rx *rx, uint32_t shard, const struct event *event)
 {
     struct rx_stage *stage = &rx->staging->stages[shard];
     stage->events[stage->count++] = *event;
-    rx->counters.received++;
+    counter_add(&rx->counters.received, 1);
     if (stage->count == RX_STAGE_EVENTS)
         push_stage(rx, shard);
 }
@@ -206,7 +213,7 @@ static uint64_t wire_time(struct rx *rx, const struct packet *packet, uint32_t f
     memcpy(&stamp, packet->frame + packet->len - STAMP_BYTES, STAMP_BYTES);
     uint64_t age = receive_ns - __builtin_bswap64(stamp);
     if (age > 10 * NS_PER_S) {
-        rx->counters.bad_stamps++;
+        counter_add(&rx->counters.bad_stamps, 1);
         return now_ns;
     }
     return now_ns - age;
@@ -215,7 +222,7 @@ static uint64_t wire_time(struct rx *rx, const struct packet *packet, uint32_t f
 static void take_datagram(struct rx *rx, struct packet *packet, const struct net_verdict *verdict,
                           const struct rx_arrival *arrival)
 {
-    rx->counters.delivered++;
+    counter_add(&rx->counters.delivered, 1);
     packet->pending = 1; /* until all of it is staged: a full ring must not release it half-way */
     stage_datagram(rx, packet, arrival, packet->frame + verdict->payload_off, verdict->payload_len);
     event_done(rx, (uint64_t)(uintptr_t)packet);
@@ -223,8 +230,8 @@ static void take_datagram(struct rx *rx, struct packet *packet, const struct net
 
 static void handle(struct rx *rx, struct packet *packet, uint64_t receive_ns, uint64_t now_ns)
 {
-    rx->counters.packets++;
-    rx->counters.bytes += packet->len;
+    counter_add(&rx->counters.packets, 1);
+    counter_add(&rx->counters.bytes, packet->len);
     packet->pending = 0;
     struct net_verdict verdict = {.action = NET_DROP, .reason = NET_segmented};
     if (!packet->segmented)
@@ -246,7 +253,7 @@ static void handle(struct rx *rx, struct packet *packet, uint64_t receive_ns, ui
         release(rx, packet);
         break;
     case NET_DROP:
-        rx->counters.dropped[verdict.reason]++;
+        counter_add(&rx->counters.dropped[verdict.reason], 1);
         release(rx, packet);
         break;
     }
@@ -258,9 +265,9 @@ static void send_replies(struct rx *rx)
     if (!staging->reply_count)
         return;
     uint32_t sent = rx->port.transmit(rx->port.port, staging->replies, staging->reply_count);
-    rx->counters.replied += sent;
+    counter_add(&rx->counters.replied, sent);
     for (uint32_t i = sent; i < staging->reply_count; i++) {
-        rx->counters.reply_failed++;
+        counter_add(&rx->counters.reply_failed, 1);
         release(rx, staging->replies[i]);
     }
     staging->reply_count = 0;

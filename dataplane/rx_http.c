@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/counter.h"
 #include "dataplane/rx_impl.h"
 
 #define TCP_BUDGET 256  /* connections' worth of timers, and of sends, in a turn */
@@ -248,7 +249,7 @@ void rx_http_input(struct rx_http *h, const struct packet *packet,
 void rx_http_answered(struct rx_http *h, uint32_t shard, const struct answer *answer)
 {
     if (answer->result == RESULT_REFUSED)
-        h->rx->counters.refused++;
+        counter_add(&h->rx->counters.refused, 1);
     http_answered(h->http, shard, answer);
 }
 

@@ -127,6 +127,17 @@ static bool is_planned(const struct sinks_plan *plan, const struct sink_thread *
     return false;
 }
 
+/* Those that have not ended yet, and those that the plan does without. */
+static uint32_t count_leaving(struct sinks *sinks, const struct sinks_plan *plan)
+{
+    pthread_mutex_lock(&sinks->lock);
+    uint32_t leaving = sinks->leaving_count;
+    for (uint32_t i = 0; i < sinks->count; i++)
+        leaving += !is_planned(plan, sinks->at[i]);
+    pthread_mutex_unlock(&sinks->lock);
+    return leaving;
+}
+
 int sinks_plan(struct topo *topo, const struct conf *conf, struct sinks_plan *plan)
 {
     struct sinks *sinks = &topo->sinks;
@@ -135,10 +146,7 @@ int sinks_plan(struct topo *topo, const struct conf *conf, struct sinks_plan *pl
     sinks_tend(topo);
     for (uint32_t i = 0; !rc && i < conf->sink_count; i++)
         rc = plan_sink(topo, &conf->sinks[i], conf->pop, plan);
-    uint32_t leaving = sinks->leaving_count;
-    for (uint32_t i = 0; i < sinks->count; i++)
-        leaving += !is_planned(plan, sinks->at[i]);
-    if (!rc && leaving > SINKS_LEAVING_MAX)
+    if (!rc && count_leaving(sinks, plan) > SINKS_LEAVING_MAX)
         rc = -EBUSY;
     if (rc)
         sinks_abandon(plan);

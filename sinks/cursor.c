@@ -105,12 +105,12 @@ int cursor_open(struct cursor *cursor, const char *path, struct sink_cursor *val
     if (cursor->fd < 0)
         return -errno;
     int rc = load(cursor, value);
-    /* What was found may be of a save that failed, or was cut short by a kill: the next one rests
-     * on it. */
-    if (!rc && fdatasync(cursor->fd) != 0)
-        rc = -errno;
     if (!rc && !cursor->version)
         rc = sync_directory(path);
+    /* What was found may be of a save that failed, or was cut short by a kill: the next one rests
+     * on it. */
+    else if (!rc && fdatasync(cursor->fd) != 0)
+        rc = -errno;
     if (rc)
         cursor_close(cursor);
     return rc;

@@ -13,6 +13,12 @@ static inline void counter_add(uint64_t *counter, uint64_t n)
     __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
+/* counter_set makes a count what it is now.  Thread: the writer. */
+static inline void counter_set(uint64_t *counter, uint64_t value)
+{
+    __atomic_store_n(counter, value, __ATOMIC_RELAXED);
+}
+
 /* counter_read returns the count.  Acquire, so that of two counters read one behind the other the
  * second is not the older; a fence would do, but ThreadSanitizer knows none. */
 static inline uint64_t counter_read(const uint64_t *counter)
