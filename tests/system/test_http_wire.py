@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from conftest import BUILD, encode
+from conftest import BUILD, CONFIG, encode
 from posts import HTTP, PORT, Stream, answer, at_rest, awaited, journal, request
 from test_http_many import used
 
@@ -86,7 +86,7 @@ class Client(threading.Thread):
 
 
 def test_what_was_answered_over_a_hostile_wire_is_journaled_once(make):
-    trove = make(HTTP)
+    trove = make(HTTP, config=CONFIG.replace("500_000", str(500_000 + 20_000 * SECONDS)))  # every id is a new one
     trove.start(expect_ready=False)
     wire = bridge(trove)
     before, until = used(trove.status()), time.monotonic() + SECONDS
