@@ -78,6 +78,8 @@ class Client(threading.Thread):
             raise
         except Exception as fault:  # http.client's, for an answer that ends early
             raise OSError(str(fault)) from fault
+        if got.status in (408, 503):  # too slow, over such a wire: the connection ends, and what was left is not known
+            raise OSError(got.json["code"])
         if len(events) > 1:
             assert got.status == 200 and got.json["accepted"] == len(events), got
         else:
