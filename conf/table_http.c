@@ -119,7 +119,8 @@ static const struct key http_keys[] = {
              "in pieces of max_body; taken at start"},
     {"buffers", KEY_SIZE, 0, HTTP(buffer_bytes), .min = MIB, .max = 8 * GIB, .fallback = "64MiB",
      .help = "for what is received and cannot be read yet, or sent and not yet acknowledged; taken "
-             "at start"},
+             "at start; when an answer finds none left, the connection that has taken nothing for "
+             "longest is reset"},
     {"cors", KEY_SECTION, .set = &cors_set, .help = "scripts in browsers"},
     {"tcp", KEY_SECTION, .set = &tcp_set, .help = "how connections behave"},
     {0},

@@ -57,6 +57,7 @@ size_t tcp_footprint(const struct tcp_limits *limits)
     const size_t parts[] = {
         sizeof(struct tcp),
         limits->connections * sizeof(struct tcp_conn),
+        limits->connections * sizeof(struct tcp_stuck),
         head_count(limits) * sizeof(uint32_t),
         prefix_slots(limits) * sizeof(uint32_t),
         prefix_slots(limits) * sizeof(uint32_t),
@@ -73,7 +74,8 @@ size_t tcp_footprint(const struct tcp_limits *limits)
 size_t tcp_conn_bytes(void)
 {
     /* The tables have at most four heads and two counters of each row for a connection. */
-    return sizeof(struct tcp_conn) + 4 * sizeof(uint32_t) + 4 * sizeof(uint32_t);
+    return sizeof(struct tcp_conn) + sizeof(struct tcp_stuck) + 4 * sizeof(uint32_t) +
+           4 * sizeof(uint32_t);
 }
 
 static void *take(struct arena *arena, size_t count, size_t size)
@@ -95,6 +97,7 @@ static void init_memory(struct tcp *tcp, struct arena *arena)
 {
     const struct tcp_limits *limits = &tcp->limits;
     tcp->conns = take(arena, limits->connections, sizeof *tcp->conns);
+    tcp->stuck = take(arena, limits->connections, sizeof *tcp->stuck);
     tcp->heads = take_heads(arena, head_count(limits));
     tcp->head_mask = head_count(limits) - 1;
     tcp->prefixes[0] = take(arena, prefix_slots(limits), sizeof(uint32_t));
@@ -107,6 +110,7 @@ static void init_memory(struct tcp *tcp, struct arena *arena)
     tcp->free_conn = tcp->free_chunk = tcp->free_past = TCP_NONE;
     tcp->past_oldest = tcp->past_newest = TCP_NONE;
     tcp->out_first = tcp->out_last = TCP_NONE;
+    tcp->stuck_first = tcp->stuck_last = TCP_NONE;
 }
 
 static void check_limits(const struct tcp_limits *limits)
@@ -216,7 +220,8 @@ static void say_goodbye(struct tcp *tcp, struct tcp_conn *conn, enum tcp_end why
 {
     if (why == TCP_END_done && conn->flags & TCP_F_ACK_NOW)
         (void)tcp_output(tcp, conn); /* should there be no frame: the peer asks again */
-    else if (why != TCP_END_done && why != TCP_END_reset && why != TCP_END_aborted)
+    else if (why != TCP_END_done && why != TCP_END_reset && why != TCP_END_aborted &&
+             why != TCP_END_gave_way)
         (void)tcp_send_reset(tcp, conn);
 }
 
@@ -231,6 +236,7 @@ void tcp_over(struct tcp *tcp, struct tcp_conn *conn, enum tcp_end why)
     tcp_table_remove(tcp, conn, &tuple);
     tcp_prefix_add(tcp, tcp_prefix_hash(tcp, conn->family, conn->addrs, conn->prefix_bits), -1);
     tcp_timer_remove(tcp, conn);
+    tcp_stuck_remove(tcp, conn);
     conn->armed = 0;
     tcp_chunks_give(tcp, conn->store);
     tcp_chunks_give(tcp, conn->queue);
@@ -349,7 +355,7 @@ static bool serve(struct tcp *tcp, struct tcp_conn *conn)
         return tcp_output(tcp, conn);
     if (!tcp_send_reset(tcp, conn))
         return false;
-    tcp_over(tcp, conn, TCP_END_aborted);
+    tcp_over(tcp, conn, conn->flags & TCP_F_GAVE_WAY ? TCP_END_gave_way : TCP_END_aborted);
     return true;
 }
 

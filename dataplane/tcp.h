@@ -77,7 +77,8 @@ enum tcp_reason {
     TCP_END(timeout, "what was sent was not acknowledged, however often")                          \
     TCP_END(window, "the peer kept its window shut for too long")                                  \
     TCP_END(keepalive, "the peer was silent and did not answer when asked")                        \
-    TCP_END(linger, "the peer went on after the end: too long, or too much")
+    TCP_END(linger, "the peer went on after the end: too long, or too much")                       \
+    TCP_END(gave_way, "buffers ran out, and it had not taken what was sent for longest")
 
 enum tcp_end {
 #define TCP_END_ENUM(name, help) TCP_END_##name,

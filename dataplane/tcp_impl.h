@@ -9,6 +9,7 @@
  *   tcp_timer.c       the wheel, and what happens when a time has come
  *   tcp_reassembly.c  the receive store
  *   tcp_pool.c        chunks, and the send queue in them
+ *   tcp_stuck.c       who does not take what is sent, and gives way
  *   tcp_table.c       connections by their addresses; counts per prefix
  *   tcp_timewait.c    connections that are over
  *   tcp_cookie.c      SYN cookies, timestamps' offsets
@@ -71,6 +72,8 @@ enum tcp_flag {
     TCP_F_KEEPALIVE = 1 << 18, /* a keep-alive probe is due */
     TCP_F_LINGER = 1 << 19,    /* the idle timer counts from our FIN's acknowledgement */
     TCP_F_CHALLENGE = 1 << 20, /* ACK_NOW is owed as a challenge */
+    TCP_F_STUCK = 1 << 21,     /* in the list of those who do not take what is sent */
+    TCP_F_GAVE_WAY = 1 << 22,  /* to be reset, since its chunks were needed */
 };
 
 /* Timers of a connection; the earliest armed one is where it hangs in the wheel. */
@@ -140,6 +143,10 @@ struct tcp_conn {
     uint32_t iss;
 };
 
+struct tcp_stuck { /* a connection's place in the list of tcp_stuck.c */
+    uint32_t before, after;
+};
+
 struct tcp_chunk {
     uint32_t next;
     uint32_t seq; /* of its first byte; receive store only */
@@ -199,6 +206,8 @@ struct tcp {
     uint32_t free_conn;  /* list of those that were used before */
     uint32_t fresh_conn; /* from here on, none was */
     uint32_t out_first, out_last;
+    struct tcp_stuck *stuck; /* [limits.connections] */
+    uint32_t stuck_first, stuck_last;
 
     struct tcp_chunk *chunks;
     uint32_t free_chunk, fresh_chunk;
@@ -355,6 +364,13 @@ uint32_t tcp_queue_append(struct tcp *tcp, struct tcp_conn *conn, const uint8_t 
 void tcp_queue_drop(struct tcp *tcp, struct tcp_conn *conn, uint32_t len);
 void tcp_queue_copy(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t offset,
                     uint8_t *to, uint32_t len);
+
+/* tcp_stuck.c */
+void tcp_stuck_add(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_stuck_remove(struct tcp *tcp, struct tcp_conn *conn);
+/* tcp_stuck_give_way takes the chunks of the connection that has been stuck for longest, unless it
+ * is `to`, which wants them: false.  It is reset in the next tcp_poll. */
+bool tcp_stuck_give_way(struct tcp *tcp, const struct tcp_conn *to);
 
 /* tcp_reassembly.c */
 /* tcp_store_put keeps what is not yet there of [seq, seq + len), which lies in [rcv_nxt, rcv_adv).

@@ -232,7 +232,10 @@ static int send_new(struct tcp *tcp, struct tcp_conn *conn)
         return 0;
     if (!send_data(tcp, conn, conn->snd_nxt, len))
         return -1;
-    conn->flags &= ~TCP_F_SHUT;
+    if (conn->flags & TCP_F_SHUT) {
+        conn->flags &= ~TCP_F_SHUT;
+        tcp_stuck_remove(tcp, conn);
+    }
     return 1;
 }
 
@@ -248,6 +251,7 @@ static void persist(struct tcp *tcp, struct tcp_conn *conn)
         conn->flags |= TCP_F_SHUT;
         conn->shut_at = tcp->now_ms;
         conn->backoff = 0;
+        tcp_stuck_add(tcp, conn);
     }
     uint32_t shut = tcp->now_ms - conn->shut_at, limit = tcp->settings.zero_window_ms;
     tcp_timer_set(tcp, conn, TCP_T_REXMIT,

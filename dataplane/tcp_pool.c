@@ -38,10 +38,12 @@ void tcp_chunks_give(struct tcp *tcp, uint32_t chunk)
     }
 }
 
-/* append_chunk puts an empty chunk at the queue's end. */
+/* append_chunk puts an empty chunk at the queue's end; for want of one, somebody gives way. */
 static bool append_chunk(struct tcp *tcp, struct tcp_conn *conn)
 {
     uint32_t chunk = tcp_chunk_take(tcp, true);
+    if (chunk == TCP_NONE && tcp_stuck_give_way(tcp, conn))
+        chunk = tcp_chunk_take(tcp, true);
     if (chunk == TCP_NONE)
         return false;
     if (conn->queue == TCP_NONE)

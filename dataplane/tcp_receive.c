@@ -160,6 +160,10 @@ static bool advance(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_hea
     if (tcp_before(conn->snd_nxt, conn->snd_una))
         conn->snd_nxt = conn->snd_una;
     conn->retries = 0;
+    if (!conn->queued)
+        conn->flags &= ~TCP_F_SHUT;
+    if (!(conn->flags & TCP_F_SHUT))
+        tcp_stuck_remove(tcp, conn);
     tcp_loss_acked(tcp, conn, head, acked, flight);
     if (acked > bytes)
         return fin_acked(tcp, conn);

@@ -123,6 +123,8 @@ static bool fire_rexmit(struct tcp *tcp, struct tcp_conn *conn)
         return false;
     }
     conn->retries++;
+    if (conn->queued)
+        tcp_stuck_add(tcp, conn);
     tcp_loss_timeout(tcp, conn);
     tcp_want_output(tcp, conn);
     return true;

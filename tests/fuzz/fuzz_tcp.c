@@ -11,9 +11,11 @@
 #include "dataplane/base/inet_csum.h"
 #include "dataplane/tcp.h"
 
-#define PEERS 3
-#define PORT  8080
-#define MS    1000000ull
+#define PEERS     3
+#define PORT      8080
+#define MS        1000000ull
+#define DATA_MAX  4096 /* bytes of a segment */
+#define TCP_BYTES (1u << 17)
 
 enum op {
     OP_SEGMENT,
@@ -54,7 +56,7 @@ struct run {
     uint32_t take_max;
     bool out;
     uint64_t given, opened, closed;
-    uint8_t frame[TCP_FRAME_MAX];
+    uint8_t *frame; /* TCP_FRAME_MAX */
 };
 
 static void require(bool holds)
@@ -195,8 +197,8 @@ static void input(struct run *run, const struct peer *p, const uint8_t *bytes, u
 {
     static const uint8_t link4[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00};
     static const uint8_t link6[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd};
-    uint8_t *copy = malloc(len ? len : 1);
-    require(copy);
+    static uint8_t room[60 + DATA_MAX]; /* a segment ends where it does */
+    uint8_t *copy = room + sizeof room - len;
     memcpy(copy, bytes, len);
     struct tcp_segment segment = {
         .link = p->ipv6 ? link6 : link4,
@@ -209,14 +211,13 @@ static void input(struct run *run, const struct peer *p, const uint8_t *bytes, u
         .len = len,
     };
     tcp_input(run->tcp, &segment, run->now_ns);
-    free(copy);
 }
 
 /* say sends bytes [place, place + len) of the stream. */
 static void say(struct run *run, struct peer *p, uint8_t flags, uint32_t place, uint32_t ack,
                 uint32_t len, uint16_t window, const uint32_t *sack)
 {
-    uint8_t bytes[60 + 4096];
+    uint8_t bytes[60 + DATA_MAX];
     memset(bytes, 0, 20);
     memcpy(bytes, (uint8_t[]){(uint8_t)(p->port >> 8), (uint8_t)p->port, PORT >> 8, PORT & 255}, 4);
     uint32_t n = 20, seq = p->irs + 1 + place;
@@ -395,10 +396,9 @@ static void start(struct run *run, struct arena *arena, const struct hash_key *k
     wiring.settings.receive_bytes = 8192;
     wiring.settings.send_bytes = 8192;
     wiring.settings.linger_bytes = 2000;
-    size_t bytes = tcp_footprint(&wiring.limits);
-    void *memory = calloc(1, bytes);
-    require(memory);
-    arena_init(arena, memory, bytes);
+    static _Alignas(64) uint8_t memory[TCP_BYTES];
+    require(tcp_footprint(&wiring.limits) <= sizeof memory);
+    arena_init(arena, memory, sizeof memory);
     run->tcp = tcp_init(arena, &wiring, run->now_ns);
 }
 
@@ -424,13 +424,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena arena;
     if (size > 4096)
         return 0;
-    struct run *run = calloc(1, sizeof *run);
-    require(run);
+    static uint8_t frame[TCP_FRAME_MAX];
+    struct run the_run = {
+        .now_ns = MS,
+        .at = data,
+        .end = data + size,
+        .take_max = UINT32_MAX,
+        .frame = frame,
+    };
+    struct run *run = &the_run;
     hash_key_init(&key, seed);
-    run->now_ns = MS;
-    run->at = data;
-    run->end = data + size;
-    run->take_max = UINT32_MAX;
     for (unsigned i = 0; i < PEERS; i++) {
         run->peers[i].ipv6 = i == 2;
         run->peers[i].port = (uint16_t)(1000 + i);
@@ -442,7 +445,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         do_op(run, what % OP_COUNT, &run->peers[what / OP_COUNT % PEERS]);
     }
     end(run);
-    free(arena.base);
-    free(run);
     return 0;
 }

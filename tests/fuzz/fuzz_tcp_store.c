@@ -1,21 +1,28 @@
-/* fuzz_tcp_store.c - the receive store by an op script, beside a store that is one flag and one
- * value per byte.
+/* fuzz_tcp_store.c - the receive store by an op script, beside a store that is a list of pieces,
+ * each with the number of the segment that brought it first.
  *
  * Four bytes are an operation: where a segment begins, how long it is, and how much the application
- * then takes.  Its bytes are its number, so that it shows which segment a byte came from: the first
- * one that brought it.
+ * then takes.  Its bytes are its number, so that it shows which segment a byte came from.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "dataplane/tcp_impl.h"
 
-#define WINDOW 12288u
-#define PLACES (1u << 16)
+#define WINDOW      12288u
+#define SEGMENT_MAX (1u + 127u * 37u)
+#define OPS_MAX     512u
+#define PIECES_MAX  (2 * OPS_MAX) /* an op fills the gaps it meets, and leaves one more at most */
+
+struct piece { /* bytes [from, to) of the stream */
+    uint32_t from, to;
+    uint8_t number;
+};
 
 struct model {
-    uint8_t have[PLACES], value[PLACES];
-    uint32_t taken, nxt; /* places */
+    struct piece pieces[PIECES_MAX]; /* in order; what was taken is gone */
+    unsigned count;
+    uint32_t taken, nxt; /* places in the stream */
     uint32_t base;       /* the sequence number of place 0 */
 };
 
@@ -25,16 +32,55 @@ static void require(bool holds)
         abort();
 }
 
+static void model_put(struct model *m, uint32_t from, uint32_t to, uint8_t number)
+{
+    struct piece old[PIECES_MAX];
+    unsigned count = m->count;
+    memcpy(old, m->pieces, count * sizeof *old);
+    m->count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (from < to && from < old[i].from)
+            m->pieces[m->count++] = (struct piece){from, tcp_min(to, old[i].from), number};
+        m->pieces[m->count++] = old[i];
+        if (from < old[i].to)
+            from = old[i].to;
+    }
+    if (from < to)
+        m->pieces[m->count++] = (struct piece){from, to, number};
+    for (unsigned i = 0; i < m->count && m->pieces[i].from <= m->nxt; i++)
+        if (m->nxt < m->pieces[i].to)
+            m->nxt = m->pieces[i].to;
+}
+
+/* model_take requires that these bytes are the stream's next. */
+static void model_take(struct model *m, const uint8_t *bytes, uint32_t len)
+{
+    while (len) {
+        struct piece *first = &m->pieces[0];
+        require(m->count && first->from == m->taken);
+        uint32_t part = tcp_min(len, first->to - first->from);
+        require(bytes[0] == first->number && !memcmp(bytes, bytes + 1, part - 1));
+        bytes += part;
+        len -= part;
+        m->taken += part;
+        first->from += part;
+        if (first->from == first->to)
+            memmove(first, first + 1, --m->count * sizeof *first);
+    }
+}
+
 static unsigned runs_of(const struct model *m, struct tcp_range *runs, unsigned max)
 {
     unsigned count = 0;
-    const uint8_t *at = m->have + m->nxt, *end = at + WINDOW;
-    while ((at = memchr(at, 1, (size_t)(end - at)))) {
-        const uint8_t *to = memchr(at, 0, (size_t)(end - at));
-        require(count < max && to); /* nothing is kept up to the window's very end */
-        runs[count++] = (struct tcp_range){m->base + (uint32_t)(at - m->have),
-                                           m->base + (uint32_t)(to - m->have)};
-        at = to;
+    for (unsigned i = 0; i < m->count; i++) {
+        const struct piece *p = &m->pieces[i];
+        if (p->from < m->nxt)
+            continue;
+        if (!count || runs[count - 1].end != m->base + p->from) {
+            require(count < max);
+            runs[count++].start = m->base + p->from;
+        }
+        runs[count - 1].end = m->base + p->to;
     }
     return count;
 }
@@ -42,27 +88,24 @@ static unsigned runs_of(const struct model *m, struct tcp_range *runs, unsigned 
 /* touches: the segment meets or overlaps something that is kept. */
 static bool touches(const struct model *m, uint32_t place, uint32_t len)
 {
-    uint32_t from = place > m->taken ? place - 1 : place;
-    return memchr(m->have + from, 1, place + len + 1 - from);
+    for (unsigned i = 0; i < m->count; i++)
+        if (m->pieces[i].from <= place + len && m->pieces[i].to >= place)
+            return true;
+    return false;
 }
 
 static void put(struct tcp *tcp, struct tcp_conn *conn, struct model *m, uint32_t place,
                 uint32_t len, uint8_t number)
 {
     struct tcp_range runs[64];
-    uint8_t *bytes = malloc(len);
-    require(bytes);
+    static uint8_t room[SEGMENT_MAX]; /* a segment ends where it does */
+    uint8_t *bytes = room + SEGMENT_MAX - len;
     memset(bytes, number, len);
     bool full = place != m->nxt && runs_of(m, runs, 64) >= TCP_RUNS_MAX && !touches(m, place, len);
     bool kept = tcp_store_put(tcp, conn, m->base + place, bytes, len);
-    free(bytes);
     require(kept == !full); /* the limits of chunks are never reached before that of ranges */
-    for (uint32_t i = place; kept && i < place + len; i++) {
-        if (!m->have[i])
-            m->value[i] = number;
-        m->have[i] = 1;
-    }
-    m->nxt = (uint32_t)((uint8_t *)memchr(m->have + m->nxt, 0, WINDOW + 1) - m->have);
+    if (kept)
+        model_put(m, place, place + len, number);
     uint32_t end = tcp_store_end(tcp, conn, conn->rcv_nxt);
     conn->unread += end - conn->rcv_nxt;
     conn->rcv_nxt = end;
@@ -76,11 +119,9 @@ static void take(struct tcp *tcp, struct tcp_conn *conn, struct model *m, uint32
         const uint8_t *bytes = tcp_store_front(tcp, conn, &there);
         require(there >= 1);
         there = tcp_min(tcp_min(there, conn->unread), len);
-        for (uint32_t i = 0; i < there; i++)
-            require(m->have[m->taken + i] && bytes[i] == m->value[m->taken + i]);
+        model_take(m, bytes, there);
         tcp_store_drop(tcp, conn, there);
         conn->unread -= there;
-        m->taken += there;
         len -= there;
     }
     require(conn->unread == m->nxt - m->taken);
@@ -108,18 +149,18 @@ static void script(struct tcp *tcp, struct model *m, const uint8_t *data, size_t
         uint32_t offset = data[i] * (data[i + 1] & 128 ? 97u : 1u);
         uint32_t len = 1 + (data[i + 1] & 127) * (data[i + 2] & 128 ? 37u : 1u);
         uint32_t place = m->nxt + offset;
-        if (offset + len < WINDOW - (m->nxt - m->taken) && place + len < PLACES - WINDOW)
+        if (offset + len < WINDOW - (m->nxt - m->taken))
             put(tcp, conn, m, place, len, (uint8_t)(i / 4 + 1));
         compare_ranges(tcp, conn, m);
         take(tcp, conn, m, data[i + 3] & 1 ? (uint32_t)data[i + 2] * data[i + 3] : 0);
     }
     tcp_chunks_give(tcp, conn->store);
-    require(tcp->counters.chunks == 0);
+    tcp_give_conn(tcp, conn);
+    require(tcp->counters.chunks == 0 && tcp->counters.connections == 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* start makes one for all inputs: what one leaves behind, the next one finds. */
+static struct tcp *start(void)
 {
     static const uint8_t seed[HASH_SEED_BYTES] = "fuzz";
     static struct hash_key key;
@@ -129,22 +170,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .mtu = 1500,
         .key = &key,
     };
-    if (size > 2048)
-        return 0;
     hash_key_init(&key, seed);
     tcp_settings_init(&wiring.settings);
     wiring.settings.receive_bytes = WINDOW;
     size_t bytes = tcp_footprint(&wiring.limits);
     void *memory = calloc(1, bytes);
-    static struct model model;
-    struct model *m = &model;
     require(memory);
-    memset(m->have, 0, sizeof m->have);
-    m->taken = m->nxt = 0;
     struct arena arena;
     arena_init(&arena, memory, bytes);
-    m->base = UINT32_MAX - 10000; /* the numbers wrap on the way */
-    script(tcp_init(&arena, &wiring, 0), m, data, size);
-    free(memory);
+    return tcp_init(&arena, &wiring, 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct tcp *tcp;
+    static struct model model;
+    if (size > 4 * OPS_MAX)
+        return 0;
+    if (!tcp)
+        tcp = start();
+    model.count = model.taken = model.nxt = 0;
+    model.base = UINT32_MAX - 10000; /* the numbers wrap on the way */
+    script(tcp, &model, data, size);
     return 0;
 }

@@ -69,11 +69,12 @@ static bool try_merge(struct wire *wire, unsigned to, const uint8_t *bytes, uint
                       uint32_t pseudo)
 {
     uint32_t header = header_of(bytes);
+    uint32_t most = wire->faults.bytes_max ? wire->faults.bytes_max : WIRE_BYTES_MAX;
     for (struct wire_frame *f = wire->frames; f; f = f->next) {
         uint32_t data = f->len - header_of(f->bytes);
         if (f->to != to || header_of(f->bytes) != header || f->bytes[13] & (SYN | RST | FIN) ||
             !data || get32(f->bytes + 4) + data != get32(bytes + 4) ||
-            memcmp(f->bytes, bytes, 4) != 0 || f->len + len - header > WIRE_BYTES_MAX ||
+            memcmp(f->bytes, bytes, 4) != 0 || f->len + len - header > most ||
             wire_checksum(f->bytes, f->len, pseudo) != 0)
             continue;
         f->bytes[13] |= bytes[13] & (FIN | PSH);

@@ -17,6 +17,7 @@
 struct wire_faults { /* chances per thousand */
     uint32_t lose, duplicate, corrupt, split, merge;
     uint32_t delay_ms_min, delay_ms_max; /* each frame's own, so that they overtake each other */
+    uint32_t bytes_max;                  /* of a merged segment; 0: WIRE_BYTES_MAX */
 };
 
 struct wire_frame {

@@ -257,6 +257,79 @@ static void connections_that_hoard_are_bounded(void **state)
     kit_free(kit);
 }
 
+/* deaf opens a connection whose peer asks, takes nothing of the answer, and shuts its window or
+ * falls silent. */
+static struct tcp_conn *deaf(struct kit *kit, uint16_t port, bool shut)
+{
+    static const uint8_t answer[16000];
+    struct peer p = peer4(kit, port);
+    connect_peer(&p);
+    struct tcp_conn *conn = kit->last.conn;
+    p.window = shut ? 0 : p.window;
+    tell(&p, ACK, "GET", 3);
+    assert_int_equal(tcp_send(kit->tcp, conn, answer, sizeof answer), sizeof answer);
+    pass(kit, 1500); /* longer than the first timeout */
+    drop_frames(kit);
+    return conn;
+}
+
+/* Eight chunks each: sixteen of them have all that there is. */
+static void who_reads_nothing_gives_way_when_buffers_run_out(void **state)
+{
+    (void)state;
+    static const uint8_t answer[24000];
+    struct kit *kit = kit_make();
+    kit->wiring.limits.chunks = 128;
+    kit_start(kit);
+    for (uint16_t i = 0; i < 16; i++)
+        (void)deaf(kit, (uint16_t)(4000 + i), i % 2);
+    assert_int_equal(counters(kit)->chunks, 128);
+    struct peer p = peer4(kit, 5000);
+    connect_peer(&p);
+    assert_int_equal(tcp_send(kit->tcp, kit->last.conn, answer, 24000), 24000);
+    poll(kit);
+    assert_int_equal(counters(kit)->ended[TCP_END_gave_way], 2); /* twelve chunks of sixteen */
+    assert_int_equal(counters(kit)->connections, 15);
+    assert_int_equal(counters(kit)->chunks, 124);
+    for (unsigned i = 0; i < 2; i++) { /* the first two: nothing else is sent to them */
+        struct peer first = peer4(kit, (uint16_t)(4000 + i));
+        struct seen s;
+        assert_true(hear(&first, &s));
+        assert_int_equal(s.flags & RST, RST);
+    }
+    kit_free(kit);
+}
+
+static void who_reads_again_does_not_give_way(void **state)
+{
+    (void)state;
+    static const uint8_t answer[16000];
+    struct kit *kit = kit_make();
+    kit->wiring.limits.chunks = 16;
+    kit_start(kit);
+    struct peer slow = peer4(kit, 4000);
+    connect_peer(&slow);
+    struct tcp_conn *conn = kit->last.conn;
+    slow.window = 0;
+    tell(&slow, ACK, "GET", 3);
+    assert_int_equal(tcp_send(kit->tcp, conn, answer, sizeof answer), sizeof answer);
+    pass(kit, 1500);
+    drop_frames(kit);
+    (void)deaf(kit, 4001, true);
+    slow.window = 1460; /* the second has been deaf for longer now */
+    say(&slow, ACK, slow.seq, slow.ack, NULL, 0);
+    poll(kit);
+    drop_frames(kit);
+    struct peer p = peer4(kit, 5000);
+    connect_peer(&p);
+    assert_int_equal(tcp_send(kit->tcp, kit->last.conn, answer, 2000), 2000);
+    poll(kit);
+    assert_int_equal(counters(kit)->ended[TCP_END_gave_way], 1);
+    assert_ptr_equal(tcp_conn_at(kit->tcp, tcp_conn_index(kit->tcp, conn)), conn);
+    assert_int_equal(tcp_send(kit->tcp, conn, answer, 1), 1);
+    kit_free(kit);
+}
+
 static void sequence_numbers_cannot_be_guessed_from_others(void **state)
 {
     (void)state;
@@ -328,6 +401,8 @@ int main(void)
         cmocka_unit_test(a_flood_from_one_prefix_leaves_room_for_others),
         cmocka_unit_test(all_prefixes_are_counted_back),
         cmocka_unit_test(connections_that_hoard_are_bounded),
+        cmocka_unit_test(who_reads_nothing_gives_way_when_buffers_run_out),
+        cmocka_unit_test(who_reads_again_does_not_give_way),
         cmocka_unit_test(sequence_numbers_cannot_be_guessed_from_others),
         cmocka_unit_test(another_start_has_other_cookies),
         cmocka_unit_test(a_store_full_of_gaps_stays_small),
