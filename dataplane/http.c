@@ -93,6 +93,7 @@ static void set(struct http *http, const struct http_settings *settings)
         .head_bytes = settings->head_bytes,
         .header_count = settings->header_count,
     };
+    http_memo_init(&http->memo);
 }
 
 struct http *http_init(struct arena *arena, const struct http_wiring *wiring)

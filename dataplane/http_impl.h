@@ -17,6 +17,7 @@
 #include "dataplane/http.h"
 #include "dataplane/http_chunk.h"
 #include "dataplane/http_head.h"
+#include "dataplane/http_memo.h"
 #include "dataplane/http_pool.h"
 
 #define HTTP_HEAD_TEXT_MAX  640   /* status line and headers of an answer */
@@ -142,6 +143,7 @@ struct http_list {
 struct http {
     struct http_settings settings;
     struct http_head_limits head_limits;
+    struct http_memo memo;
     struct http_intake intake;
     struct tcp *tcp;
     uint64_t now_ns;
