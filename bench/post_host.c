@@ -95,6 +95,7 @@ static struct rx_http_wiring http_wiring(uint32_t connections)
                  .mediums = 64,
                  .larges = 64,
                  .batches = 64,
+                 .medium_bytes = 32u << 10,
                  .body_bytes = 1u << 20,
                  .shard_count = 1},
         .key = &key,

@@ -219,7 +219,7 @@ static uint32_t more_head(struct http *http, struct http_conn *conn, const uint8
 {
     uint32_t slot = conn->receiving, end = 0;
     struct http_request *r = http_request_at(http, slot);
-    uint32_t kept = r->len, room = HTTP_MEDIUM_BYTES - kept;
+    uint32_t kept = r->len, room = HTTP_HEAD_BYTES_MAX - kept;
     uint32_t take = len < room ? len : room;
     if (!http_buffer_append(http, slot, bytes, take)) {
         http_request_refuse(http, slot, HTTP_PROBLEM_no_buffer);

@@ -88,7 +88,7 @@ static uint32_t intake_room(void *rx)
 }
 
 static bool intake_submit(void *rx, uint64_t token, const uint8_t *bytes, uint32_t len,
-                          uint64_t id[2])
+                          uint64_t wire_ns, uint64_t id[2])
 {
     struct rx_http *h = rx;
     struct event event;
@@ -99,10 +99,17 @@ static bool intake_submit(void *rx, uint64_t token, const uint8_t *bytes, uint32
         return false;
     assert(token & RX_TOKEN_HTTP);
     event.token = token;
+    if (wire_ns)
+        event.wire_ns = wire_ns;
     id[0] = event.reason == REASON_none ? event.id[0] : 0;
     id[1] = event.reason == REASON_none ? event.id[1] : 0;
     rx_stage(h->rx, shard, &event);
     return true;
+}
+
+static uint64_t intake_wire(void *rx)
+{
+    return ((const struct rx_http *)rx)->arrival.wire_ns;
 }
 
 static uint64_t intake_durable(void *rx, uint32_t shard)
@@ -151,7 +158,12 @@ void rx_http_init(struct rx *rx, struct arena *arena, const struct rx_http_wirin
     struct http_wiring http = {
         .limits = wiring->http,
         .settings = wiring->settings.http,
-        .intake = {intake_room, intake_submit, intake_durable, intake_health, h},
+        .intake = {.room = intake_room,
+                   .submit = intake_submit,
+                   .wire = intake_wire,
+                   .durable = intake_durable,
+                   .health = intake_health,
+                   .rx = h},
     };
     h->http = http_init(arena, &http);
     struct tcp_wiring tcp = {
