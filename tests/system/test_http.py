@@ -179,6 +179,16 @@ def test_a_batch_tells_what_became_of_each_claim(make):
     assert "claims" not in post(encode() + b"\n", kind="application/x-ndjson").json
 
 
+def test_cloudevents_are_events_whose_attributes_are_kept(server):
+    clouds = [json.dumps({"specversion": "1.0", "source": "/shop", "datacontenttype": "application/json",
+                          **event(user=f"u-{i}", time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))}).encode() for i in range(3)]
+    one = post(clouds[0], kind="application/cloudevents+json")
+    assert (one.status, one.json["result"]) == (202, "accepted")
+    batch = post(b"[" + b",".join(clouds) + b"]", kind="application/cloudevents-batch+json; charset=utf-8")
+    assert (batch.status, batch.json["accepted"], batch.json["duplicate"]) == (200, 2, 1)
+    assert sorted(text for _, text in journal(server)) == sorted(clouds)
+
+
 def test_what_was_answered_is_there_after_kill_9(server):
     answered, socks = [], []
 
