@@ -161,6 +161,12 @@ void http_date(struct http *http, uint64_t realtime_ns)
     http->date_len = (uint32_t)(t.at - http->date);
 }
 
+void http_prefetch(const struct http *http, uint32_t conn)
+{
+    if (conn < http->connection_count)
+        __builtin_prefetch(&http->conns[conn]);
+}
+
 void http_answered(struct http *http, uint32_t shard, const struct answer *answer)
 {
     const uint64_t slots = (UINT64_C(1) << HTTP_TOKEN_SLOT_BITS) - 1;

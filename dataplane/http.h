@@ -173,6 +173,10 @@ void http_start(struct http *http, struct tcp *tcp, uint64_t now_ns);
 /* http_reconfigure takes over a copy of new settings; requests that are open go on under them. */
 void http_reconfigure(struct http *http, const struct http_settings *settings);
 
+/* http_prefetch brings a connection's struct into the cache; any number, of which one that is none
+ * does nothing. */
+void http_prefetch(const struct http *http, uint32_t conn);
+
 /* http_answered takes the answer to one submitted event, of a shard in [0, shard_count): once for
  * each, in the shard's order.  A durable answer is sent later, by http_poll. */
 void http_answered(struct http *http, uint32_t shard, const struct answer *answer);
