@@ -60,7 +60,9 @@ static int pin(char *fault)
     return rc;
 }
 
-/* Who sleeps at the right moments and comes first when awake disturbs nobody and is never late. */
+/* Who sleeps at the right moments and comes first when awake disturbs nobody and is never late.
+ * Only once the link is open: DPDK waits there, in naps too short to be left, for threads of its
+ * own that are to run on the same core, and had to wait for the kernel to take it away by force. */
 static int take_priority(char *fault)
 {
     const struct sched_param priority = {.sched_priority = 3};
@@ -162,6 +164,8 @@ static int answer(char *fault)
     if (rc < 0)
         snprintf(fault, BLAST_FAULT_MAX, "out of memory");
     else
+        rc = take_priority(fault);
+    if (rc == 0)
         fputs("trove-blast: answering\n", stderr);
     while (rc == 0 && !stop) {
         if (!blast_server_turn(&server, clock_monotonic_ns()) && options.nap_ns)
@@ -195,7 +199,9 @@ static int post(char *fault)
     http.stop = &stop;
     http.end_ns = run.end_ns;
     http.grace_ns = run.grace_ns;
-    rc = blast_http_init(&http, fault);
+    rc = take_priority(fault);
+    if (rc == 0)
+        rc = blast_http_init(&http, fault);
     if (rc == 0) {
         rc = blast_http_run(&http, fault);
         blast_http_report_json(stdout, &http);
@@ -213,6 +219,11 @@ static int send_datagrams(char *fault)
     int rc = open_link(fault);
     if (rc < 0)
         return rc;
+    rc = take_priority(fault);
+    if (rc < 0) {
+        run.link->close(run.link);
+        return rc;
+    }
     blast_run(&run);
     blast_report_json(stdout, &run);
     fflush(stdout);
@@ -228,8 +239,6 @@ static int send_datagrams(char *fault)
 static int blast(char *fault)
 {
     int rc = pin(fault);
-    if (rc == 0)
-        rc = take_priority(fault);
     if (rc == 0 && options.answer)
         return answer(fault);
     if (rc == 0)

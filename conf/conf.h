@@ -294,6 +294,7 @@ struct conf_http {
     uint8_t prefix4, prefix6; /* bits of an address */
     uint32_t requests;        /* at work */
     uint64_t bodies_bytes;    /* of buffers for their bodies */
+    uint32_t usual_bytes;     /* of one of those for most bodies; above body_bytes: as body_bytes */
     uint64_t buffer_bytes;    /* of what is received and not read, sent and not acknowledged */
 
     uint32_t origin_count;

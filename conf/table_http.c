@@ -115,8 +115,12 @@ static const struct key http_keys[] = {
          "at work at a time; for more, the one that comes in slowest gives way (503); about 1.5 "
          "KiB each, taken at start"},
     {"bodies", KEY_SIZE, 0, HTTP(bodies_bytes), .min = MIB, .max = 64 * GIB, .fallback = "64MiB",
-     .help = "for their bodies beyond the first KiB of each: half of it in pieces of 16 KiB, half "
-             "in pieces of max_body; taken at start"},
+     .help = "for their bodies beyond the first KiB of each: half of it in pieces of usual_body, "
+             "half in pieces of max_body; taken at start"},
+    {"usual_body", KEY_SIZE, 0, HTTP(usual_bytes), .min = 16 * KIB, .max = 16 * MIB,
+     .fallback = "32KiB",
+     .help = "bytes of which nearly no body has more: a batch of 100 events, say; longer ones "
+             "share the few pieces of max_body; at most max_body"},
     {"buffers", KEY_SIZE, 0, HTTP(buffer_bytes), .min = MIB, .max = 8 * GIB, .fallback = "64MiB",
      .help = "for what is received and cannot be read yet, or sent and not yet acknowledged; taken "
              "at start; when an answer finds none left, the connection that has taken nothing for "

@@ -31,7 +31,7 @@ void http_settings_init(struct http_settings *settings)
 {
     *settings = (struct http_settings){
         .line_bytes = 4096,
-        .head_bytes = HTTP_MEDIUM_BYTES,
+        .head_bytes = HTTP_HEAD_BYTES_MAX,
         .header_count = 100,
         .body_bytes = 1u << 20,
         .batch_events = 10000,
@@ -54,14 +54,15 @@ static void check_limits(const struct http_limits *l)
     assert(l->slots >= 8 && l->slots <= HTTP_SLOTS_MAX);
     assert(l->mediums >= 1 && l->mediums <= 65536 && l->larges >= 1 && l->larges <= 4096);
     assert(l->batches >= 1 && l->batches <= 65536);
-    assert(l->body_bytes >= HTTP_MEDIUM_BYTES && l->body_bytes <= HTTP_BODY_BYTES_MAX);
+    assert(l->medium_bytes >= HTTP_HEAD_BYTES_MAX && l->medium_bytes <= l->body_bytes);
+    assert(l->body_bytes <= HTTP_BODY_BYTES_MAX);
     assert(l->shard_count >= 1 && l->shard_count <= HTTP_SHARDS_MAX);
 }
 
 static void check_settings(const struct http *http, const struct http_settings *s)
 {
-    assert(s->head_bytes >= 256 && s->head_bytes <= HTTP_MEDIUM_BYTES);
-    assert(s->line_bytes >= 64 && s->line_bytes <= HTTP_MEDIUM_BYTES);
+    assert(s->head_bytes >= 256 && s->head_bytes <= HTTP_HEAD_BYTES_MAX);
+    assert(s->line_bytes >= 64 && s->line_bytes <= HTTP_HEAD_BYTES_MAX);
     assert(s->header_count >= 1 && s->header_count <= 1000);
     assert(s->body_bytes >= 64 && s->body_bytes <= http->body_bytes_max);
     assert(s->batch_events >= 1 && s->batch_events <= HTTP_BATCH_EVENTS_MAX);
@@ -80,7 +81,7 @@ size_t http_footprint(const struct http_limits *limits)
     return arena_round(sizeof(struct http), 64) + 64 +
            arena_round(limits->connections * sizeof(struct http_conn), 64) + 64 +
            http_pool_footprint(limits->slots, sizeof(struct http_request)) +
-           http_pool_footprint(limits->mediums, HTTP_MEDIUM_BYTES) +
+           http_pool_footprint(limits->mediums, limits->medium_bytes) +
            http_pool_footprint(limits->larges, limits->body_bytes) +
            http_pool_footprint(limits->batches, sizeof(struct http_batch));
 }
@@ -94,6 +95,7 @@ static void set(struct http *http, const struct http_settings *settings)
         .head_bytes = settings->head_bytes,
         .header_count = settings->header_count,
     };
+    http_memo_init(&http->memo);
 }
 
 struct http *http_init(struct arena *arena, const struct http_wiring *wiring)
@@ -106,11 +108,12 @@ struct http *http_init(struct arena *arena, const struct http_wiring *wiring)
     http->connection_count = limits->connections;
     http->conns = arena_alloc(arena, limits->connections * sizeof(struct http_conn), 64);
     assert(http->conns);
+    http->medium_bytes = limits->medium_bytes;
     http->body_bytes_max = limits->body_bytes;
     http->shard_count = limits->shard_count;
     http->intake = wiring->intake;
     http_pool_init(&http->slots, arena, limits->slots, sizeof(struct http_request));
-    http_pool_init(&http->mediums, arena, limits->mediums, HTTP_MEDIUM_BYTES);
+    http_pool_init(&http->mediums, arena, limits->mediums, limits->medium_bytes);
     http_pool_init(&http->larges, arena, limits->larges, limits->body_bytes);
     http_pool_init(&http->batches, arena, limits->batches, sizeof(struct http_batch));
     for (unsigned i = 0; i < HTTP_CLASSES; i++)
@@ -157,6 +160,12 @@ void http_date(struct http *http, uint64_t realtime_ns)
     HTTP_PUT(&t, " GMT\r\n");
     http->date_s = seconds;
     http->date_len = (uint32_t)(t.at - http->date);
+}
+
+void http_prefetch(const struct http *http, uint32_t conn)
+{
+    if (conn < http->connection_count)
+        __builtin_prefetch(&http->conns[conn]);
 }
 
 void http_answered(struct http *http, uint32_t shard, const struct answer *answer)

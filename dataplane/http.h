@@ -30,11 +30,12 @@
 #define HTTP_ORIGINS_MAX      16
 #define HTTP_ORIGIN_BYTES_MAX 128
 #define HTTP_SLOTS_MAX        (1u << 22)
-#define HTTP_SMALL_BYTES      1280        /* in each slot, for a head in pieces or a small body */
-#define HTTP_MEDIUM_BYTES     (16u << 10) /* the longest head, and most bodies */
+#define HTTP_SMALL_BYTES      1280 /* in each slot, for a head in pieces or a small body */
+#define HTTP_HEAD_BYTES_MAX   (16u << 10)
 #define HTTP_BODY_BYTES_MAX   (16u << 20)
 #define HTTP_BATCH_EVENTS_MAX 65536
 #define HTTP_BATCH_ERRORS     100 /* listed of one batch; the others are counted only */
+#define HTTP_BATCH_CLAIMS     512 /* likewise */
 
 /* Whether events are taken; what /healthz says. */
 #define HTTP_HEALTH_LIST(HTTP_HEALTH)                                                              \
@@ -64,8 +65,11 @@ struct http_intake {
      * this token, and bytes stay as they are until then.  id becomes the event's, 0 where the bytes
      * have none (they are rejected then).  It must not answer from within.  len in [0,
      * HTTP_BODY_BYTES_MAX]: what is longer than an event may be is taken too, and comes back
-     * rejected. */
-    bool (*submit)(void *rx, uint64_t token, const uint8_t *bytes, uint32_t len, uint64_t id[2]);
+     * rejected.  wire_ns is when it came, 0: with the segment at hand. */
+    bool (*submit)(void *rx, uint64_t token, const uint8_t *bytes, uint32_t len, uint64_t wire_ns,
+                   uint64_t id[2]);
+    /* wire returns when the segment at hand came, on the clock of latencies. */
+    uint64_t (*wire)(void *rx);
     /* durable returns the highest ordinal of a shard that is on disk. */
     uint64_t (*durable)(void *rx, uint32_t shard);
     /* health returns enum http_health. */
@@ -80,11 +84,12 @@ struct http_limits {
     uint32_t connections; /* [1, TCP_CONNECTIONS_MAX], as tcp_limits has it; HTTP_CONN_BYTES each */
     uint32_t slots;   /* [8, HTTP_SLOTS_MAX] requests at once, about 1.5 KiB each: more than come in
                          slowly, and what is at the shards */
-    uint32_t mediums; /* [1, 65536] of HTTP_MEDIUM_BYTES */
+    uint32_t mediums; /* [1, 65536] of medium_bytes */
     uint32_t larges;  /* [1, 4096] of body_bytes */
     uint32_t batches; /* [1, 65536] at once, about 16 KiB each */
-    uint32_t body_bytes;  /* [HTTP_MEDIUM_BYTES, HTTP_BODY_BYTES_MAX] */
-    uint32_t shard_count; /* [1, HTTP_SHARDS_MAX] */
+    uint32_t medium_bytes; /* [HTTP_HEAD_BYTES_MAX, body_bytes]: nearly every body fits */
+    uint32_t body_bytes;   /* [HTTP_HEAD_BYTES_MAX, HTTP_BODY_BYTES_MAX] */
+    uint32_t shard_count;  /* [1, HTTP_SHARDS_MAX] */
 };
 
 /* CORS, for scripts in browsers.  Off: no origin is allowed. */
@@ -167,6 +172,10 @@ void http_start(struct http *http, struct tcp *tcp, uint64_t now_ns);
 
 /* http_reconfigure takes over a copy of new settings; requests that are open go on under them. */
 void http_reconfigure(struct http *http, const struct http_settings *settings);
+
+/* http_prefetch brings a connection's struct into the cache; any number, of which one that is none
+ * does nothing. */
+void http_prefetch(const struct http *http, uint32_t conn);
 
 /* http_answered takes the answer to one submitted event, of a shard in [0, shard_count): once for
  * each, in the shard's order.  A durable answer is sent later, by http_poll. */

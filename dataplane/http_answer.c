@@ -94,6 +94,44 @@ static void put_count(struct http_text *t, const char *name, uint64_t count)
     HTTP_PUT(t, ",");
 }
 
+/* put_indexes lists the events whose claims had an outcome, from the first of them on. */
+static void put_indexes(struct http_text *t, const struct http_batch *batch, uint32_t first)
+{
+    uint8_t claim = batch->told[first].claim;
+    HTTP_PUT(t, "\"");
+    http_text_string(t, answer_claim_name(claim));
+    HTTP_PUT(t, "\":[");
+    for (uint32_t i = first; i < batch->claim_count; i++) {
+        if (batch->told[i].claim != claim)
+            continue;
+        if (i > first)
+            HTTP_PUT(t, ",");
+        http_text_number(t, batch->told[i].index);
+    }
+    HTTP_PUT(t, "]");
+}
+
+/* put_claims tells claims by their outcome; those that are left out are told when they are sent
+ * again. */
+static void put_claims(struct http_text *t, const struct http_batch *batch)
+{
+    bool told[256] = {false};
+    if (!batch->claims)
+        return;
+    HTTP_PUT(t, "\"claims\":{");
+    for (uint32_t i = 0; i < batch->claim_count; i++) {
+        if (told[batch->told[i].claim])
+            continue;
+        told[batch->told[i].claim] = true;
+        if (i > 0)
+            HTTP_PUT(t, ",");
+        put_indexes(t, batch, i);
+    }
+    HTTP_PUT(t, "},\"claims_omitted\":");
+    http_text_number(t, batch->claims - batch->claim_count);
+    HTTP_PUT(t, ",");
+}
+
 /* put_batch lists as many errors as there is room for, and says how many it leaves out. */
 static void put_batch(struct http *http, struct http_text *t, struct http_request *r)
 {
@@ -106,6 +144,7 @@ static void put_batch(struct http *http, struct http_text *t, struct http_reques
     put_count(t, "duplicate", batch->results[RESULT_DUPLICATE]);
     put_count(t, "rejected", batch->results[RESULT_REJECTED]);
     put_count(t, "refused", batch->results[RESULT_REFUSED]);
+    put_claims(t, batch);
     HTTP_PUT(t, "\"errors\":[");
     t->end -= 64; /* for what stands behind the list */
     for (; listed < batch->error_count; listed++) {

@@ -338,6 +338,7 @@ void http_batch_begin(struct http *http, uint32_t slot, bool array)
     }
     r->batch = number;
     r->state = HTTP_REQUEST_BATCH;
+    r->wire_ns = http->intake.wire(http->intake.rx);
     struct http_batch *batch = http_batch_at(http, number);
     memset(batch, 0, offsetof(struct http_batch, errors));
     batch->request = slot;
@@ -374,6 +375,18 @@ static void note(struct http_batch *batch, const struct http_batch_error *error)
     batch->errors[at] = *error;
 }
 
+/* note_claim keeps what became of a claim in the order of the indexes. */
+static void note_claim(struct http_batch *batch, uint32_t index, uint8_t claim)
+{
+    batch->claims++;
+    if (batch->claim_count == HTTP_BATCH_CLAIMS)
+        return;
+    uint32_t at = batch->claim_count++;
+    for (; at > 0 && batch->told[at - 1].index > index; at--)
+        batch->told[at] = batch->told[at - 1];
+    batch->told[at] = (struct http_batch_claim){(uint16_t)index, claim};
+}
+
 void http_batch_answered(struct http *http, uint32_t slot, uint32_t shard, uint32_t index,
                          uint32_t at, const struct answer *answer)
 {
@@ -382,6 +395,8 @@ void http_batch_answered(struct http *http, uint32_t slot, uint32_t shard, uint3
     batch->results[answer->result]++;
     if (answer->ordinal > batch->ordinals[shard])
         batch->ordinals[shard] = answer->ordinal;
+    if (answer->claim != ANSWER_CLAIM_NONE)
+        note_claim(batch, index, answer->claim);
     if (answer->result == RESULT_REJECTED || answer->result == RESULT_REFUSED) {
         struct http_batch_error error = {
             .index = index,

@@ -20,7 +20,7 @@ static uint32_t room_of(const struct http *http, unsigned class)
 {
     if (class == HTTP_SMALL)
         return HTTP_SMALL_BYTES;
-    return class == HTTP_MEDIUM ? HTTP_MEDIUM_BYTES : http->body_bytes_max;
+    return class == HTTP_MEDIUM ? http->medium_bytes : http->body_bytes_max;
 }
 
 void http_buffer_enlist(struct http *http, uint32_t slot)
@@ -82,7 +82,7 @@ static uint32_t take(struct http *http, unsigned class)
 static bool grow(struct http *http, uint32_t slot, uint32_t need)
 {
     struct http_request *r = http_request_at(http, slot);
-    unsigned class = need <= HTTP_MEDIUM_BYTES ? HTTP_MEDIUM : HTTP_LARGE;
+    unsigned class = need <= http->medium_bytes ? HTTP_MEDIUM : HTTP_LARGE;
     uint32_t number = take(http, class);
     if (number == HTTP_NONE)
         return false;

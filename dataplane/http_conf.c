@@ -38,12 +38,14 @@ struct http_limits http_conf_limits(const struct conf *conf, uint32_t parts, uin
 {
     const struct conf_http *http = &conf->http;
     uint64_t half = http->bodies_bytes / 2;
+    uint32_t usual = http->usual_bytes < http->body_bytes ? http->usual_bytes : http->body_bytes;
     return (struct http_limits){
         .connections = share_of(parts, http->connections, 1, TCP_CONNECTIONS_MAX),
         .slots = share_of(parts, http->requests, 8, HTTP_SLOTS_MAX),
-        .mediums = share_of(parts, half / HTTP_MEDIUM_BYTES, 1, 65536),
+        .mediums = share_of(parts, half / usual, 1, 65536),
         .larges = share_of(parts, half / http->body_bytes, 1, 4096),
         .batches = share_of(parts, http->requests / BATCHES_PER_REQUESTS, 1, 65536),
+        .medium_bytes = usual,
         .body_bytes = http->body_bytes,
         .shard_count = shard_count,
     };

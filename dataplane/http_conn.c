@@ -174,14 +174,29 @@ static uint32_t no_slot(struct http *http, struct http_conn *conn, uint32_t len)
     return len;
 }
 
+/* whole_head reads a head by comparing it with the last one, which it mostly is, or by parsing it.
+ */
+static enum http_progress whole_head(struct http *http, const struct http_conn *conn,
+                                     const uint8_t *bytes, uint32_t len, struct http_head *head,
+                                     uint32_t *end)
+{
+    uint32_t slot = (uint32_t)(conn - http->conns);
+    if (http_memo_find(&http->memo, slot, bytes, len, head, end))
+        return HTTP_DONE;
+    http_head_init(head);
+    enum http_progress progress = http_head_parse(head, &http->head_limits, bytes, len, end);
+    if (progress == HTTP_DONE)
+        http_memo_keep(&http->memo, slot, bytes, *end, head);
+    return progress;
+}
+
 /* new_head reads a head of which nothing has come before: most come in one piece. */
 static uint32_t new_head(struct http *http, struct http_conn *conn, const uint8_t *bytes,
                          uint32_t len)
 {
     struct http_head head;
     uint32_t end = 0;
-    http_head_init(&head);
-    enum http_progress progress = http_head_parse(&head, &http->head_limits, bytes, len, &end);
+    enum http_progress progress = whole_head(http, conn, bytes, len, &head, &end);
     if (progress == HTTP_BAD) {
         head_bad(http, conn, &head);
         return len;
@@ -205,7 +220,7 @@ static uint32_t more_head(struct http *http, struct http_conn *conn, const uint8
 {
     uint32_t slot = conn->receiving, end = 0;
     struct http_request *r = http_request_at(http, slot);
-    uint32_t kept = r->len, room = HTTP_MEDIUM_BYTES - kept;
+    uint32_t kept = r->len, room = HTTP_HEAD_BYTES_MAX - kept;
     uint32_t take = len < room ? len : room;
     if (!http_buffer_append(http, slot, bytes, take)) {
         http_request_refuse(http, slot, HTTP_PROBLEM_no_buffer);

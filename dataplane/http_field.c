@@ -144,6 +144,8 @@ static enum http_media media_of(const uint8_t *text, uint32_t len)
 {
     if (IS_TEXT("application/json"))
         return HTTP_MEDIA_JSON;
+    if (IS_TEXT("application/cloudevents+json") || IS_TEXT("application/cloudevents-batch+json"))
+        return HTTP_MEDIA_JSON;
     if (IS_TEXT("application/x-ndjson"))
         return HTTP_MEDIA_NDJSON;
     return IS_TEXT("application/x-www-form-urlencoded") ? HTTP_MEDIA_FORM : HTTP_MEDIA_NONE;

@@ -61,7 +61,9 @@ enum http_media { HTTP_MEDIA_NONE, HTTP_MEDIA_JSON, HTTP_MEDIA_NDJSON, HTTP_MEDI
 
 /* http_field_media reads a Content-Type (RFC 9110 section 8.3): application/json and
  * application/x-ndjson with no charset or UTF-8, other parameters ignored;
- * application/x-www-form-urlencoded; else, and when it is malformed, HTTP_MEDIA_NONE. */
+ * application/cloudevents+json and application/cloudevents-batch+json, which are JSON
+ * (CloudEvents 1.0, JSON event format); application/x-www-form-urlencoded; else, and when it is
+ * malformed, HTTP_MEDIA_NONE. */
 enum http_media http_field_media(const uint8_t *value, uint32_t len);
 
 /* http_field_coding reads a Transfer-Encoding: none when it is chunked alone, coding_final when

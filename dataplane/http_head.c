@@ -106,8 +106,9 @@ static enum http_problem coding(struct http_head *head, const struct http_field 
     return http_field_coding(field->value, field->len);
 }
 
-static enum http_problem length(struct http_head *head, const struct http_field *field)
+static enum http_problem length(struct http_head *head, const struct http_field *field, uint32_t at)
 {
+    head->length_at = at;
     head->flags |= HTTP_HEAD_LENGTH;
     return http_field_length(field->value, field->len, &head->length) ? HTTP_PROBLEM_none
                                                                       : HTTP_PROBLEM_length_invalid;
@@ -125,7 +126,7 @@ static enum http_problem read_field(struct http_head *head, const struct http_fi
         connection(head, field);
         return HTTP_PROBLEM_none;
     case HTTP_FIELD_CONTENT_LENGTH:
-        return length(head, field);
+        return length(head, field, at);
     case HTTP_FIELD_TRANSFER_ENCODING:
         return coding(head, field);
     case HTTP_FIELD_CONTENT_TYPE:

@@ -48,6 +48,7 @@ struct http_head {
     uint32_t scanned;    /* no control character in [line, scanned) */
     uint32_t origin;     /* Origin's value, [origin, origin + origin_len) */
     uint32_t origin_len; /* 0: none */
+    uint32_t length_at;  /* Content-Length's digits; with HTTP_HEAD_LENGTH */
     uint32_t offset;     /* of the problem */
     uint32_t seen;       /* bit of each enum http_field_name that has come */
     uint16_t header_count;

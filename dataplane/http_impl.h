@@ -17,6 +17,7 @@
 #include "dataplane/http.h"
 #include "dataplane/http_chunk.h"
 #include "dataplane/http_head.h"
+#include "dataplane/http_memo.h"
 #include "dataplane/http_pool.h"
 
 #define HTTP_HEAD_TEXT_MAX  640   /* status line and headers of an answer */
@@ -100,6 +101,7 @@ struct http_request {
     uint16_t reason_offset, partition;
     uint64_t seq, ordinal, id[2];
     uint64_t since_ns; /* first byte of the head; of the body */
+    uint64_t wire_ns;  /* of a batch: when its last byte came */
     uint64_t left;     /* of a body with Content-Length */
     uint64_t received; /* of the body, as it was coded */
     union {
@@ -117,6 +119,11 @@ struct http_batch_error {
     uint8_t reason;
 };
 
+struct http_batch_claim {
+    uint16_t index;
+    uint8_t claim; /* enum answer_claim */
+};
+
 struct http_batch {
     uint32_t request;
     uint32_t before, after; /* in the list of those to be looked through and fed */
@@ -130,8 +137,11 @@ struct http_batch {
     uint32_t answered;
     uint32_t results[RESULT_COUNT];
     uint32_t error_count;
+    uint32_t claims;                    /* that its events made */
+    uint32_t claim_count;               /* of them that are listed */
     uint64_t ordinals[HTTP_SHARDS_MAX]; /* the highest of each shard, 0: none */
     struct http_batch_error errors[HTTP_BATCH_ERRORS];
+    struct http_batch_claim told[HTTP_BATCH_CLAIMS]; /* by index */
     char spill[HTTP_BATCH_TEXT_MAX + HTTP_HEAD_TEXT_MAX];
 };
 
@@ -142,6 +152,7 @@ struct http_list {
 struct http {
     struct http_settings settings;
     struct http_head_limits head_limits;
+    struct http_memo memo;
     struct http_intake intake;
     struct tcp *tcp;
     uint64_t now_ns;
@@ -152,7 +163,8 @@ struct http {
     uint32_t shard_count;
     uint32_t drain_at; /* connection to look at next while draining */
     uint32_t connection_count;
-    uint32_t body_bytes_max; /* of a large buffer */
+    uint32_t medium_bytes;   /* of a medium buffer */
+    uint32_t body_bytes_max; /* of a large one */
     struct http_conn *conns;
     struct http_pool slots, mediums, larges, batches;
     struct http_list incoming[HTTP_CLASSES]; /* requests that come in, by buffer; oldest first */

@@ -125,7 +125,7 @@ bool http_request_submit(struct http *http, uint32_t slot, uint32_t index, uint3
                      (uint64_t)index << (1 + HTTP_TOKEN_SLOT_BITS) |
                      (uint64_t)at << (1 + HTTP_TOKEN_SLOT_BITS + HTTP_TOKEN_INDEX_BITS);
     const uint8_t *bytes = http_buffer_bytes(http, r) + at;
-    if (!http->intake.submit(http->intake.rx, token, bytes, len, r->id))
+    if (!http->intake.submit(http->intake.rx, token, bytes, len, r->wire_ns, r->id))
         return false;
     r->open++;
     counter_add(&http->counters.events, 1);

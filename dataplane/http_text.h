@@ -40,12 +40,18 @@ static inline void http_text_string(struct http_text *t, const char *text)
 
 static inline void http_text_number(struct http_text *t, uint64_t number)
 {
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
     char digits[20];
     unsigned first = sizeof digits;
-    do {
-        digits[--first] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
+    for (; number >= 100; number /= 100)
+        memcpy(digits + (first -= 2), pairs + number % 100 * 2, 2);
+    if (number >= 10)
+        memcpy(digits + (first -= 2), pairs + number * 2, 2);
+    else
+        digits[--first] = (char)('0' + number);
     http_text_put(t, digits + first, sizeof digits - first);
 }
 

@@ -228,7 +228,8 @@ static void take_datagram(struct rx *rx, struct packet *packet, const struct net
     event_done(rx, (uint64_t)(uintptr_t)packet);
 }
 
-static void handle(struct rx *rx, struct packet *packet, uint64_t receive_ns, uint64_t now_ns)
+/* handle returns whether the frame is still needed: until rx_http_end. */
+static bool handle(struct rx *rx, struct packet *packet, uint64_t receive_ns, uint64_t now_ns)
 {
     counter_add(&rx->counters.packets, 1);
     counter_add(&rx->counters.bytes, packet->len);
@@ -239,6 +240,8 @@ static void handle(struct rx *rx, struct packet *packet, uint64_t receive_ns, ui
     struct rx_arrival arrival = {.receive_ns = receive_ns};
     switch ((enum net_action)verdict.action) {
     case NET_DELIVER:
+        if (rx->http)
+            rx_http_end(rx->http); /* events keep the order in which they came */
         arrival.wire_ns = wire_time(rx, packet, verdict.frame_len, receive_ns, now_ns);
         take_datagram(rx, packet, &verdict, &arrival);
         break;
@@ -250,13 +253,13 @@ static void handle(struct rx *rx, struct packet *packet, uint64_t receive_ns, ui
     case NET_TCP_ERROR:
         arrival.wire_ns = wire_time(rx, packet, verdict.frame_len, receive_ns, now_ns);
         rx_http_input(rx->http, packet, &verdict, &arrival);
-        release(rx, packet);
-        break;
+        return true;
     case NET_DROP:
         counter_add(&rx->counters.dropped[verdict.reason], 1);
         release(rx, packet);
         break;
     }
+    return false;
 }
 
 static void send_replies(struct rx *rx)
@@ -287,8 +290,14 @@ static uint32_t take_frames(struct rx *rx)
     uint64_t receive_ns = clock_realtime_ns(), now_ns = clock_monotonic_ns();
     if (rx->http)
         rx_http_begin(rx->http, receive_ns, now_ns);
+    uint32_t held = 0;
     for (uint32_t i = 0; i < count; i++)
-        handle(rx, packets[i], receive_ns, now_ns);
+        if (handle(rx, packets[i], receive_ns, now_ns))
+            packets[held++] = packets[i];
+    if (held)
+        rx_http_end(rx->http);
+    for (uint32_t i = 0; i < held; i++)
+        release(rx, packets[i]);
     rx_push_stages(rx);
     send_replies(rx);
     return count;

@@ -31,6 +31,11 @@ struct rx_http {
     unsigned health;
     uint32_t abort_next;
 
+    /* Segments of the burst at hand, and when they came. */
+    uint32_t burst_count;
+    struct tcp_segment burst[RX_BURST];
+    struct rx_arrival arrivals[RX_BURST];
+
     /* Frames on their way to the port: [tail, head) of a ring. */
     uint32_t head, tail;
     struct packet *frames[RX_HTTP_FRAMES];
@@ -89,7 +94,7 @@ static uint32_t intake_room(void *rx)
 }
 
 static bool intake_submit(void *rx, uint64_t token, const uint8_t *bytes, uint32_t len,
-                          uint64_t id[2])
+                          uint64_t wire_ns, uint64_t id[2])
 {
     struct rx_http *h = rx;
     struct event event;
@@ -100,10 +105,17 @@ static bool intake_submit(void *rx, uint64_t token, const uint8_t *bytes, uint32
         return false;
     assert(token & RX_TOKEN_HTTP);
     event.token = token;
+    if (wire_ns)
+        event.wire_ns = wire_ns;
     id[0] = event.reason == REASON_none ? event.id[0] : 0;
     id[1] = event.reason == REASON_none ? event.id[1] : 0;
     rx_stage(h->rx, shard, &event);
     return true;
+}
+
+static uint64_t intake_wire(void *rx)
+{
+    return ((const struct rx_http *)rx)->arrival.wire_ns;
 }
 
 static uint64_t intake_durable(void *rx, uint32_t shard)
@@ -152,7 +164,12 @@ void rx_http_init(struct rx *rx, struct arena *arena, const struct rx_http_wirin
     struct http_wiring http = {
         .limits = wiring->http,
         .settings = wiring->settings.http,
-        .intake = {intake_room, intake_submit, intake_durable, intake_health, h},
+        .intake = {.room = intake_room,
+                   .submit = intake_submit,
+                   .wire = intake_wire,
+                   .durable = intake_durable,
+                   .health = intake_health,
+                   .rx = h},
     };
     h->http = http_init(arena, &http);
     struct tcp_wiring tcp = {
@@ -200,12 +217,14 @@ void rx_http_begin(struct rx_http *h, uint64_t receive_ns, uint64_t now_ns)
     h->arrival = (struct rx_arrival){.receive_ns = receive_ns, .wire_ns = now_ns};
 }
 
-static void input_segment(struct rx_http *h, const struct packet *packet,
-                          const struct net_verdict *verdict)
+static void keep_segment(struct rx_http *h, const struct packet *packet,
+                         const struct net_verdict *verdict, const struct rx_arrival *arrival)
 {
     const uint8_t *ip = packet->frame + verdict->link_len;
     bool ipv6 = ip[0] >> 4 == 6;
-    struct tcp_segment segment = {
+    assert(h->burst_count < RX_BURST);
+    h->arrivals[h->burst_count] = *arrival;
+    h->burst[h->burst_count++] = (struct tcp_segment){
         .link = packet->frame,
         .link_len = verdict->link_len,
         .family = ipv6 ? 6 : 4,
@@ -215,7 +234,19 @@ static void input_segment(struct rx_http *h, const struct packet *packet,
         .bytes = packet->frame + verdict->payload_off,
         .len = verdict->payload_len,
     };
-    tcp_input(h->tcp, &segment, h->now_ns);
+}
+
+void rx_http_end(struct rx_http *h)
+{
+    uint32_t count = h->burst_count;
+    tcp_prefetch(h->tcp, h->burst, count);
+    for (uint32_t i = 0; i < count; i++)
+        http_prefetch(h->http, h->burst[i].likely);
+    for (uint32_t i = 0; i < count; i++) {
+        h->arrival = h->arrivals[i];
+        tcp_input(h->tcp, &h->burst[i], h->now_ns);
+    }
+    h->burst_count = 0;
 }
 
 static void input_error(struct rx_http *h, const struct packet *packet,
@@ -239,11 +270,13 @@ static void input_error(struct rx_http *h, const struct packet *packet,
 void rx_http_input(struct rx_http *h, const struct packet *packet,
                    const struct net_verdict *verdict, const struct rx_arrival *arrival)
 {
+    if (verdict->action == NET_TCP) {
+        keep_segment(h, packet, verdict, arrival);
+        return;
+    }
+    rx_http_end(h); /* the error may be about what came before it */
     h->arrival = *arrival;
-    if (verdict->action == NET_TCP)
-        input_segment(h, packet, verdict);
-    else
-        input_error(h, packet, verdict);
+    input_error(h, packet, verdict);
 }
 
 void rx_http_answered(struct rx_http *h, uint32_t shard, const struct answer *answer)

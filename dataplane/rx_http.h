@@ -48,10 +48,13 @@ const struct http_counters *rx_http_counters(const struct rx_http *http);
 /* rx_http_waiting returns the frames that wait for the port.  Thread: any. */
 uint32_t rx_http_waiting(const struct rx_http *http);
 
-/* The rest is called by rx_poll.  rx_http_begin gives the times of a burst of frames, rx_http_input
- * takes one of its frames (a verdict of NET_TCP or NET_TCP_ERROR; the frame stays the caller's),
- * rx_http_answered an answer to an event with RX_TOKEN_HTTP. */
+/* The rest is called by rx_poll.  rx_http_begin gives the times of a burst of frames, at most
+ * RX_BURST; rx_http_input takes one of its frames (a verdict of NET_TCP or NET_TCP_ERROR), which
+ * stays the caller's and as it is until rx_http_end: there segments are looked at, together, before
+ * the next datagram and at the burst's end.  rx_http_answered takes an answer to an event with
+ * RX_TOKEN_HTTP. */
 void rx_http_begin(struct rx_http *http, uint64_t receive_ns, uint64_t now_ns);
+void rx_http_end(struct rx_http *http);
 void rx_http_input(struct rx_http *http, const struct packet *packet,
                    const struct net_verdict *verdict, const struct rx_arrival *arrival);
 void rx_http_answered(struct rx_http *http, uint32_t shard, const struct answer *answer);

@@ -175,6 +175,11 @@ struct tcp_segment {
     const uint8_t *src, *dst; /* addresses in the frame, 4 or 16 bytes */
     const uint8_t *bytes;     /* TCP header and payload */
     uint32_t len;             /* by the IP header, in [0, 65535] */
+
+    /* tcp_prefetch's. */
+    bool hashed;     /* `tuple` is the hash of the addresses and ports */
+    uint32_t likely; /* number of the connection that it may belong to, UINT32_MAX: none */
+    struct hash128 tuple;
 };
 
 /* One ICMP or ICMPv6 error whose quoted packet is TCP from an address of ours.  The message's own
@@ -239,6 +244,11 @@ size_t tcp_conn_bytes(void);
 /* tcp_init makes an instance; the limits and settings are in their ranges (asserted). */
 struct tcp *tcp_init(struct arena *arena, const struct tcp_wiring *wiring, uint64_t now_ns);
 void tcp_reconfigure(struct tcp *tcp, const struct tcp_settings *settings);
+
+/* tcp_prefetch looks ahead at a burst: it brings what tcp_input will read of the connections into
+ * the cache, of all segments at once instead of one after the other, and changes nothing but the
+ * segments' last fields.  Without it tcp_input does the same, later; then they are zero. */
+void tcp_prefetch(const struct tcp *tcp, struct tcp_segment *segments, uint32_t count);
 
 /* tcp_input takes one segment from outside.  Calls the application; sends what belongs to no
  * connection.  now_ns, here and below: CLOCK_MONOTONIC, never less than in an earlier call. */

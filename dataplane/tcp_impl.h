@@ -317,6 +317,9 @@ void tcp_give_conn(struct tcp *tcp, struct tcp_conn *conn);
 /* tcp_table.c */
 void tcp_tuple_init(struct tcp_tuple *tuple, const struct tcp *tcp, uint8_t family,
                     const uint8_t *peer, const uint8_t *ours, uint16_t peer_port);
+/* tcp_tuple_take fills in the same, with a hash that was made before. */
+void tcp_tuple_take(struct tcp_tuple *tuple, const struct tcp *tcp,
+                    const struct tcp_segment *segment, uint16_t peer_port);
 struct tcp_conn *tcp_table_find(struct tcp *tcp, const struct tcp_tuple *tuple);
 /* tcp_table_add returns false when the chain is longer than chance makes it. */
 bool tcp_table_add(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_tuple *tuple);

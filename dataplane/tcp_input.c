@@ -283,7 +283,11 @@ void tcp_input(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_
             answer_reset(tcp, &in);
         return;
     }
-    tcp_tuple_init(&in.tuple, tcp, segment->family, segment->src, segment->dst, in.head.src_port);
+    if (segment->hashed)
+        tcp_tuple_take(&in.tuple, tcp, segment, in.head.src_port);
+    else
+        tcp_tuple_init(&in.tuple, tcp, segment->family, segment->src, segment->dst,
+                       in.head.src_port);
     struct tcp_conn *conn = tcp_table_find(tcp, &in.tuple);
     if (!conn)
         no_conn(tcp, &in);

@@ -123,17 +123,23 @@ int tcp_head_decode(struct tcp_head *head, const uint8_t *bytes, uint32_t len)
                : TCP_REASON_options;
 }
 
-/* pseudo_sum is symmetric in the two addresses. */
-static uint64_t pseudo_sum(uint8_t family, const uint8_t *src, const uint8_t *dst, uint32_t len)
+/* addrs_sum is symmetric in the two addresses. */
+static uint64_t addrs_sum(uint8_t family, const uint8_t *src, const uint8_t *dst)
 {
     uint32_t bytes = family == 4 ? 4 : 16;
-    uint64_t sum = (uint64_t)htobe16(PROTO_TCP) + htobe32(len);
-    return inet_csum_add(inet_csum_add(sum, src, bytes), dst, bytes);
+    return inet_csum_add(inet_csum_add(0, src, bytes), dst, bytes);
+}
+
+/* pseudo_sum completes the sum of a pseudo header. */
+static uint64_t pseudo_sum(uint64_t addrs, uint32_t len)
+{
+    return addrs + htobe16(PROTO_TCP) + htobe32(len);
 }
 
 bool tcp_checksum_right(const struct tcp_segment *segment)
 {
-    uint64_t sum = pseudo_sum(segment->family, segment->src, segment->dst, segment->len);
+    uint64_t addrs = addrs_sum(segment->family, segment->src, segment->dst);
+    uint64_t sum = pseudo_sum(addrs, segment->len);
     return inet_csum_fold(inet_csum_add(sum, segment->bytes, segment->len)) == 0;
 }
 
@@ -145,14 +151,14 @@ void tcp_link_turn(uint8_t *to, const uint8_t *from, uint32_t len)
 }
 
 /* put_ip4: never fragmented on its way, so the identification says nothing (RFC 6864). */
-static void put_ip4(uint8_t *ip, const struct tcp_packet *packet, uint32_t tcp_len)
+static void put_ip4(uint8_t *ip, const struct tcp_packet *packet, uint64_t addrs, uint32_t tcp_len)
 {
     static const uint8_t fixed[TCP_IPV4_BYTES] = {0x45, [6] = 0x40, [8] = TTL, [9] = PROTO_TCP};
     memcpy(ip, fixed, sizeof fixed);
     tcp_put16(ip + 2, (uint16_t)(TCP_IPV4_BYTES + tcp_len));
     memcpy(ip + 12, packet->src, 4);
     memcpy(ip + 16, packet->dst, 4);
-    uint16_t csum = inet_csum_fold(inet_csum_add(0, ip, TCP_IPV4_BYTES));
+    uint16_t csum = inet_csum_fold(inet_csum_add(addrs, ip, TCP_IPV4_BYTES - 8));
     memcpy(ip + 10, &csum, sizeof csum);
 }
 
@@ -184,13 +190,14 @@ uint32_t tcp_packet_encode(uint8_t *frame, const struct tcp_packet *packet, uint
     uint8_t *ip = frame + packet->link_len;
     uint8_t *tcp = ip + (packet->family == 4 ? TCP_IPV4_BYTES : TCP_IPV6_BYTES);
     uint32_t tcp_len = TCP_HEADER_BYTES + packet->options_len + payload_len;
+    uint64_t addrs = addrs_sum(packet->family, packet->src, packet->dst);
     memcpy(frame, packet->link, packet->link_len);
     if (packet->family == 4)
-        put_ip4(ip, packet, tcp_len);
+        put_ip4(ip, packet, addrs, tcp_len);
     else
         put_ip6(ip, packet, tcp_len);
     put_tcp(tcp, packet);
-    uint64_t sum = pseudo_sum(packet->family, packet->src, packet->dst, tcp_len);
+    uint64_t sum = pseudo_sum(addrs, tcp_len);
     uint16_t csum =
         offload ? (uint16_t)~inet_csum_fold(sum) : inet_csum_fold(inet_csum_add(sum, tcp, tcp_len));
     memcpy(tcp + CSUM_OFFSET, &csum, sizeof csum);

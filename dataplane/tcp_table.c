@@ -11,27 +11,82 @@
 
 #define CHAIN_MAX 16
 
-void tcp_tuple_init(struct tcp_tuple *tuple, const struct tcp *tcp, uint8_t family,
-                    const uint8_t *peer, const uint8_t *ours, uint16_t peer_port)
+#define CONN_LINES (sizeof(struct tcp_conn) / 64)
+
+/* put_tuple and same_in are inlined for each family, so that lengths are known there. */
+static inline __attribute__((always_inline)) size_t
+put_tuple(struct tcp_tuple *tuple, const struct tcp *tcp, size_t bytes, const uint8_t *peer,
+          const uint8_t *ours, uint16_t peer_port)
 {
-    size_t bytes = family == 4 ? 4 : 16;
-    memset(tuple->bytes, 0, sizeof tuple->bytes);
     memcpy(tuple->bytes, peer, bytes);
     memcpy(tuple->bytes + bytes, ours, bytes);
     memcpy(tuple->bytes + 2 * bytes, &peer_port, sizeof peer_port);
     memcpy(tuple->bytes + 2 * bytes + 2, &tcp->port, sizeof tcp->port);
-    tuple->bytes[39] = family;
-    tuple->id = hash128(tcp->key, tuple->bytes, 2 * bytes + 4);
+    return 2 * bytes + 4;
 }
 
-/* same: the tuple's addresses lie as the connection's do, and the port behind them. */
+/* fill_tuple writes what is hashed, and returns how much that is. */
+static size_t fill_tuple(struct tcp_tuple *tuple, const struct tcp *tcp, uint8_t family,
+                         const uint8_t *peer, const uint8_t *ours, uint16_t peer_port)
+{
+    memset(tuple->bytes, 0, sizeof tuple->bytes);
+    tuple->bytes[39] = family;
+    return family == 4 ? put_tuple(tuple, tcp, 4, peer, ours, peer_port)
+                       : put_tuple(tuple, tcp, 16, peer, ours, peer_port);
+}
+
+void tcp_tuple_init(struct tcp_tuple *tuple, const struct tcp *tcp, uint8_t family,
+                    const uint8_t *peer, const uint8_t *ours, uint16_t peer_port)
+{
+    size_t bytes = fill_tuple(tuple, tcp, family, peer, ours, peer_port);
+    tuple->id = hash128(tcp->key, tuple->bytes, bytes);
+}
+
+void tcp_tuple_take(struct tcp_tuple *tuple, const struct tcp *tcp,
+                    const struct tcp_segment *segment, uint16_t peer_port)
+{
+    (void)fill_tuple(tuple, tcp, segment->family, segment->src, segment->dst, peer_port);
+    tuple->id = segment->tuple;
+}
+
+void tcp_prefetch(const struct tcp *tcp, struct tcp_segment *segments, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct tcp_segment *s = &segments[i];
+        struct tcp_tuple tuple;
+        s->hashed = s->len >= TCP_HEADER_BYTES;
+        s->likely = TCP_NONE;
+        if (!s->hashed)
+            continue;
+        tcp_tuple_init(&tuple, tcp, s->family, s->src, s->dst, tcp_get16(s->bytes));
+        s->tuple = tuple.id;
+        __builtin_prefetch(&tcp->heads[tuple.id.lo & tcp->head_mask]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!segments[i].hashed)
+            continue;
+        segments[i].likely = tcp->heads[segments[i].tuple.lo & tcp->head_mask];
+        if (segments[i].likely == TCP_NONE)
+            continue;
+        const char *conn = (const char *)&tcp->conns[segments[i].likely];
+        for (unsigned line = 0; line < CONN_LINES; line++)
+            __builtin_prefetch(conn + line * 64);
+    }
+}
+
+/* same_in: the tuple's addresses lie as the connection's do, and the port behind them. */
+static inline __attribute__((always_inline)) bool
+same_in(const struct tcp_conn *conn, const struct tcp_tuple *tuple, size_t bytes)
+{
+    return !memcmp(tuple->bytes + bytes, &conn->peer_port, sizeof conn->peer_port) &&
+           !memcmp(conn->addrs, tuple->bytes, bytes);
+}
+
 static bool same(const struct tcp_conn *conn, const struct tcp_tuple *tuple)
 {
     if (conn->family != tuple->bytes[39])
         return false;
-    uint32_t bytes = conn->family == 4 ? 8 : 32;
-    return !memcmp(tuple->bytes + bytes, &conn->peer_port, sizeof conn->peer_port) &&
-           !memcmp(conn->addrs, tuple->bytes, bytes);
+    return conn->family == 4 ? same_in(conn, tuple, 8) : same_in(conn, tuple, 32);
 }
 
 void tcp_tuple_of(struct tcp_tuple *tuple, const struct tcp *tcp, const struct tcp_conn *conn)

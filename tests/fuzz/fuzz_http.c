@@ -36,6 +36,7 @@ static void start(unsigned flags)
         .connections = KIT_CONNS,
         .slots = 16,
         .mediums = 8,
+        .medium_bytes = HTTP_HEAD_BYTES_MAX,
         .larges = 4,
         .batches = 4,
         .body_bytes = 20000,

@@ -164,6 +164,31 @@ def test_a_claim_is_answered_with_its_outcome_and_a_repeat_with_the_same(make):
     assert [post(claim).json["outcome"] for claim in claims] == outcomes
 
 
+def test_a_batch_tells_what_became_of_each_claim(make):
+    trove = make(TILES).start()
+    run = trove.ctl("hunt", "map", trove.config, "--hunt", "tiles", "--limit", "2", "--json")
+    first, second = json.loads(run.stdout)["tiles"][:2]
+    events = [event(user="u-1", type="claim", item=None, tile=first), event(), event(user="u-2", type="claim", item=None, tile=first),
+              event(user="u-3", type="claim", item=None, tile=second)]
+    lines = b"".join(json.dumps(one).encode() + b"\n" for one in events)
+    said = post(lines, kind="application/x-ndjson")
+    assert (said.status, said.json["accepted"]) == (200, 4)
+    assert (said.json["claims"], said.json["claims_omitted"]) == ({"granted": [0, 3], "taken": [2]}, 0)
+    again = post(lines, kind="application/x-ndjson").json
+    assert (again["duplicate"], again["claims"]) == (4, said.json["claims"])
+    assert "claims" not in post(encode() + b"\n", kind="application/x-ndjson").json
+
+
+def test_cloudevents_are_events_whose_attributes_are_kept(server):
+    clouds = [json.dumps({"specversion": "1.0", "source": "/shop", "datacontenttype": "application/json",
+                          **event(user=f"u-{i}", time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))}).encode() for i in range(3)]
+    one = post(clouds[0], kind="application/cloudevents+json")
+    assert (one.status, one.json["result"]) == (202, "accepted")
+    batch = post(b"[" + b",".join(clouds) + b"]", kind="application/cloudevents-batch+json; charset=utf-8")
+    assert (batch.status, batch.json["accepted"], batch.json["duplicate"]) == (200, 2, 1)
+    assert sorted(text for _, text in journal(server)) == sorted(clouds)
+
+
 def test_what_was_answered_is_there_after_kill_9(server):
     answered, socks = [], []
 

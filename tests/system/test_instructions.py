@@ -1,7 +1,10 @@
-"""test_instructions.py - an event costs no more instructions than tests/instructions.json says: counted, so the same on any machine."""
+"""test_instructions.py - an event costs no more instructions than tests/instructions.json says, alone in the parser and as a POST on its
+way through TCP, HTTP and back: counted, so the same on any machine."""
 import json
 import pathlib
+import re
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -13,7 +16,9 @@ from conftest import BUILD  # noqa: E402
 from parse import instructions  # noqa: E402
 
 PROGRAM = BUILD / "bench/trove-parse"
-KEPT = json.loads((TOP / "tests/instructions.json").read_text())["event_parse"]
+POST = BUILD / "bench/trove-post"
+FILE = json.loads((TOP / "tests/instructions.json").read_text())
+KEPT, KEPT_POST = FILE["event_parse"], FILE["http_post"]
 NOISE = 0.03  # what another patch level of the compiler may change
 
 
@@ -23,3 +28,14 @@ NOISE = 0.03  # what another patch level of the compiler may change
 def test_event_parse_takes_the_instructions_that_are_kept(events):
     """Fewer is a reason to write the new number down, with what made the difference."""
     assert instructions(PROGRAM, events) == pytest.approx(KEPT[events], rel=NOISE)
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+@pytest.mark.skipif(not POST.exists(), reason=f"{POST} is not built")
+@pytest.mark.parametrize("posts", sorted(KEPT_POST))
+def test_a_post_takes_the_instructions_that_are_kept(tmp_path, posts):
+    """What the rx core does for an event, from the frames that bring it to the frame with its answer."""
+    run = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={tmp_path}/out", "--toggle-collect=counted_poll", POST,
+                          posts, "--once"], capture_output=True, text=True, check=True, timeout=300)
+    counted = int(re.search(r"Collected : (\d+)", run.stderr)[1])
+    assert counted / json.loads(run.stdout)["events"] == pytest.approx(KEPT_POST[posts], rel=NOISE)

@@ -114,8 +114,14 @@ static void log_event(const uint8_t *bytes, uint32_t len)
     kit.log[kit.log_len] = 0;
 }
 
+static uint64_t intake_wire(void *rx)
+{
+    (void)rx;
+    return kit.wire_ns;
+}
+
 static bool intake_submit(void *rx, uint64_t token, const uint8_t *bytes, uint32_t len,
-                          uint64_t id[2])
+                          uint64_t wire_ns, uint64_t id[2])
 {
     const struct event_limits limits = {.event_bytes = 4096, .event_depth = 32};
     struct event event;
@@ -130,7 +136,8 @@ static bool intake_submit(void *rx, uint64_t token, const uint8_t *bytes, uint32
         REQUIRE(kit.events);
     }
     struct kit_event *e = &kit.events[kit.event_count++];
-    *e = (struct kit_event){.token = token, .bytes = bytes, .len = len, .copy = malloc(len + 1)};
+    *e = (struct kit_event){
+        .token = token, .bytes = bytes, .len = len, .wire_ns = wire_ns, .copy = malloc(len + 1)};
     REQUIRE(e->copy);
     if (len)
         memcpy(e->copy, bytes, len);
@@ -174,10 +181,11 @@ static void answer_one(const struct kit_event *e)
         .token = e->token,
         .partition = 7,
         .result = RESULT_ACCEPTED,
-        .claim = kit.claim,
+        .claim = kit.claims ? kit.claims[kit.seq % 4] : kit.claim,
     };
     if (reason) {
         answer.result = RESULT_REJECTED;
+        answer.claim = ANSWER_CLAIM_NONE;
         answer.reason = (uint8_t)reason;
         answer.reason_offset = event.reason_offset;
     } else if (kit.refuse) {
@@ -223,6 +231,7 @@ struct http_limits kit_limits(void)
         .connections = KIT_CONNS,
         .slots = 64,
         .mediums = 8,
+        .medium_bytes = HTTP_HEAD_BYTES_MAX,
         .larges = 4,
         .batches = 4,
         .body_bytes = 1u << 20,
@@ -244,6 +253,7 @@ void kit_start(const struct http_limits *limits, const struct http_settings *set
     wiring.intake = (struct http_intake){
         .room = intake_room,
         .submit = intake_submit,
+        .wire = intake_wire,
         .durable = intake_durable,
         .health = intake_health,
     };

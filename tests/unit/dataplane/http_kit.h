@@ -32,6 +32,7 @@ struct kit_event {
     uint8_t *copy;
     uint32_t len;
     uint32_t shard;
+    uint64_t wire_ns; /* as submitted */
 };
 
 struct kit {
@@ -44,14 +45,16 @@ struct kit {
     char *log; /* every event that was submitted, a line each */
     uint32_t log_len, log_room;
     uint64_t now_ns;
-    bool shut;     /* the rings are full, whatever room says */
-    uint32_t room; /* events that the rings have */
-    uint64_t seq;  /* of the last answer */
+    uint64_t wire_ns; /* of the segment at hand */
+    bool shut;        /* the rings are full, whatever room says */
+    uint32_t room;    /* events that the rings have */
+    uint64_t seq;     /* of the last answer */
     uint64_t ordinals[HTTP_SHARDS_MAX];
     uint64_t durable[HTTP_SHARDS_MAX];
     bool hold_disk; /* durable is not moved by itself */
     unsigned health;
     uint8_t claim;          /* what answers say of a claim */
+    const uint8_t *claims;  /* or four of them, in turn */
     unsigned reason;        /* not none: shards reject every event for it */
     uint16_t reason_offset; /* there */
     bool refuse;            /* shards have no room */

@@ -290,6 +290,15 @@ static const struct line lines[] = {
      POST "Content-Type: application/json ; charset=\"utf-8\" ; x=\"a\\\"b\"; "
           "\r\nContent-Length: " E1_LEN "\r\n\r\n" E1,
      "202"},
+    {"a CloudEvent",
+     POST "Content-Type: application/cloudevents+json; charset=UTF-8\r\nContent-Length: " E1_LEN
+          "\r\n\r\n" E1,
+     "202"},
+    {"CloudEvents",
+     POST "Content-Type: application/cloudevents-batch+json\r\nContent-Length: 4\r\n\r\n[{}]",
+     "200"},
+    {"CloudEvents of another format",
+     POST "Content-Type: application/cloudevents+avro\r\nContent-Length: 4\r\n\r\n[{}]", "415"},
     {"another charset",
      POST "Content-Type: application/json; charset=latin1\r\nContent-Length: " E1_LEN "\r\n\r\n" E1,
      "415"},
@@ -314,9 +323,6 @@ static const struct line lines[] = {
      POST "Content-Type: application/json; =b\r\nContent-Length: " E1_LEN "\r\n\r\n" E1, "415"},
     {"a malformed parameter",
      POST "Content-Type: application/json; a b\r\nContent-Length: " E1_LEN "\r\n\r\n" E1, "415"},
-    {"cloudevents",
-     POST "Content-Type: application/cloudevents+json\r\nContent-Length: " E1_LEN "\r\n\r\n" E1,
-     "415"},
     {"what curl says",
      POST "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: " E1_LEN
           "\r\n\r\n" E1,

@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "dataplane/base/answer.h"
 #include "dataplane/base/event.h"
+#include "dataplane/base/outcome.h"
 #include "tests/unit/dataplane/http_kit.h"
 #include "tests/unit/dataplane/http_requests.h"
 
@@ -304,6 +306,96 @@ static void test_refused_events_are_listed(void **state)
                         "{\"index\":2,\"code\":\"state_full\"}],\"errors_omitted\":0}");
 }
 
+static const uint8_t outcomes[4] = {ANSWER_CLAIM_GRANTED, REFUSAL_taken, ANSWER_CLAIM_NONE,
+                                    REFUSAL_taken};
+
+static void test_claims_are_told_by_their_outcome(void **state)
+{
+    (void)state;
+    for (unsigned swapped = 0; swapped < 2; swapped++) {
+        restart();
+        kit.claims = outcomes;
+        for (unsigned i = 0; i < 5; i++) {
+            add_event(i, "");
+            add("\n");
+        }
+        uint32_t conn = send_body(NDJSON);
+        if (swapped)
+            kit_answer_last();
+        kit_settle();
+        require_text(conn, "{\"accepted\":5,\"duplicate\":0,\"rejected\":0,\"refused\":0,");
+        require_text(conn, swapped ? ",\"claims\":{\"taken\":[0,2],\"granted\":[3,4]},"
+                                   : ",\"claims\":{\"granted\":[0,4],\"taken\":[1,3]},");
+        require_text(conn, "\"claims_omitted\":0,\"errors\":[],\"errors_omitted\":0}");
+    }
+}
+
+static void test_more_claims_than_are_listed(void **state)
+{
+    (void)state;
+    kit.claims = outcomes;
+    for (unsigned i = 0; i < 900; i++) {
+        add_event(i, "");
+        add("\n");
+    }
+    add("x\n");
+    uint32_t conn = send_body(NDJSON);
+    kit_settle();
+    require_text(conn, ",\"claims\":{\"granted\":[0,4,8,12,");
+    require_text(conn, ",680],\"taken\":[1,3,5,");
+    require_text(conn, ",681]},\"claims_omitted\":163,\"errors\":[{\"index\":900,");
+}
+
+static void test_events_of_a_batch_came_when_it_came(void **state)
+{
+    (void)state;
+    kit.room = 400;
+    kit.wire_ns = 77;
+    for (unsigned i = 0; i < 1000; i++) {
+        add_event(i, "");
+        add("\n");
+    }
+    send_body(NDJSON);
+    unsigned seen = 0;
+    for (unsigned turns = 0; turns < 1000 && seen < 1000; turns++) {
+        kit.wire_ns = 1000 + turns;
+        for (uint32_t i = 0; i < kit.event_count; i++)
+            assert_int_equal(kit.events[i].wire_ns, 77);
+        seen += kit_answer(50);
+        kit_turn();
+    }
+    assert_int_equal(seen, 1000);
+    uint32_t conn = kit_open();
+    kit_text(conn, POST_ONE);
+    assert_int_equal(kit.events[0].wire_ns, 0);
+}
+
+/* A hundred events of 170 bytes are longer than a head may be, and no reason for a large buffer. */
+static void test_a_usual_body_takes_a_usual_buffer(void **state)
+{
+    (void)state;
+    struct http_limits limits = kit_limits();
+    struct http_settings settings;
+    kit_stop();
+    http_settings_init(&settings);
+    limits.medium_bytes = 32u << 10;
+    kit_start(&limits, &settings);
+    body_len = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        add_event(
+            i,
+            ",\"data\":{\"pad\":\"01234567890123456789012345678901234567890123456789012345678\"}");
+        add("\n");
+    }
+    assert_in_range(body_len, HTTP_HEAD_BYTES_MAX + 1, limits.medium_bytes);
+    uint32_t conn = send_body(NDJSON);
+    kit_turn();
+    assert_int_equal(counters()->mediums, 1);
+    assert_int_equal(counters()->larges, 0);
+    kit_settle();
+    require_text(conn, "{\"accepted\":100,");
+}
+
 static void test_batches_at_once_are_bounded(void **state)
 {
     (void)state;
@@ -471,6 +563,10 @@ int main(void)
         TEST(test_more_errors_than_are_listed),
         TEST(test_errors_that_do_not_fit),
         TEST(test_refused_events_are_listed),
+        TEST(test_claims_are_told_by_their_outcome),
+        TEST(test_more_claims_than_are_listed),
+        TEST(test_events_of_a_batch_came_when_it_came),
+        TEST(test_a_usual_body_takes_a_usual_buffer),
         TEST(test_batches_at_once_are_bounded),
         TEST(test_durable_batch_waits_for_every_shard),
         TEST(test_connection_dies_in_a_batch),

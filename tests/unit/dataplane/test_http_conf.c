@@ -42,7 +42,8 @@ static void check_limits(const struct conf *conf, uint32_t parts)
     assert_in_range(http.mediums, 1, 65536);
     assert_in_range(http.larges, 1, 4096);
     assert_in_range(http.batches, 1, 65536);
-    assert_in_range(http.body_bytes, HTTP_MEDIUM_BYTES, HTTP_BODY_BYTES_MAX);
+    assert_in_range(http.medium_bytes, HTTP_HEAD_BYTES_MAX, http.body_bytes);
+    assert_in_range(http.body_bytes, HTTP_HEAD_BYTES_MAX, HTTP_BODY_BYTES_MAX);
 }
 
 static void check_tcp_settings(const struct tcp_settings *s)
@@ -148,6 +149,19 @@ static void what_memory_was_made_for_stays_until_the_next_start(void **state)
     conf_free(now);
 }
 
+static void a_batch_of_a_hundred_is_a_usual_body_of_which_there_are_many(void **state)
+{
+    (void)state;
+    struct conf *conf = load("max_body: 1MiB");
+    struct http_limits limits = http_conf_limits(conf, 1, 1);
+    assert_true(limits.medium_bytes >= 100 * (170 + 1));
+    assert_true(limits.mediums >= 1000);
+    conf_free(conf);
+    conf = load("max_body: 20KiB, usual_body: 1MiB");
+    assert_int_equal(http_conf_limits(conf, 1, 1).medium_bytes, 20 << 10);
+    conf_free(conf);
+}
+
 static void origins_come_through(void **state)
 {
     (void)state;
@@ -173,6 +187,7 @@ int main(void)
         cmocka_unit_test(the_defaults_are_in_range),
         cmocka_unit_test(every_key_at_the_ends_of_its_range_is_in_range),
         cmocka_unit_test(what_memory_was_made_for_stays_until_the_next_start),
+        cmocka_unit_test(a_batch_of_a_hundred_is_a_usual_body_of_which_there_are_many),
         cmocka_unit_test(origins_come_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -292,6 +292,7 @@ static int setup(void **state)
         .http = {.connections = 64,
                  .slots = 64,
                  .mediums = 8,
+                 .medium_bytes = HTTP_HEAD_BYTES_MAX,
                  .larges = 2,
                  .batches = 4,
                  .body_bytes = 1 << 20,
@@ -312,6 +313,77 @@ static int teardown(void **state)
     (void)state;
     free(arena.base);
     return 0;
+}
+
+/* Segments of a burst are looked at together, but not across a datagram. */
+static void a_burst_is_taken_in_its_order(void **state)
+{
+    (void)state;
+    char wire[1024], body[256];
+    strcpy(body, event_text(3));
+    dial();
+    int head = snprintf(wire, sizeof wire,
+                        "POST /v1/events HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
+                        "Content-Length: %zu\r\n\r\n",
+                        strlen(body));
+    segment(ACK, wire, 30);
+    datagram(4);
+    segment(ACK, wire + 30, (size_t)head - 30);
+    segment(PSH | ACK, body, strlen(body));
+    datagram(5);
+    turn();
+    assert_int_equal(rx_http_tcp_counters(rx.http)->out_of_order, 0);
+    struct event first = taken(), second = taken(), third = taken();
+    assert_false(first.token & RX_TOKEN_HTTP || third.token & RX_TOKEN_HTTP);
+    assert_true(second.token & RX_TOKEN_HTTP);
+    assert_memory_equal(second.bytes, body, second.len);
+    reply(&first, RESULT_ACCEPTED, 1);
+    reply(&second, RESULT_ACCEPTED, 2);
+    reply(&third, RESULT_ACCEPTED, 3);
+    atomic_store(&journal.mark.ordinal, 3);
+    turn();
+    assert_status("202");
+    assert_int_equal(port.idle_count, BUFFERS);
+}
+
+/* A batch of more events than the ring has room for: those that follow in later turns came when the
+ * first ones did. */
+static void the_events_of_a_batch_came_when_it_came(void **state)
+{
+    (void)state;
+    char wire[8192] = "", body[6144] = "";
+    struct rx_http_settings settings;
+    tcp_settings_init(&settings.tcp);
+    http_settings_init(&settings.http);
+    settings.http.batch_room = 8;
+    rx_http_reconfigure(rx.http, &settings);
+    for (unsigned i = 0; i < 12; i++) {
+        strcat(body, event_text(i));
+        strcat(body, "\n");
+    }
+    snprintf(wire, sizeof wire,
+             "POST /v1/events HTTP/1.1\r\nHost: t\r\nContent-Type: application/x-ndjson\r\n"
+             "Content-Length: %zu\r\n\r\n%s",
+             strlen(body), body);
+    dial();
+    say(wire);
+    struct event first = taken();
+    unsigned turns = 0, turns_with_events = 0;
+    for (unsigned seen = 0; seen < 11 && turns < 100; turns++) {
+        struct event event;
+        if (turns == 0)
+            reply(&first, RESULT_ACCEPTED, 1);
+        if (event_ring_pop_burst(&events, &event, 1) == 0)
+            continue;
+        assert_int_equal(event.wire_ns, first.wire_ns);
+        seen++;
+        turns_with_events++;
+        reply(&event, RESULT_ACCEPTED, 1);
+    }
+    assert_int_equal(turns_with_events, 11);
+    atomic_store(&journal.mark.ordinal, 1);
+    turn();
+    assert_status("200");
 }
 
 static void a_post_is_an_event_in_the_ring_and_its_answer_leaves_once_it_is_durable(void **state)
@@ -581,6 +653,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_post_is_an_event_in_the_ring_and_its_answer_leaves_once_it_is_durable),
+        TEST(a_burst_is_taken_in_its_order),
+        TEST(the_events_of_a_batch_came_when_it_came),
         TEST(who_asks_for_less_is_answered_at_once),
         TEST(buffers_come_back_and_nothing_is_held_for_who_is_idle),
         TEST(frames_wait_for_a_port_that_takes_none),
