@@ -41,6 +41,7 @@ void rx_init(struct rx *rx, struct arena *arena, const struct rx_wiring *wiring)
     for (uint32_t s = 0; s < wiring->shard_count; s++) {
         rx->to_shard[s] = wiring->to_shard[s];
         rx->answers[s] = wiring->answers[s];
+        rx->refusing[s] = wiring->refusing ? wiring->refusing[s] : NULL;
     }
     rx->staging = arena_alloc(
         arena, sizeof(struct rx_staging) + wiring->shard_count * sizeof(struct rx_stage), 64);
@@ -113,6 +114,13 @@ static unsigned take_answers(struct rx *rx)
     return total;
 }
 
+static enum lost why_full(const struct rx *rx, uint32_t shard)
+{
+    const _Atomic bool *refusing = rx->refusing[shard];
+    bool refused = refusing && atomic_load_explicit(refusing, memory_order_relaxed);
+    return refused ? LOST_journal : LOST_ring_full;
+}
+
 /* Who of HTTP is staged was promised a place, and stands before whatever finds none. */
 static void push_stage(struct rx *rx, uint32_t shard)
 {
@@ -123,7 +131,7 @@ static void push_stage(struct rx *rx, uint32_t shard)
     rx->open[shard] += pushed;
     for (uint32_t i = pushed; i < stage->count; i++) {
         assert(!(stage->events[i].token & RX_TOKEN_HTTP));
-        rx->counters.lost[LOST_ring_full]++;
+        rx->counters.lost[why_full(rx, shard)]++;
         event_done(rx, stage->events[i].token);
     }
     stage->count = 0;
