@@ -114,11 +114,10 @@ static unsigned take_answers(struct rx *rx)
     return total;
 }
 
-static enum lost why_full(const struct rx *rx, uint32_t shard)
+static bool journal_refuses(const struct rx *rx, uint32_t shard)
 {
     const _Atomic bool *refusing = rx->refusing[shard];
-    bool refused = refusing && atomic_load_explicit(refusing, memory_order_relaxed);
-    return refused ? LOST_journal : LOST_ring_full;
+    return refusing && atomic_load_explicit(refusing, memory_order_relaxed);
 }
 
 /* Who of HTTP is staged was promised a place, and stands before whatever finds none. */
@@ -129,9 +128,10 @@ static void push_stage(struct rx *rx, uint32_t shard)
     uint32_t count = stage->count < room ? stage->count : room;
     uint32_t pushed = event_ring_push_burst(rx->to_shard[shard], stage->events, count);
     rx->open[shard] += pushed;
+    enum lost why = journal_refuses(rx, shard) ? LOST_journal : LOST_ring_full;
     for (uint32_t i = pushed; i < stage->count; i++) {
         assert(!(stage->events[i].token & RX_TOKEN_HTTP));
-        rx->counters.lost[why_full(rx, shard)]++;
+        rx->counters.lost[why]++;
         event_done(rx, stage->events[i].token);
     }
     stage->count = 0;
@@ -274,9 +274,12 @@ static void send_replies(struct rx *rx)
     staging->reply_count = 0;
 }
 
+/* A shard on this core that is behind catches up while no frames are taken.  One whose journal
+ * refuses does not: then frames are taken, to be told so or counted. */
 static bool local_shard_is_behind(const struct rx *rx)
 {
-    return rx->local_shard >= 0 && rx->open[rx->local_shard] > rx->open_max / 2;
+    return rx->local_shard >= 0 && rx->open[rx->local_shard] > rx->open_max / 2 &&
+           !journal_refuses(rx, (uint32_t)rx->local_shard);
 }
 
 static uint32_t take_frames(struct rx *rx)
