@@ -83,7 +83,7 @@ struct conf_port {
 
 /* What a worker core does when a turn of its loop found nothing. */
 enum conf_io {
-    CONF_IO_AUTO, /* io_uring where the kernel allows it */
+    CONF_IO_AUTO, /* the faster one, where the kernel allows io_uring */
     CONF_IO_URING,
     CONF_IO_SYNC, /* pwritev2 and fdatasync */
 };

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -144,6 +145,7 @@ struct checkpoint {
     uint64_t file_id;
     struct checkpoint_head head;
     struct checkpoint_entry *index;
+    pthread_mutex_t *corrections; /* held while those are loaded; NULL: one thread loads */
 };
 
 /* checkpoint_open reads the last page and the index.  0; -EBADMSG they are not whole, or contradict

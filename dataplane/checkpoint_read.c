@@ -112,6 +112,18 @@ void checkpoint_close(struct checkpoint *c)
     *c = (struct checkpoint){.fd = -1};
 }
 
+static int load_chunk(const struct checkpoint *c, uint32_t partition, bool ids, struct state *state,
+                      const uint8_t *at, uint32_t left)
+{
+    const struct image_chunk *chunk = (const struct image_chunk *)at;
+    if (!c->corrections || left < sizeof *chunk || chunk->kind != IMAGE_CORRECTIONS)
+        return image_load(state, partition, c->head.item_count, ids, at, left);
+    pthread_mutex_lock(c->corrections);
+    int rc = image_load(state, partition, c->head.item_count, ids, at, left);
+    pthread_mutex_unlock(c->corrections);
+    return rc;
+}
+
 static int load_block(const struct checkpoint *c, uint32_t partition, bool ids, struct state *state,
                       const uint8_t *block)
 {
@@ -121,7 +133,7 @@ static int load_block(const struct checkpoint *c, uint32_t partition, bool ids, 
     if (header->partition != partition)
         return -EBADMSG;
     while (left) {
-        int rc = image_load(state, partition, c->head.item_count, ids, at, left);
+        int rc = load_chunk(c, partition, ids, state, at, left);
         if (rc < 0)
             return rc;
         at += rc;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dataplane/base/clock.h"
 #include "dataplane/recover_impl.h"
@@ -13,7 +14,7 @@
 #define LOOK_NS     (100 * NS_PER_MS) /* for a reason to stop */
 #define PROGRESS_NS (2 * NS_PER_S)
 
-/* ---- a step of all shards ---- */
+/* ---- a step of all threads ---- */
 
 /* Nothing else runs yet: every core will do. */
 static void use_any_core(void)
@@ -36,13 +37,13 @@ static void *run_step(void *arg)
     return NULL;
 }
 
-/* The slowest shard is the one to wait for. */
+/* The slowest is the one to wait for. */
 static double fraction_done(const struct recover_work *work)
 {
     uint64_t least = UINT64_MAX;
     if (work->step != recover_replay)
         return (double)atomic_load(&work->loaded) / work->request->store->partition_count;
-    for (uint32_t s = 0; s < work->request->shard_count; s++) {
+    for (uint32_t s = 0; s < work->count; s++) {
         uint64_t passed = atomic_load(&work->rebuilds[s].replay.passed);
         least = passed < least ? passed : least;
     }
@@ -98,7 +99,7 @@ static void start_thread(struct recover_work *work, struct rebuild *rebuild)
 int recover_step(struct recover_work *work, int (*step)(struct rebuild *rebuild), const char *doing,
                  char error[512])
 {
-    uint32_t count = work->request->shard_count;
+    uint32_t count = work->count;
     work->step = step;
     work->doing = doing;
     for (uint32_t s = 0; s < count; s++)
@@ -174,15 +175,15 @@ static int end_journals(struct recover_work *work, char error[512])
 static int open_journals(struct recover_work *work, char error[512])
 {
     const struct recover_request *request = work->request;
-    for (uint32_t s = 0; s < request->shard_count; s++) {
-        struct rebuild *rebuild = &work->rebuilds[s];
+    for (uint32_t i = 0; i < work->count; i++) {
+        struct rebuild *rebuild = &work->rebuilds[i];
         if (replay_open(&rebuild->replay, request->store, request->key, request->items,
                         rebuild->error)) {
             snprintf(error, 512, "%s", rebuild->error);
             return -1;
         }
-        rebuild->replay.part = s;
-        rebuild->replay.parts = request->shard_count;
+        rebuild->replay.part = i;
+        rebuild->replay.parts = work->count;
         if (work->start.epoch)
             replay_start_at(&rebuild->replay, &work->start);
     }
@@ -190,20 +191,46 @@ static int open_journals(struct recover_work *work, char error[512])
     return 0;
 }
 
+/* count_of says how many threads there are to be: each shard gets as many as there are cores for,
+ * since its partitions do not know of each other. */
+static uint32_t count_of(const struct recover_request *request)
+{
+    long cores = request->alone ? 1 : sysconf(_SC_NPROCESSORS_ONLN);
+    uint32_t shards = request->shard_count, each = cores > 0 ? (uint32_t)cores / shards : 1;
+    if (request->threads)
+        each = request->threads;
+    if (each > RECOVER_THREADS_MAX)
+        each = RECOVER_THREADS_MAX;
+    return shards * (each ? each : 1);
+}
+
+static int rebuild_init(struct rebuild *rebuild, struct recover_work *work, uint32_t index)
+{
+    struct arena arena;
+    rebuild->work = work;
+    rebuild->index = index;
+    rebuild->replay.reader.fd = -1;
+    rebuild->state = work->request->states[index % work->request->shard_count];
+    rebuild->block = aligned_alloc(CHECKPOINT_ALIGN, CHECKPOINT_BLOCK_BYTES);
+    rebuild->memory = aligned_alloc(64, state_view_footprint());
+    if (!rebuild->block || !rebuild->memory)
+        return -1;
+    arena_init(&arena, rebuild->memory, state_view_footprint());
+    rebuild->view = state_view(&arena, rebuild->state);
+    return 0;
+}
+
 static int work_init(struct recover_work *work, const struct recover_request *request)
 {
     *work = (struct recover_work){.request = request, .checkpoint = {.fd = -1}};
     pthread_mutex_init(&work->lock, NULL);
+    pthread_mutex_init(&work->corrections, NULL);
     pthread_cond_init(&work->ended, NULL);
-    work->rebuilds = calloc(request->shard_count, sizeof *work->rebuilds);
-    for (uint32_t s = 0; work->rebuilds && s < request->shard_count; s++) {
-        struct rebuild *rebuild = &work->rebuilds[s];
-        rebuild->work = work;
-        rebuild->shard = s;
-        rebuild->state = request->states[s];
-        rebuild->replay.reader.fd = -1;
-        rebuild->block = aligned_alloc(CHECKPOINT_ALIGN, CHECKPOINT_BLOCK_BYTES);
-        if (!rebuild->block)
+    uint32_t count = count_of(request);
+    work->rebuilds = calloc(count, sizeof *work->rebuilds);
+    while (work->rebuilds && work->count < count) {
+        uint32_t i = work->count++;
+        if (rebuild_init(&work->rebuilds[i], work, i))
             return -1;
     }
     return work->rebuilds ? 0 : -1;
@@ -211,23 +238,25 @@ static int work_init(struct recover_work *work, const struct recover_request *re
 
 static void work_fini(struct recover_work *work)
 {
-    for (uint32_t s = 0; work->rebuilds && s < work->request->shard_count; s++) {
-        struct rebuild *rebuild = &work->rebuilds[s];
+    for (uint32_t i = 0; i < work->count; i++) {
+        struct rebuild *rebuild = &work->rebuilds[i];
         replay_close(&rebuild->replay);
         free(rebuild->tails);
         free(rebuild->block);
+        free(rebuild->memory);
     }
     free(work->rebuilds);
     free(work->seq);
     checkpoint_close(&work->checkpoint);
     pthread_cond_destroy(&work->ended);
+    pthread_mutex_destroy(&work->corrections);
     pthread_mutex_destroy(&work->lock);
 }
 
 static void sum_up(const struct recover_work *work, struct recovery *recovery)
 {
-    for (uint32_t s = 0; s < work->request->shard_count; s++) {
-        const struct recovery *part = &work->rebuilds[s].result;
+    for (uint32_t i = 0; i < work->count; i++) {
+        const struct recovery *part = &work->rebuilds[i].result;
         recovery->events += part->events;
         recovery->corrections += part->corrections;
         recovery->differences += part->differences;

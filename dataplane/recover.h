@@ -2,17 +2,19 @@
  * journal behind it, every event and correction through state_apply and state_correct, under the
  * rules that were live.  Without a checkpoint the whole journal, from its first record.
  *
- * Each shard's partitions are loaded and replayed by a thread of their own, which reads all
- * journals and takes what is its own.
+ * Partitions are divided among as many threads as there are cores; each reads all journals and
+ * takes what is its own.
  *
- * Memory:  for each shard a reader, a block, and the rules of one old version at a time.
- * Threads: the main thread calls, before the parts start.
+ * Memory:  for each thread a reader, a block, room for a walk, and the rules of one old version at
+ * a time. Threads: the main thread calls, before the parts start.
  */
 #pragma once
 
 #include "dataplane/checkpoint.h"
 #include "dataplane/store.h"
 #include "graph/state.h"
+
+#define RECOVER_THREADS_MAX 8u /* for a shard: each of them reads all there is */
 
 struct recovery {
     uint64_t events; /* applied */
@@ -38,6 +40,8 @@ struct recover_request {
     bool from_first;                  /* not from a checkpoint */
     const struct checkpoint_id *with; /* from this one alone; NULL: the newest that verifies */
     const uint64_t *until; /* [partition]: records behind these are not applied; NULL: all are */
+    uint32_t threads;      /* for each shard, at most RECOVER_THREADS_MAX; 0: one for each core that
+                              falls to it */
     bool alone; /* on the caller's thread, one shard after the other, without a word of progress */
 
     /* Asked now and then: true ends the recovery.  NULL: nobody asks. */

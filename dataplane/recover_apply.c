@@ -38,8 +38,11 @@ static int take_correction(struct rebuild *rebuild, struct state *state,
 {
     struct correction correction;
     struct verdict verdict;
-    if (replay_correct(&rebuild->replay, NULL, record, state, &correction, &verdict,
-                       &rebuild->corrected))
+    pthread_mutex_lock(&rebuild->work->corrections);
+    int rc = replay_correct(&rebuild->replay, NULL, record, state, &correction, &verdict,
+                            &rebuild->corrected);
+    pthread_mutex_unlock(&rebuild->work->corrections);
+    if (rc)
         return -1;
     if (verdict.result == RESULT_REFUSED) {
         snprintf(rebuild->replay.error, 512,
@@ -97,7 +100,7 @@ static int take_record(struct rebuild *rebuild, const struct record *record)
         state_pass(state, record->partition, record->seq - 1, 0);
     if (record->kind == RECORD_CORRECTION)
         return take_correction(rebuild, state, record, elsewhere);
-    if (replay_apply(&rebuild->replay, record, false, state, &event, &verdict, outcomes))
+    if (replay_apply(&rebuild->replay, record, false, rebuild->view, &event, &verdict, outcomes))
         return -1;
     rebuild->result.events++;
     bool accepted = verdict.result == RESULT_ACCEPTED;

@@ -10,16 +10,18 @@
 #include "dataplane/recover.h"
 #include "dataplane/replay.h"
 
-/* One shard's part of the work. */
+/* A thread's part of the work: of all partitions every so-and-so-manieth, all of one shard. */
 struct rebuild {
     struct recover_work *work;
-    uint32_t shard;
-    struct state *state;
+    uint32_t index;
+    struct state *state; /* the shard's: for what is a partition's own, and corrections */
+    struct state *view;  /* to apply events in */
     struct replay replay;
     struct recovery result;
     struct replay_tail *tails; /* of journals, as met */
     uint32_t tail_count;
-    uint8_t *block; /* of a checkpoint */
+    uint8_t *block;  /* of a checkpoint */
+    uint8_t *memory; /* of the view */
 
     /* The outcome of the last correction, and where it should be. */
     struct outcome corrected;
@@ -34,7 +36,8 @@ struct rebuild {
 
 struct recover_work {
     const struct recover_request *request;
-    struct rebuild *rebuilds; /* [shard] */
+    struct rebuild *rebuilds; /* [count] */
+    uint32_t count;           /* a multiple of the shards */
     int (*step)(struct rebuild *rebuild);
     const char *doing; /* that step, for who reads of its progress */
 
@@ -43,6 +46,8 @@ struct recover_work {
     uint32_t running;     /* under the lock */
     _Atomic bool stop;
     _Atomic uint64_t loaded; /* partitions */
+
+    pthread_mutex_t corrections; /* one table serves all partitions of a shard */
 
     struct checkpoint checkpoint; /* fd -1: none */
     struct replay_start start;    /* epoch 0: at the first record */
@@ -55,10 +60,10 @@ struct recover_work {
  * 0, with or without one; RECOVER_STOPPED; -1 with one line in error. */
 int recover_load(struct recover_work *work, struct recovery *recovery, char error[512]);
 
-/* recover_step has every shard do a step, and waits.  0 all went well; RECOVER_STOPPED; else the
- * first shard's return value, with its error. */
+/* recover_step has every thread do a step, and waits.  0 all went well; RECOVER_STOPPED; else the
+ * return value of the first that failed, with its error. */
 int recover_step(struct recover_work *work, int (*step)(struct rebuild *rebuild), const char *doing,
                  char error[512]);
 
-/* recover_replay walks the journals, once they are opened. Thread: the shard's. */
+/* recover_replay walks the journals, once they are opened. Thread: its own. */
 int recover_replay(struct rebuild *rebuild);

@@ -43,12 +43,12 @@ static enum unfit check_head(const struct recover_work *work, const struct check
     return FIT;
 }
 
-/* Thread: the shard's. */
+/* Thread: its own. */
 static int load_partitions(struct rebuild *rebuild)
 {
     struct recover_work *work = rebuild->work;
-    uint32_t step = work->request->shard_count, count = work->request->store->partition_count;
-    for (uint32_t p = rebuild->shard; p < count; p += step) {
+    uint32_t count = work->request->store->partition_count;
+    for (uint32_t p = rebuild->index; p < count; p += work->count) {
         if (atomic_load_explicit(&work->stop, memory_order_relaxed))
             return 0;
         int rc =
@@ -144,6 +144,7 @@ static int try(struct recover_work *work, struct checkpoint_id id, const char *n
     *unfit = rc ? judge(work, rc, name, error) : check_head(work, &work->checkpoint, name, error);
     if (*unfit)
         return 0;
+    work->checkpoint.corrections = &work->corrections;
     rc = recover_step(work, load_partitions, "loading a checkpoint", error);
     if (rc == RECOVER_STOPPED)
         return rc;

@@ -1,5 +1,5 @@
 /* replay.c - segment after segment, record after record, version after version. */
-#include "dataplane/replay.h"
+#include "dataplane/replay_impl.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -11,10 +11,7 @@
 
 static pthread_mutex_t build_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static int fault(struct replay *replay, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int fault(struct replay *replay, const char *format, ...)
+int replay_fault(struct replay *replay, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -52,8 +49,8 @@ static int begin_at_horizon(struct replay *replay)
     struct replay_start start = {0};
     int rc = horizon_load(replay->store->dir_fd, &horizon);
     if (rc)
-        return fault(replay, "data_dir %s: cannot read where its journal begins: %s",
-                     replay->store->path, strerror(-rc));
+        return replay_fault(replay, "data_dir %s: cannot read where its journal begins: %s",
+                            replay->store->path, strerror(-rc));
     if (horizon_is_whole(&horizon))
         return 0;
     start.epoch = horizon.epoch;
@@ -77,12 +74,12 @@ int replay_open(struct replay *replay, const struct store *store, const struct h
     };
     replay->count = segment_list(store->journal_fd, &replay->ids, &replay->unknown);
     if (replay->count < 0)
-        return fault(replay, "cannot list the journal: %s", strerror(-replay->count));
+        return replay_fault(replay, "cannot list the journal: %s", strerror(-replay->count));
     if (begin_at_horizon(replay))
         return REPLAY_FAULT;
     replay->seq = calloc(store->partition_count, sizeof *replay->seq);
     if (!replay->seq || segment_reader_init(&replay->reader, store->journal_fd))
-        return fault(replay, "no memory to read the journal");
+        return replay_fault(replay, "no memory to read the journal");
     return 0;
 }
 
@@ -109,11 +106,11 @@ uint64_t replay_bytes(const struct replay *replay)
 
 static int use_failed(struct replay *replay, const struct diag_list *diags)
 {
-    return fault(replay,
-                 "data_dir %s: configuration version %u, under which events were decided, "
-                 "cannot be used again: %s",
-                 replay->store->path, replay->reader.config_version,
-                 diags->count ? diags->diags[0].text : "out of memory");
+    return replay_fault(replay,
+                        "data_dir %s: configuration version %u, under which events were decided, "
+                        "cannot be used again: %s",
+                        replay->store->path, replay->reader.config_version,
+                        diags->count ? diags->diags[0].text : "out of memory");
 }
 
 static int use_conf(struct replay *replay)
@@ -161,17 +158,18 @@ static int check_config(struct replay *replay, const struct record *record)
     json_t *body = json_loadb((const char *)record_body(record), record->body_len,
                               JSON_REJECT_DUPLICATES, NULL);
     const char *recorded = json_string_value(json_object_get(body, "digest"));
-    int rc = recorded ? use_conf(replay) : fault(replay, "a configuration record cannot be read");
+    int rc =
+        recorded ? use_conf(replay) : replay_fault(replay, "a configuration record cannot be read");
     if (!rc && recorded) {
         snprintf(
             digest, sizeof digest, "%016llx",
             (unsigned long long)hash64(replay->key, replay->conf->text, replay->conf->text_len));
         if (strcmp(digest, recorded) != 0)
-            rc = fault(replay,
-                       "data_dir %s: configuration version %u is not the text that ran as such; "
-                       "restore config/%06u.yaml from a copy",
-                       replay->store->path, replay->reader.config_version,
-                       replay->reader.config_version);
+            rc = replay_fault(
+                replay,
+                "data_dir %s: configuration version %u is not the text that ran as such; "
+                "restore config/%06u.yaml from a copy",
+                replay->store->path, replay->reader.config_version, replay->reader.config_version);
     }
     json_decref(body);
     return rc;
@@ -184,15 +182,17 @@ static int check_kind(struct replay *replay, const struct record *record)
 {
     bool event = record->kind == RECORD_EVENT || record->kind == RECORD_DEAD;
     if (record->kind < RECORD_EVENT || record->kind > RECORD_CORRECTION)
-        return fault(replay,
-                     "a record is of kind %u, which this version does not know; use the one that "
-                     "wrote it, or restore the segment from a copy",
-                     record->kind);
+        return replay_fault(
+            replay,
+            "a record is of kind %u, which this version does not know; use the one that "
+            "wrote it, or restore the segment from a copy",
+            record->kind);
     if (event && record->body_len > EVENT_BYTES_MAX)
-        return fault(replay,
-                     "a record has an event of %u bytes, and none is longer than %u; restore the "
-                     "segment from a copy",
-                     record->body_len, EVENT_BYTES_MAX);
+        return replay_fault(
+            replay,
+            "a record has an event of %u bytes, and none is longer than %u; restore the "
+            "segment from a copy",
+            record->body_len, EVENT_BYTES_MAX);
     return 0;
 }
 
@@ -211,24 +211,23 @@ static int check_record(struct replay *replay, const struct record *record)
     if (record->kind == RECORD_CONFIG)
         return check_config(replay, record);
     if (record->partition >= replay->store->partition_count)
-        return fault(replay, "a record names partition %u of %u", record->partition,
-                     replay->store->partition_count);
+        return replay_fault(replay, "a record names partition %u of %u", record->partition,
+                            replay->store->partition_count);
     uint64_t *seq = &replay->seq[record->partition];
     uint64_t before = *seq ? *seq : known_seq(replay, record->partition);
     bool follows = *seq || !replay->started ? record->seq == before + 1
                                             : record->seq && record->seq - 1 <= before;
     if (!follows)
-        return fault(replay,
-                     "records are missing: %llu follows %llu in partition %u; a segment is gone, "
-                     "restore it from a copy, nothing was changed",
-                     (unsigned long long)record->seq, (unsigned long long)before,
-                     record->partition);
+        return replay_fault(
+            replay,
+            "records are missing: %llu follows %llu in partition %u; a segment is gone, "
+            "restore it from a copy, nothing was changed",
+            (unsigned long long)record->seq, (unsigned long long)before, record->partition);
     *seq = record->seq;
     return 0;
 }
 
-/* passed_over returns whether a record is none that the caller waits for. */
-static bool passed_over(const struct replay *replay, const struct record *record)
+bool replay_passes_over(const struct replay *replay, const struct record *record)
 {
     if (record->kind == RECORD_CONFIG)
         return false;
@@ -244,10 +243,11 @@ enum replay_step replay_damaged(struct replay *replay, struct segment_id id, uin
 {
     char name[SEGMENT_NAME_MAX];
     segment_name(id, name);
-    return fault(replay,
-                 "segment %s is damaged at offset %llu; restore the file from a copy, nothing was "
-                 "changed",
-                 name, (unsigned long long)offset);
+    return replay_fault(
+        replay,
+        "segment %s is damaged at offset %llu; restore the file from a copy, nothing was "
+        "changed",
+        name, (unsigned long long)offset);
 }
 
 /* The last segment of its journal may end in what a crash left unfinished. */
@@ -283,9 +283,9 @@ static int check_present(struct replay *replay)
     if (id->epoch > epoch)
         missing = (struct segment_id){.epoch = epoch, .number = 1};
     segment_name(missing, name);
-    return fault(replay,
-                 "data_dir %s: segment %s is missing; restore it from a copy, nothing was changed",
-                 replay->store->path, name);
+    return replay_fault(
+        replay, "data_dir %s: segment %s is missing; restore it from a copy, nothing was changed",
+        replay->store->path, name);
 }
 
 static bool was_removed(const struct replay *replay, struct segment_id id)
@@ -308,12 +308,13 @@ static enum replay_step open_failed(struct replay *replay, int rc)
     }
     segment_name(id, name);
     if (rc == -ENOENT && was_removed(replay, id))
-        return fault(replay, "the journal's beginning was removed (journal.retain) while it was "
-                             "read; ask again");
-    return fault(replay, "segment %s %s%s", name,
-                 rc == -EILSEQ ? "does not follow the one before; restore both from a copy"
-                               : "cannot be read: ",
-                 rc == -EILSEQ ? "" : strerror(-rc));
+        return replay_fault(replay,
+                            "the journal's beginning was removed (journal.retain) while it was "
+                            "read; ask again");
+    return replay_fault(replay, "segment %s %s%s", name,
+                        rc == -EILSEQ ? "does not follow the one before; restore both from a copy"
+                                      : "cannot be read: ",
+                        rc == -EILSEQ ? "" : strerror(-rc));
 }
 
 /* open_segment returns REPLAY_RECORD when the walk can go on. */
@@ -333,7 +334,8 @@ static enum replay_step open_segment(struct replay *replay)
         return open_failed(replay, rc);
     segment_name(id, name);
     if (replay->reader.key_fingerprint != replay->key->fingerprint)
-        return fault(replay, "segment %s was written under another key than this data_dir's", name);
+        return replay_fault(replay, "segment %s was written under another key than this data_dir's",
+                            name);
     replay->reading = true;
     return REPLAY_RECORD;
 }
@@ -370,7 +372,7 @@ static enum replay_step check_reached(struct replay *replay)
 {
     for (uint32_t s = 0; s < REPLAY_SHARDS_MAX; s++)
         if (!replay->bound && replay->reached[s] < replay->start.ordinal[s])
-            return fault(
+            return replay_fault(
                 replay,
                 "data_dir %s: the journal of epoch %u, shard %u ends at record %llu, and a "
                 "checkpoint has seen %llu durable; restore its segments from a copy, "
@@ -395,7 +397,7 @@ enum replay_step replay_next(struct replay *replay, const struct record **record
         if (*record && check_record(replay, *record))
             return REPLAY_FAULT;
         say_passed(replay, replay->reader.place.offset);
-        if (*record && passed_over(replay, *record))
+        if (*record && replay_passes_over(replay, *record))
             continue;
         if (*record)
             return REPLAY_RECORD;
@@ -407,80 +409,4 @@ enum replay_step replay_next(struct replay *replay, const struct record **record
 struct replay_tail replay_tail(const struct replay *replay)
 {
     return replay->tail;
-}
-
-/* ---- events ---- */
-
-/* judge_again parses a dead letter once more.  The limits may have changed between the rx part's
- * parse and the record's version, so what broke one of them is believed. */
-static void judge_again(const struct rules *rules, const struct record *record, struct event *event)
-{
-    event_parse(&rules->limits, &rules->key, record_body(record), record->body_len, event);
-    bool limit = record->reason == REASON_too_large || record->reason == REASON_depth;
-    if (limit && event->reason == REASON_none)
-        event->reason = record->reason;
-}
-
-void replay_judge(const struct rules *rules, const struct record *record, bool judge,
-                  struct state *state, struct event *event, struct verdict *verdict,
-                  struct outcome out[STATE_OUTCOMES_MAX])
-{
-    /* What is an event was one under the limits of its time, and is read under the widest. */
-    static const struct event_limits limits = {.event_bytes = EVENT_BYTES_MAX, .event_depth = 64};
-    *event = (struct event){0};
-    if (record->kind == RECORD_EVENT)
-        event_parse(&limits, &rules->key, record_body(record), record->body_len, event);
-    else if (judge)
-        judge_again(rules, record, event);
-    else
-        event->reason = record->reason;
-    if (record->kind == RECORD_EVENT)
-        event->flags |= EVENT_RECORDED;
-    event->receive_ns = record->receive_ns;
-    event->partition = record->partition;
-    event->bytes = record_body(record);
-    event->len = (uint16_t)record->body_len;
-    *verdict = state_apply(state, rules, event, out);
-}
-
-int replay_apply(struct replay *replay, const struct record *record, bool judge,
-                 struct state *state, struct event *event, struct verdict *verdict,
-                 struct outcome out[STATE_OUTCOMES_MAX])
-{
-    const struct rules *rules = replay_rules(replay);
-    if (!rules)
-        return -1;
-    replay_judge(rules, record, judge, state, event, verdict, out);
-    return 0;
-}
-
-int replay_correct(struct replay *replay, const struct rules *rules, const struct record *record,
-                   struct state *state, struct correction *correction, struct verdict *verdict,
-                   struct outcome *out)
-{
-    if (!rules)
-        rules = replay_rules(replay);
-    if (!rules)
-        return -1;
-    if (correction_decode(record_body(record), record->body_len, correction))
-        return fault(replay, "correction %u:%llu cannot be read", record->partition,
-                     (unsigned long long)record->seq);
-    correction->partition = record->partition;
-    correction->receive_ns = record->receive_ns;
-    *verdict = state_correct(state, rules, correction, out);
-    return 0;
-}
-
-struct state_limits replay_limits(const struct conf *conf, uint32_t shard_count, uint32_t shard)
-{
-    return (struct state_limits){
-        .partition_count = conf->partitions,
-        .shard_count = shard_count,
-        .shard = shard,
-        .dedupe_capacity = conf->events.dedupe_capacity,
-        .users = conf->limits.users,
-        .claims = conf->limits.claims,
-        .corrections = conf->limits.corrections,
-        .dedupe_window_ns = conf->events.dedupe_window_ns,
-    };
 }

@@ -37,6 +37,14 @@ struct replay_start {
     bool all;            /* those are given all the same */
 };
 
+/* Events of the block being read that were parsed before their turn, so that what they will touch
+ * can be brought in for many at once. */
+struct replay_ahead {
+    uint64_t block; /* reader.block_count when they were */
+    uint32_t at, count;
+    struct event events[STATE_BURST_MAX];
+};
+
 struct replay {
     const struct store *store;
     const struct hash_key *key;
@@ -56,6 +64,7 @@ struct replay {
     bool reading;
     uint64_t limit;
     struct segment_reader reader;
+    struct replay_ahead ahead;
     uint64_t *seq; /* of each partition's last record: they are dense; 0: none was met */
     uint64_t reached[REPLAY_SHARDS_MAX]; /* ordinals of the first epoch */
     struct replay_tail tail;
@@ -106,7 +115,8 @@ enum replay_step replay_damaged(struct replay *replay, struct segment_id id, uin
 uint32_t replay_version(const struct replay *replay);
 const struct rules *replay_rules(struct replay *replay);
 
-/* replay_apply brings an EVENT or DEAD record to a state that owns its partition, as the shard did.
+/* replay_apply brings an EVENT or DEAD record to a state that owns its partition, as the shard did;
+ * the record is the one that replay_next gave last.
  * *event is filled in and points at the record.  A dead letter is taken at its word, or judged
  * again from its bytes.  Returns 0, or -1 with one line in error. */
 int replay_apply(struct replay *replay, const struct record *record, bool judge,
@@ -114,8 +124,8 @@ int replay_apply(struct replay *replay, const struct record *record, bool judge,
                  struct outcome out[STATE_OUTCOMES_MAX]);
 
 /* replay_judge does so under rules of the caller's. */
-void replay_judge(const struct rules *rules, const struct record *record, bool judge,
-                  struct state *state, struct event *event, struct verdict *verdict,
+void replay_judge(struct replay *replay, const struct rules *rules, const struct record *record,
+                  bool judge, struct state *state, struct event *event, struct verdict *verdict,
                   struct outcome out[STATE_OUTCOMES_MAX]);
 
 /* replay_correct brings a CORRECTION record to a state that owns its partition, as the shard did

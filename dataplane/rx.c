@@ -42,6 +42,7 @@ void rx_init(struct rx *rx, struct arena *arena, const struct rx_wiring *wiring)
     for (uint32_t s = 0; s < wiring->shard_count; s++) {
         rx->to_shard[s] = wiring->to_shard[s];
         rx->answers[s] = wiring->answers[s];
+        rx->refusing[s] = wiring->refusing ? wiring->refusing[s] : NULL;
     }
     rx->staging = arena_alloc(
         arena, sizeof(struct rx_staging) + wiring->shard_count * sizeof(struct rx_stage), 64);
@@ -120,6 +121,12 @@ static unsigned take_answers(struct rx *rx)
     return total;
 }
 
+static bool journal_refuses(const struct rx *rx, uint32_t shard)
+{
+    const _Atomic bool *refusing = rx->refusing[shard];
+    return refusing && atomic_load_explicit(refusing, memory_order_relaxed);
+}
+
 /* Who of HTTP is staged was promised a place, and stands before whatever finds none. */
 static void push_stage(struct rx *rx, uint32_t shard)
 {
@@ -128,9 +135,10 @@ static void push_stage(struct rx *rx, uint32_t shard)
     uint32_t count = stage->count < room ? stage->count : room;
     uint32_t pushed = event_ring_push_burst(rx->to_shard[shard], stage->events, count);
     set_open(rx, shard, rx->open[shard] + pushed);
+    enum lost why = journal_refuses(rx, shard) ? LOST_journal : LOST_ring_full;
     for (uint32_t i = pushed; i < stage->count; i++) {
         assert(!(stage->events[i].token & RX_TOKEN_HTTP));
-        counter_add(&rx->counters.lost[LOST_ring_full], 1);
+        counter_add(&rx->counters.lost[why], 1);
         event_done(rx, stage->events[i].token);
     }
     stage->count = 0;
@@ -276,9 +284,12 @@ static void send_replies(struct rx *rx)
     staging->reply_count = 0;
 }
 
+/* A shard on this core that is behind catches up while no frames are taken.  One whose journal
+ * refuses does not: then frames are taken, to be told so or counted. */
 static bool local_shard_is_behind(const struct rx *rx)
 {
-    return rx->local_shard >= 0 && rx->open[rx->local_shard] > rx->open_max / 2;
+    return rx->local_shard >= 0 && rx->open[rx->local_shard] > rx->open_max / 2 &&
+           !journal_refuses(rx, (uint32_t)rx->local_shard);
 }
 
 static uint32_t take_frames(struct rx *rx)

@@ -50,6 +50,7 @@ struct rx_port {
 /* Why an event was lost: nobody could be told. */
 #define LOST_LIST(LOST)                                                                            \
     LOST(ring_full, "a shard's ring was full: the shard or its journal did not keep up")           \
+    LOST(journal, "a shard's journal takes nothing: its disk is full, or fails every write")       \
     LOST(state_full, "no room for its id, user or tile: see usage against its capacity")           \
     LOST(nic, "the port had no room for a packet; counted as one event each")
 
@@ -90,11 +91,12 @@ struct rx {
     const struct hash_key *key;
     uint32_t partition_count;
     uint32_t shard_count;
-    uint32_t open_max;                          /* events at a shard at any time */
-    int32_t local_shard;                        /* polled by the same core, -1: none */
-    struct event_ring *to_shard[RX_SHARDS_MAX]; /* pushes */
-    struct answer_ring *answers[RX_SHARDS_MAX]; /* pops */
-    uint32_t open[RX_SHARDS_MAX];               /* events at each shard now */
+    uint32_t open_max;                           /* events at a shard at any time */
+    int32_t local_shard;                         /* polled by the same core, -1: none */
+    struct event_ring *to_shard[RX_SHARDS_MAX];  /* pushes */
+    struct answer_ring *answers[RX_SHARDS_MAX];  /* pops */
+    uint32_t open[RX_SHARDS_MAX];                /* events at each shard now */
+    const _Atomic bool *refusing[RX_SHARDS_MAX]; /* each journal takes nothing; or NULL */
     struct rx_staging *staging;
     struct rx_http *http; /* NULL: no HTTP port */
 
@@ -112,6 +114,7 @@ struct rx_wiring {
     int32_t local_shard;
     struct event_ring **to_shard;
     struct answer_ring **answers;
+    const _Atomic bool **refusing; /* [shard]: says why its ring is full; NULL: nobody does */
 };
 
 size_t rx_footprint(uint32_t shard_count);

@@ -10,10 +10,10 @@
 #include "dataplane/story_tell.h"
 #include "graph/shard.h"
 
-/* An outcome as a record has it. */
+/* An outcome as a record has it, in the block that is being read. */
 struct said {
-    uint32_t len;
-    uint8_t body[OUTCOME_BODY_MAX];
+    uint32_t len; /* 0: it is not to be compared, or was */
+    const uint8_t *body;
 };
 
 enum change { NOW_WON, NO_LONGER_WON, CLAIMS_MOVED, VERDICTS, OTHERWISE, CHANGE_COUNT };
@@ -35,16 +35,14 @@ struct shadow {
     struct replay_base base;
     struct replay replay;
 
-    /* The event or correction at hand, and what was recorded of it so far. */
-    struct record record;
+    /* The event or correction at hand, and what was recorded of it. */
+    const struct record *record;
     struct event event; /* of a correction: one that is none */
     struct correction correction;
-    uint8_t bytes[EVENT_BYTES_MAX]; /* its own: the reader may be in another block when it ends */
     struct verdict verdict;
     struct outcome outcomes[STATE_OUTCOMES_MAX];
-    bool open, compared;
-    uint32_t said_count;
-    struct said *said; /* [STATE_OUTCOMES_MAX] */
+    uint32_t said_count, passed; /* outcomes behind it, and how many of them the walk has given */
+    struct said said[STATE_OUTCOMES_MAX];
 
     uint64_t events, corrections, duplicates, in_stretch, same, different, changes[CHANGE_COUNT];
     json_t *shown;
@@ -59,7 +57,7 @@ static void show(struct shadow *shadow, enum change change, const struct outcome
     if (json_array_size(shadow->shown) >= shadow->request->limit)
         return;
     const struct event *event = &shadow->event;
-    const struct record *record = &shadow->record;
+    const struct record *record = shadow->record;
     json_t *one = json_pack("{s:s, s:o, s:o}", "change", change_names[change], "seq",
                             story_seq(record->partition, record->seq), "received",
                             story_time(record->receive_ns));
@@ -84,7 +82,7 @@ static void show(struct shadow *shadow, enum change change, const struct outcome
 
 static void show_verdict(struct shadow *shadow)
 {
-    const struct record *record = &shadow->record;
+    const struct record *record = shadow->record;
     const struct verdict *verdict = &shadow->verdict;
     bool was = record->kind != RECORD_DEAD, is = verdict->result == RESULT_ACCEPTED;
     size_t before = json_array_size(shadow->shown);
@@ -169,7 +167,7 @@ static bool compare_one(struct shadow *shadow, const struct outcome *outcome, ui
 {
     uint8_t decoded[EVENT_USER_MAX], body[OUTCOME_BODY_MAX];
     struct outcome_view is, was;
-    if (shadow->record.kind == RECORD_CORRECTION)
+    if (shadow->record->kind == RECORD_CORRECTION)
         shard_correction_view(shadow->live, &shadow->correction, outcome, &is);
     else
         shard_view(shadow->live, &shadow->event, outcome, decoded, &is);
@@ -214,7 +212,7 @@ static bool compare_left(struct shadow *shadow)
 
 static bool compare(struct shadow *shadow)
 {
-    const struct record *record = &shadow->record;
+    const struct record *record = shadow->record;
     const struct verdict *verdict = &shadow->verdict;
     uint8_t result = record->kind == RECORD_DEAD ? RESULT_REJECTED : RESULT_ACCEPTED;
     bool same = verdict->result == result && verdict->reason == record->reason;
@@ -226,23 +224,6 @@ static bool compare(struct shadow *shadow)
         if (!compare_one(shadow, &shadow->outcomes[i], i))
             same = false;
     return compare_left(shadow) && same;
-}
-
-/* close_event compares the event at hand, whose records have all been read, and puts the partition
- * where the journal has it. */
-static void close_event(struct shadow *shadow)
-{
-    const struct record *record = &shadow->record;
-    if (!shadow->open)
-        return;
-    shadow->open = false;
-    if (shadow->compared && compare(shadow))
-        shadow->same++;
-    else if (shadow->compared)
-        shadow->different++;
-    uint64_t seq = record->seq + shadow->said_count;
-    if (state_seq(shadow->state, record->partition) != seq)
-        state_pass(shadow->state, record->partition, seq, 0);
 }
 
 /* ---- records ---- */
@@ -258,9 +239,49 @@ static bool user_wanted(const struct shadow *shadow)
     const struct event *event = &shadow->event;
     if (!shadow->request->user)
         return true;
-    if (shadow->record.kind == RECORD_CORRECTION)
+    if (shadow->record->kind == RECORD_CORRECTION)
         return !strcmp(shadow->correction.user, shadow->request->user);
     return event->user_key.lo == shadow->user_key.lo && event->user_key.hi == shadow->user_key.hi;
+}
+
+/* follows returns whether a record is the next outcome of the event at hand.  A duplicate's stands
+ * alone. */
+static bool follows(const struct shadow *shadow, const struct record *record)
+{
+    return record->kind == RECORD_OUTCOME && record->partition == shadow->record->partition &&
+           record->seq == shadow->record->seq + 1 + shadow->said_count &&
+           record->body_len <= OUTCOME_BODY_MAX &&
+           outcome_peek(record_body(record), record->body_len) != OUTCOME_duplicate;
+}
+
+/* read_said finds what was recorded of the event at hand: it stands behind it, in the same block.
+ */
+static void read_said(struct shadow *shadow)
+{
+    const struct segment_reader *reader = &shadow->replay.reader;
+    const struct record *next;
+    uint32_t at = reader->at;
+    shadow->said_count = shadow->passed = 0;
+    while (shadow->said_count < STATE_OUTCOMES_MAX &&
+           (next = segment_reader_peek(reader, &at)) != NULL && follows(shadow, next))
+        shadow->said[shadow->said_count++] = (struct said){next->body_len, record_body(next)};
+}
+
+/* judge holds the event at hand against what was recorded of it, and puts the partition where the
+ * journal has it. */
+static void judge(struct shadow *shadow, bool inside)
+{
+    const struct record *record = shadow->record;
+    read_said(shadow);
+    shadow->in_stretch += inside;
+    if (inside && user_wanted(shadow)) {
+        bool same = compare(shadow);
+        shadow->same += same;
+        shadow->different += !same;
+    }
+    uint64_t seq = record->seq + shadow->said_count;
+    if (state_seq(shadow->state, record->partition) != seq)
+        state_pass(shadow->state, record->partition, seq, 0);
 }
 
 static int take_event(struct shadow *shadow, const struct record *record)
@@ -269,18 +290,11 @@ static int take_event(struct shadow *shadow, const struct record *record)
     shadow->live = inside && shadow->rules ? shadow->rules : replay_rules(&shadow->replay);
     if (!shadow->live)
         return -1;
-    replay_judge(shadow->live, record, inside, shadow->state, &shadow->event, &shadow->verdict,
-                 shadow->outcomes);
-    shadow->record = *record;
-    if (inside) {
-        memcpy(shadow->bytes, record_body(record), record->body_len);
-        shadow->event.bytes = shadow->bytes;
-    }
-    shadow->open = true;
-    shadow->said_count = 0;
+    shadow->record = record;
+    replay_judge(&shadow->replay, shadow->live, record, inside, shadow->state, &shadow->event,
+                 &shadow->verdict, shadow->outcomes);
     shadow->events++;
-    shadow->in_stretch += inside;
-    shadow->compared = inside && user_wanted(shadow);
+    judge(shadow, inside);
     return 0;
 }
 
@@ -292,46 +306,40 @@ static int take_correction(struct shadow *shadow, const struct record *record)
                        &shadow->verdict, shadow->outcomes))
         return -1;
     shadow->live = rules ? rules : shadow->replay.rules;
-    shadow->record = *record;
+    shadow->record = record;
     shadow->event = (struct event){.reason = REASON_not_object};
-    shadow->open = true;
-    shadow->said_count = 0;
     shadow->corrections++;
-    shadow->in_stretch += inside;
-    shadow->compared = inside && user_wanted(shadow);
+    judge(shadow, inside);
     return 0;
 }
 
 static void take_outcome(struct shadow *shadow, const struct record *record)
 {
-    struct said *said = &shadow->said[shadow->said_count];
-    bool follows = shadow->open && record->partition == shadow->record.partition &&
-                   record->seq == shadow->record.seq + 1 + shadow->said_count &&
-                   shadow->said_count < STATE_OUTCOMES_MAX && record->body_len <= sizeof said->body;
-    /* A duplicate's stands alone. */
-    if (outcome_peek(record_body(record), record->body_len) == OUTCOME_duplicate) {
-        close_event(shadow);
-        shadow->duplicates++;
-        state_pass(shadow->state, record->partition, record->seq, record->receive_ns);
+    if (shadow->passed < shadow->said_count) {
+        shadow->passed++; /* it was held against its event */
         return;
     }
-    if (!follows)
+    if (outcome_peek(record_body(record), record->body_len) != OUTCOME_duplicate)
         return;
-    said->len = shadow->compared ? record->body_len : 0;
-    memcpy(said->body, record_body(record), said->len);
-    shadow->said_count++;
+    shadow->duplicates++;
+    state_pass(shadow->state, record->partition, record->seq, record->receive_ns);
 }
 
 static int take(struct shadow *shadow, const struct record *record)
 {
-    if (record->kind == RECORD_OUTCOME) {
+    switch ((enum record_kind)record->kind) {
+    case RECORD_OUTCOME:
         take_outcome(shadow, record);
         return 0;
-    }
-    close_event(shadow);
-    if (record->kind == RECORD_CORRECTION)
+    case RECORD_CORRECTION:
         return take_correction(shadow, record);
-    return record->kind == RECORD_CONFIG ? 0 : take_event(shadow, record);
+    case RECORD_EVENT:
+    case RECORD_DEAD:
+        return take_event(shadow, record);
+    case RECORD_CONFIG:
+        break;
+    }
+    return 0;
 }
 
 static enum shadow_result walk(struct shadow *shadow)
@@ -339,8 +347,6 @@ static enum shadow_result walk(struct shadow *shadow)
     const struct record *record = NULL;
     for (;;) {
         enum replay_step step = replay_next(&shadow->replay, &record);
-        if (step != REPLAY_RECORD)
-            close_event(shadow);
         if (step == REPLAY_END)
             return SHADOW_DONE;
         if (step == REPLAY_FAULT || (step == REPLAY_RECORD && take(shadow, record)))
@@ -422,8 +428,7 @@ enum shadow_result shadow_run(const struct shadow_request *request, json_t **tol
     if (request->user)
         shadow.user_key = hash128(request->key, request->user, strlen(request->user));
     snprintf(error, 512, "no memory to read the journal");
-    shadow.said = calloc(STATE_OUTCOMES_MAX, sizeof *shadow.said);
-    if (shadow.said && (shadow.items = story_items(request->store, error)))
+    if ((shadow.items = story_items(request->store, error)))
         result = prepare(&shadow, error);
     if (result == SHADOW_DONE) {
         uint64_t begun_ns = clock_monotonic_ns();
@@ -439,6 +444,5 @@ enum shadow_result shadow_run(const struct shadow_request *request, json_t **tol
     conf_free(shadow.newest);
     items_free(shadow.items);
     json_decref(shadow.shown);
-    free(shadow.said);
     return result;
 }

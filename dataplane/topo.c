@@ -202,6 +202,9 @@ static void net_of(const struct topo *topo, uint32_t p, struct net *net)
 static void make_rx(struct topo *topo, struct rings *rings, struct core *core, uint32_t r)
 {
     const struct plan_rx *plan = &topo->plan.rx[r];
+    const _Atomic bool *refusing[PLAN_PARTS_MAX];
+    for (uint32_t s = 0; s < topo->plan.shard_count; s++)
+        refusing[s] = &topo->journals[s].journal->refusing;
     struct rx_wiring wiring = {
         .port = port_queue_ops(&topo->ports[plan->port], plan->queue),
         .settings = {.limits = {.event_bytes = topo->conf->limits.event_bytes,
@@ -214,6 +217,7 @@ static void make_rx(struct topo *topo, struct rings *rings, struct core *core, u
         .local_shard = core->plan->shard,
         .to_shard = rings->event[r],
         .answers = rings->answer[r],
+        .refusing = refusing,
     };
     net_of(topo, plan->port, &wiring.net);
     struct rx *rx = part(&core->arena, sizeof *rx);

@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/journal_probe.h"
 #include "dataplane/topo.h"
 
-#define KEEP_NS (10 * NS_PER_MS)
+#define KEEP_NS      (10 * NS_PER_MS)
+#define PROBE_NS     (100 * NS_PER_MS) /* of a start, for trying both ways to the disk */
+#define PROBE_MARGIN 20u               /* a twentieth must be between them for the second one */
 
 static int make_stock(const struct topo *topo, uint32_t shard, uint64_t segment_bytes,
                       struct journal_thread *thread)
@@ -52,6 +55,29 @@ static int make_journal(struct topo *topo, uint32_t shard, struct block_ring *fr
     return journal_init(thread->journal, &wiring);
 }
 
+static void free_urings(struct topo *topo)
+{
+    for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
+        journal_uring_free(topo->journals[s].uring);
+        topo->journals[s].uring = NULL;
+    }
+}
+
+/* sync_is_faster tries both ways.  Where that cannot be done io_uring it is: one submission. */
+static bool sync_is_faster(const struct topo *topo)
+{
+    const struct journal_file_ops ways[2] = {journal_uring_ops(topo->journals[0].uring),
+                                             journal_file_posix};
+    uint64_t took_ns[2];
+    if (journal_probe(ways, topo->store.journal_fd, PROBE_NS, took_ns))
+        return false;
+    bool faster = took_ns[1] + took_ns[1] / PROBE_MARGIN < took_ns[0];
+    fprintf(stderr, "journal: a group takes %.0f us by io_uring, %.0f us by pwritev2: %s is used\n",
+            (double)took_ns[0] / NS_PER_US, (double)took_ns[1] / NS_PER_US,
+            faster ? "pwritev2" : "io_uring");
+    return faster;
+}
+
 /* Where the kernel refuses, all journals go the other way, unless io_uring was asked for. */
 static int make_urings(struct topo *topo, char error[512])
 {
@@ -60,6 +86,9 @@ static int make_urings(struct topo *topo, char error[512])
         return 0;
     for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++)
         rc = journal_uring_new(&topo->journals[s].uring);
+    if (!rc && topo->conf->journal.io == CONF_IO_AUTO && topo->plan.shard_count &&
+        sync_is_faster(topo))
+        free_urings(topo);
     if (!rc)
         return 0;
     if (topo->conf->journal.io == CONF_IO_URING) {
@@ -71,22 +100,19 @@ static int make_urings(struct topo *topo, char error[512])
     }
     fprintf(stderr, "journal: no io_uring here (%s): pwritev2 and fdatasync are used\n",
             strerror(-rc));
-    for (uint32_t s = 0; s < topo->plan.shard_count; s++) {
-        journal_uring_free(topo->journals[s].uring);
-        topo->journals[s].uring = NULL;
-    }
+    free_urings(topo);
     return 0;
 }
 
 int topo_disk_make(struct topo *topo, struct block_ring **from_shard, struct block_ring **to_shard,
                    char error[512])
 {
-    if (make_urings(topo, error))
-        return -1;
     int rc = journal_stock_clear(topo->store.journal_fd);
     if (rc)
         fprintf(stderr, "warning: data_dir %s: files that an earlier start had ready stay: %s\n",
                 topo->store.path, strerror(-rc));
+    if (make_urings(topo, error))
+        return -1;
     rc = 0;
     for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++)
         rc = make_journal(topo, s, from_shard[s], to_shard[s]);

@@ -146,8 +146,23 @@ static uint32_t reclaim(struct claims *c, uint32_t most, uint32_t now)
     return taken;
 }
 
+/* can_reclaim returns whether count claims are dead, as reclaim finds them. */
+static bool can_reclaim(const struct claims *c, uint32_t count, uint32_t now)
+{
+    uint32_t unit = now - c->swept > CLAIMS_UNITS ? now - CLAIMS_UNITS : c->swept;
+    for (; count && unit < now; unit++) {
+        uint32_t place = c->ends[(unit + 1) % CLAIMS_UNITS].first;
+        for (; count && place != CLAIMS_NONE && c->pool[place].end <= now; count--)
+            place = c->pool[place].later;
+    }
+    return !count;
+}
+
 bool claims_room(struct claims *c, uint32_t count, uint64_t now_ns)
 {
+    uint32_t left = c->limit - c->used;
+    if (left < count && !can_reclaim(c, count - left, unit_of(now_ns)))
+        return false;
     reclaim(c, count + RECLAIM_MORE, unit_of(now_ns));
     return c->limit - c->used >= count;
 }

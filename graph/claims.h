@@ -63,7 +63,8 @@ void claims_prefetch_place(const struct claims *claims, uint64_t series, uint64_
  * now_ns; 0: nobody has it. */
 uint32_t claims_find(const struct claims *claims, uint64_t series, uint64_t tile, uint64_t now_ns);
 
-/* claims_room takes dead places back, and returns whether there is one for each of count claims. */
+/* claims_room takes dead places back when that makes one for each of count claims; else it changes
+ * nothing and returns false. */
 bool claims_room(struct claims *claims, uint32_t count, uint64_t now_ns);
 
 /* claims_insert remembers until end_ns, in (now_ns, now_ns + CLAIMS_KEEP_MAX], a tile that

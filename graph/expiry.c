@@ -82,3 +82,23 @@ uint32_t expiry_find_dead(const struct expiry *e, uint32_t now_s)
     }
     return place;
 }
+
+/* As deep as there are levels. */
+static uint32_t dead_in(const struct expiry *e, uint32_t level, uint32_t from, uint32_t end,
+                        uint32_t now_s, uint32_t most)
+{
+    uint32_t count = 0;
+    for (uint32_t place = from; place < end && count < most; place++) {
+        uint32_t second = e->levels[level][place];
+        if (second > now_s || second == EXPIRY_NEVER)
+            continue;
+        count +=
+            level ? dead_in(e, level - 1, place * FAN, place * FAN + FAN, now_s, most - count) : 1;
+    }
+    return count;
+}
+
+uint32_t expiry_count_dead(const struct expiry *e, uint32_t now_s, uint32_t most)
+{
+    return dead_in(e, e->level_count - 1, 0, 1, now_s, most);
+}

@@ -34,6 +34,10 @@ void expiry_set(struct expiry *expiry, uint32_t place, uint32_t second);
 /* expiry_find_dead returns a place whose second is now_s or earlier, or EXPIRY_NONE. */
 uint32_t expiry_find_dead(const struct expiry *expiry, uint32_t now_s);
 
+/* expiry_count_dead returns how many places have such a second, at most `most`; it takes as many
+ * times the steps of one. */
+uint32_t expiry_count_dead(const struct expiry *expiry, uint32_t now_s, uint32_t most);
+
 static inline uint32_t expiry_get(const struct expiry *expiry, uint32_t place)
 {
     return expiry->levels[0][place];

@@ -199,6 +199,13 @@ static uint32_t take(struct progress *p, uint32_t now_s)
     return place;
 }
 
+bool progress_room(const struct progress *p, uint32_t count, uint64_t now_ns)
+{
+    uint32_t left = p->limit - p->used;
+    return left >= count ||
+           expiry_count_dead(&p->expiry, seconds(now_ns), count - left) == count - left;
+}
+
 uint32_t progress_reserve(struct progress *p, struct hash128 key, uint64_t now_ns)
 {
     uint32_t place = find(p, key);

@@ -102,6 +102,10 @@ void progress_prefetch_entry(const struct progress *progress, struct hash128 key
 /* progress_find returns the place of the key's entry when it is alive, or PROGRESS_NONE. */
 uint32_t progress_find(const struct progress *progress, struct hash128 key, uint64_t now_ns);
 
+/* progress_room returns whether progress_reserve would make count entries, in [1, CONF_HUNTS_MAX],
+ * for keys that are not alive.  Nothing is changed. */
+bool progress_room(const struct progress *progress, uint32_t count, uint64_t now_ns);
+
 /* progress_reserve makes an empty entry for a key that is not alive, or returns PROGRESS_NONE when
  * there is no room.  It lives until progress_touch says otherwise or progress_release undoes it. */
 uint32_t progress_reserve(struct progress *progress, struct hash128 key, uint64_t now_ns);

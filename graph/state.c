@@ -284,10 +284,17 @@ static void plan_claim(const struct claims *claims, const struct event *event, i
     step->act = !out->refusal;
 }
 
-/* reserve makes the progress entries that the steps need: all of them, or none. */
+/* reserve makes the progress entries that the steps need: all of them, or none.  Where there is no
+ * room nobody who is dead gives way either: what is refused is not journaled, and its time is
+ * unknown to who reads the journal. */
 static bool reserve(struct progress *progress, const struct event *event, uint64_t now_ns,
                     struct step *steps, uint32_t count)
 {
+    uint32_t needed = 0;
+    for (uint32_t i = 0; i < count; i++)
+        needed += steps[i].act && steps[i].place == PROGRESS_NONE;
+    if (needed && !progress_room(progress, needed, now_ns))
+        return false;
     for (uint32_t i = 0; i < count; i++) {
         if (!steps[i].act || steps[i].place != PROGRESS_NONE)
             continue;

@@ -55,6 +55,12 @@ struct verdict {
 size_t state_footprint(const struct state_limits *limits);
 struct state *state_init(struct arena *arena, const struct state_limits *limits);
 
+/* state_view makes another way to the partitions of a state: threads that each have one may call
+ * state_prefetch and state_apply at once, for different partitions.  Everything else goes through
+ * the state itself. */
+size_t state_view_footprint(void);
+struct state *state_view(struct arena *arena, const struct state *state);
+
 /* state_prefetch brings in what state_apply will touch for a burst of events, in [0,
  * STATE_BURST_MAX]: for all of them where their state is found, then for all of them what is there.
  */

@@ -73,6 +73,21 @@ struct state *state_init(struct arena *arena, const struct state_limits *limits)
     return state;
 }
 
+size_t state_view_footprint(void)
+{
+    return arena_round(sizeof(struct state), 64) + arena_round(sizeof(struct walk), 64);
+}
+
+struct state *state_view(struct arena *arena, const struct state *state)
+{
+    struct state *view = arena_alloc(arena, sizeof *view, 64);
+    assert(view);
+    *view = *state;
+    view->walk = arena_alloc(arena, sizeof *view->walk, 64);
+    assert(view->walk);
+    return view;
+}
+
 void state_clear(struct state *state)
 {
     for (uint32_t p = 0; p < state->partition_count; p++) {

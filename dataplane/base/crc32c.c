@@ -1,4 +1,5 @@
-/* crc32c.c - CRC-32C: the SSE4.2 instruction, eight bytes at a time; a table on other CPUs. */
+/* crc32c.c - CRC-32C: the SSE4.2 instruction, three lanes of eight bytes at a time; a table on
+ * other CPUs. */
 #include <string.h>
 
 #include "dataplane/base/block.h"
@@ -7,15 +8,51 @@
 
 #include <nmmintrin.h>
 
+#define LANE 1024u
+
+/* Entry i is what LANE zero bytes make of a sum that has bit i alone: sums are linear. */
+static const uint32_t behind_lane[32] = {
+    0xfe314258, 0xf98ef241, 0xf6f19273, 0xe80f5217, 0xd5f2d2df, 0xae09d34f, 0x59ffd06f, 0xb3ffa0de,
+    0x6213374d, 0xc4266e9a, 0x8da0abc5, 0x1ead217b, 0x3d5a42f6, 0x7ab485ec, 0xf5690bd8, 0xef3e6141,
+    0xdb90b473, 0xb2cd1e17, 0x60764adf, 0xc0ec95be, 0x84355d8d, 0x0d86cdeb, 0x1b0d9bd6, 0x361b37ac,
+    0x6c366f58, 0xd86cdeb0, 0xb535cb91, 0x6f87e1d3, 0xdf0fc3a6, 0xbbf3f1bd, 0x720b958b, 0xe4172b16,
+};
+
+static uint64_t pass_lane(uint64_t sum)
+{
+    uint64_t passed = 0;
+    for (unsigned i = 0; i < 32; i++)
+        passed ^= behind_lane[i] & -(sum >> i & 1);
+    return (uint32_t)passed;
+}
+
+static uint64_t word_at(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, 8);
+    return word;
+}
+
+/* The instruction takes three cycles and can begin in each: three lanes at once, joined behind. */
+static uint64_t sum_lanes(uint64_t sum, const uint8_t *at)
+{
+    uint64_t second = 0, third = 0;
+    for (unsigned i = 0; i < LANE; i += 8) {
+        sum = _mm_crc32_u64(sum, word_at(at + i));
+        second = _mm_crc32_u64(second, word_at(at + LANE + i));
+        third = _mm_crc32_u64(third, word_at(at + 2 * LANE + i));
+    }
+    return pass_lane(pass_lane(sum) ^ second) ^ third;
+}
+
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t len)
 {
     const uint8_t *at = bytes;
-    uint64_t sum = ~crc;
-    for (; len >= 8; at += 8, len -= 8) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        sum = _mm_crc32_u64(sum, word);
-    }
+    uint64_t sum = (uint32_t)~crc;
+    for (; len >= 3 * LANE; at += 3 * LANE, len -= 3 * LANE)
+        sum = sum_lanes(sum, at);
+    for (; len >= 8; at += 8, len -= 8)
+        sum = _mm_crc32_u64(sum, word_at(at));
     uint32_t rest = (uint32_t)sum;
     for (; len; at++, len--)
         rest = _mm_crc32_u8(rest, *at);

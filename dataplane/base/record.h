@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum record_kind {
@@ -63,4 +64,17 @@ static inline const uint8_t *record_body(const struct record *r)
 /* record_next checks the record at *at in [0, end) of a block's payload and moves *at past it.
  * Returns it, or NULL at the end or when it does not fit (then *at != end: damage that the block's
  * CRC did not explain). */
-const struct record *record_next(const uint8_t *payload, uint32_t end, uint32_t *at);
+static inline const struct record *record_next(const uint8_t *payload, uint32_t end, uint32_t *at)
+{
+    uint32_t room = end - *at;
+    if (*at >= end || room < sizeof(struct record))
+        return NULL;
+    const struct record *record = (const struct record *)(const void *)(payload + *at);
+    /* In this order: record_bytes of a hostile length would wrap. */
+    if (record->body_len > room - sizeof(struct record) || record_bytes(record->body_len) > room)
+        return NULL;
+    if (record->kind < RECORD_EVENT || record->kind > RECORD_CORRECTION)
+        return NULL;
+    *at += record_bytes(record->body_len);
+    return record;
+}

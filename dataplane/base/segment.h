@@ -149,7 +149,8 @@ struct segment_reader {
     uint8_t *buffer; /* BLOCK_BYTES, aligned */
     uint32_t at;     /* next record in the block, behind its header */
     uint32_t end;
-    uint64_t ordinal; /* of the last record returned */
+    uint64_t block_count; /* loaded so far, by this reader */
+    uint64_t ordinal;     /* of the last record returned */
     uint32_t config_version;
     uint32_t partition_count;
     uint64_t key_fingerprint;
@@ -186,3 +187,11 @@ int segment_reader_return(struct segment_reader *reader, struct segment_id id,
  * reader->place.offset. */
 const struct record *segment_reader_next(struct segment_reader *reader, uint64_t limit,
                                          enum block_fault *fault);
+
+/* segment_reader_peek returns the record at *at, reader->at at first, of the block that is loaded,
+ * and moves *at past it; NULL at the block's end.  Nothing is taken. */
+static inline const struct record *segment_reader_peek(const struct segment_reader *reader,
+                                                       uint32_t *at)
+{
+    return record_next(reader->buffer + sizeof(struct block_header), reader->end, at);
+}

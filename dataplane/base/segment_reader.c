@@ -190,6 +190,7 @@ static enum block_fault load_block(struct segment_reader *reader)
         return BLOCK_TORN;
     reader->at = 0;
     reader->end = header->bytes;
+    reader->block_count++;
     reader->ordinal = reader->place.next_ordinal - 1;
     reader->config_version = header->config_version;
     reader->place = next;

@@ -526,6 +526,7 @@ static void recover_image(struct sim *sim, const struct disk_crash *crash, uint3
         .items = sim->items,
         .states = found->states.state,
         .shard_count = shards,
+        .threads = 1 + (uint32_t)(sim->images % 2),
         .alone = true,
     };
     if (recover(&request, &recovery, error))

@@ -215,6 +215,38 @@ def test_the_journals_beginning_goes_and_everything_still_works(make):
     assert trove.term() == 0
 
 
+def test_compressed_segments_go_as_well(make):
+    """Cold segments are compressed before their time is over; what is kept begins in the middle of them."""
+    trove = make(config=CONFIG.replace("journal: {{ buffer: 32MiB, segment_size: 16MiB }}", "journal: {{ buffer: 8MiB, segment_size: 1MiB, "
+                                       "checkpoint: 200ms, compress_after: 1s, retain: 6s }}"))
+    (trove.dir / "c.tsv").write_text(CATALOG)
+    with open(trove.config, "a", encoding="utf-8") as config:
+        config.write(TRAIL.format(dir=trove.dir))
+    trove.start()
+    packed = set()
+    load = blast("--rate", "8k", "--duration", "15s", "--types", "view:100")
+
+    def gone(now):
+        packed.update(name for name in segments(trove) if name.endswith(".zst"))
+        return packed - set(segments(trove)) and now["retained"]["removed_segments"] >= 3 and now["retained"]["begins"]
+
+    until(trove, gone, 60)
+    load.communicate(timeout=60)
+    udp().send(encode(user="last"))
+    made(trove, 1)
+    left = segments(trove)
+    assert any(name.endswith(".zst") for name in left) and "000001-000-000001.seg" not in {name.removesuffix(".zst") for name in left}
+    trove.kill()
+    data = ["--data-dir", str(trove.dir / "data")]
+    assert "0 not as they were written" in trove.ctl("segment", "verify", *data).stdout
+    report = json.loads(trove.ctl("replay", *data, "--verify", "--json").stdout)
+    assert report["different"] == 0 and report["events"] > 0 and report["begins"]
+    proved(trove)
+    trove.start()
+    assert trove.status()["recovery"]["differences"] == 0
+    assert trove.term() == 0
+
+
 def test_what_a_sink_has_not_read_stays(make):
     """A sink that is paused holds what it has not read; told that it may lose, it loses, it is said, and it goes on."""
     trove = retaining(make)

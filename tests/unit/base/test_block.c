@@ -45,6 +45,19 @@ static void crc32c_is_the_same_by_table_for_every_length_and_alignment(void **st
                              crc32c_by_table(len, bytes + from, len));
 }
 
+static void crc32c_is_the_same_by_table_around_the_lanes_of_long_texts(void **state)
+{
+    (void)state;
+    static uint8_t bytes[3 * 3072 + 100];
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * i / 7 + i);
+    for (unsigned lanes = 0; lanes <= 3; lanes++)
+        for (unsigned len = lanes ? lanes * 3072 - 20 : 0; len < lanes * 3072 + 20; len++)
+            for (unsigned from = 0; from < 3; from++)
+                assert_int_equal(crc32c(len, bytes + from, len),
+                                 crc32c_by_table(len, bytes + from, len));
+}
+
 static void a_block_fits_into_its_footprint_aligned(void **state)
 {
     (void)state;
@@ -261,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc32c_gives_the_values_of_rfc_3720),
         cmocka_unit_test(crc32c_is_the_same_by_table_for_every_length_and_alignment),
+        cmocka_unit_test(crc32c_is_the_same_by_table_around_the_lanes_of_long_texts),
         cmocka_unit_test(a_block_fits_into_its_footprint_aligned),
         cmocka_unit_test(appended_records_come_back_padded_with_zeros),
         cmocka_unit_test(a_block_can_be_filled_to_its_last_byte),

@@ -219,6 +219,45 @@ static void what_the_rings_do_not_hold_is_lost_and_counted(void **state)
     assert_int_equal(port.released, FRAMES);
 }
 
+static void what_a_journal_refuses_is_lost_for_that_reason(void **state)
+{
+    (void)state;
+    _Atomic bool refuses = false;
+    for (uint32_t s = 0; s < SHARDS; s++)
+        rx.refusing[s] = &refuses;
+    for (unsigned n = 0; n < FRAMES / 2; n++)
+        add_event(n);
+    rx_poll(&rx, true);
+    uint64_t full = rx.counters.lost[LOST_ring_full];
+    assert_true(full >= FRAMES / 2 - SHARDS * (SLOTS - 1));
+    assert_int_equal(rx.counters.lost[LOST_journal], 0);
+    refuses = true;
+    for (unsigned n = 0; n < FRAMES / 2; n++)
+        add_event(n);
+    rx_poll(&rx, true);
+    assert_int_equal(rx.counters.lost[LOST_ring_full], full);
+    assert_int_equal(answer_all(RESULT_ACCEPTED) + full + rx.counters.lost[LOST_journal], FRAMES);
+    assert_true(rx.counters.lost[LOST_journal] > 0);
+}
+
+/* Waiting for it would keep clients waiting who are to be refused, and lose datagrams uncounted. */
+static void a_local_shard_whose_journal_refuses_is_not_waited_for(void **state)
+{
+    (void)state;
+    _Atomic bool refuses = false;
+    rx.local_shard = 0;
+    rx.open[0] = rx.open_max / 2 + 1;
+    add_event(1);
+    rx_poll(&rx, true);
+    assert_int_equal(rx.counters.received, 0);
+    rx.refusing[0] = &refuses;
+    rx_poll(&rx, true);
+    assert_int_equal(rx.counters.received, 0);
+    refuses = true;
+    rx_poll(&rx, true);
+    assert_int_equal(rx.counters.received, 1);
+}
+
 static void unanswered_events_never_outgrow_the_answer_ring(void **state)
 {
     (void)state;
@@ -366,6 +405,8 @@ int main(void)
         cmocka_unit_test_setup(every_line_is_an_event_and_the_buffer_waits_for_the_last, setup),
         cmocka_unit_test_setup(a_datagram_without_an_event_is_one_rejected_event, setup),
         cmocka_unit_test_setup(what_the_rings_do_not_hold_is_lost_and_counted, setup),
+        cmocka_unit_test_setup(what_a_journal_refuses_is_lost_for_that_reason, setup),
+        cmocka_unit_test_setup(a_local_shard_whose_journal_refuses_is_not_waited_for, setup),
         cmocka_unit_test_setup(unanswered_events_never_outgrow_the_answer_ring, setup),
         cmocka_unit_test_setup(refused_over_udp_is_lost, setup),
         cmocka_unit_test_setup(dropped_frames_are_released_and_counted_by_reason, setup),

@@ -55,6 +55,8 @@ static void it_agrees_with_a_list(void **state)
             dead += list[j] <= now_s;
         assert_int_equal(expiry_get(&expiry, place), list[place]);
         assert_int_equal(at != EXPIRY_NONE, dead > 0);
+        for (uint32_t most = 0; most < 70; most += 23)
+            assert_int_equal(expiry_count_dead(&expiry, now_s, most), dead < most ? dead : most);
         if (at == EXPIRY_NONE)
             continue;
         found++;

@@ -296,6 +296,37 @@ static void no_room_for_users_is_refused_and_changes_nothing(void **state)
     assert_int_equal(state_apply(host.state, f->rules, &e, out).result, RESULT_ACCEPTED);
 }
 
+/* Of two entries one would fit, in the place of somebody who was forgotten since the partition's
+ * last event.  When that one gave way, the journal knew nothing of it. */
+static void a_refused_event_takes_nobodys_place(void **state)
+{
+    (void)state;
+    struct verdict last;
+    host_close(&host);
+    struct state_limits limits = small_limits;
+    limits.dedupe_capacity = 16000;
+    limits.users = 16 * 101; /* 189 entries: one, and two each of 94 others */
+    host = host_open(limits);
+    struct event e = view(f, 800001, "first", "p", T0 - 3600 * NS_PER_S);
+    e.partition = 3;
+    f->conf.hunts[1].starts_ms =
+        (int64_t)(T0 / NS_PER_MS); /* one hunt for the first, two for others */
+    fixture_build(f);
+    assert_int_equal(state_apply(host.state, f->rules, &e, out).result, RESULT_ACCEPTED);
+    f->conf.hunts[1].starts_ms = 0;
+    fixture_build(f);
+    uint64_t id = fill(true, &last), hash = host_hash(&host);
+    struct state_usage before, after;
+    state_usage(host.state, &before);
+    /* The first one's progress ends an hour before that of the others. */
+    e = view(f, id, "late", "p", T0 + f->conf.limits.user_ttl_ns - 1800 * NS_PER_S);
+    e.partition = 3;
+    assert_int_equal(state_apply(host.state, f->rules, &e, out).result, RESULT_REFUSED);
+    state_usage(host.state, &after);
+    assert_memory_equal(&before, &after, sizeof before);
+    assert_true(host_hash(&host) == hash);
+}
+
 static void shorten(bool on)
 {
     f->conf.events.dedupe_policy = on ? CONF_SHORTEN : CONF_REFUSE;
@@ -539,6 +570,7 @@ int main(void)
         TEST(a_visit_without_a_step_makes_no_entry),
         TEST(no_room_for_ids_is_refused_and_changes_nothing),
         TEST(no_room_for_users_is_refused_and_changes_nothing),
+        TEST(a_refused_event_takes_nobodys_place),
         TEST(a_shortened_window_takes_every_id_and_counts_what_left_early),
         TEST(a_shortened_window_makes_no_room_for_what_is_refused_anyway),
         TEST(any_number_of_shards_tells_the_same_story),

@@ -1,0 +1,170 @@
+"""bench_journal.py - what scripts/bench measures of the disk: replay, recovery, and how soon an event is durable."""
+import json
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+from bench_lib import BUILD, CONFIG, PATIENCE_S, Daemon, fail, figure, make_catalog, run_blast, start
+
+RATE = 240_000
+USERS = 10_000_000
+PORT = "{ name: p0, device: 'net_vhost0,iface=%s/vhost.sock', address: 192.0.2.1/24, timestamp: trailer }"
+JOURNAL = "journal: {{ group_commit: 1ms, buffer: 256MiB, io: {io}, checkpoint: {checkpoint} }}"
+PIPELINE = 64  # commands in a round trip of the peer
+
+
+class Past:
+    """A data directory that trove-history fills: its configuration, and what that printed."""
+
+    def __init__(self, directory, users, ids):
+        self.dir, self.items = directory, make_catalog(directory)
+        self.config = directory / "bench.yaml"
+        text = CONFIG.format(dir=directory, port=PORT % directory, more=JOURNAL.format(io="auto", checkpoint="30s"), ids=ids,
+                             start=json.dumps(self.items[0]), treasure=json.dumps(self.items[-1]))
+        self.config.write_text(text.replace("users: 200_000", f"users: {users}").replace("huge_pages: on", "huge_pages: off"))
+
+    def write(self, *args):
+        """A fresh directory; all figures of trove-history by name."""
+        shutil.rmtree(self.dir / "data", ignore_errors=True)
+        run = subprocess.run([BUILD / "bench/trove-history", "--config", self.config, "--catalog", self.dir / "catalog.tsv", "--core", "1",
+                              *map(str, args)], capture_output=True, text=True, check=False)
+        if run.returncode:
+            fail("trove-history: " + run.stderr.strip())
+        return {one["figure"]: one["value"] for one in map(json.loads, run.stdout.splitlines())}
+
+
+# ---- replay ----
+
+def replay_once(directory, *prefix):
+    run = subprocess.run([*prefix, BUILD / "dataplane/trovectl", "replay", "--data-dir", directory / "data", "--verify", "--json"],
+                         capture_output=True, text=True, check=False)
+    if run.returncode:
+        fail("trovectl replay: " + run.stderr.strip())
+    report = json.loads(run.stdout)
+    if report["different"] or not report["events"]:
+        fail(f"what was replayed differs: {report}")
+    return report["events"] / report["seconds"]
+
+
+def bench_replay(directory, options):
+    """--seconds of the rate, written once, replayed --runs times on core 1."""
+    events = RATE * options.seconds
+    past = Past(directory, 500_000, int(events * 1.1) + 1_000_000)
+    past.write("--events", events)
+    figure("replay", "events_per_s", [replay_once(directory, "taskset", "-c", "1") for _ in range(options.runs)], "1/s", at=events, cores=1)
+
+
+# ---- recovery ----
+
+def users_in_room(users):
+    return int(users * 1.05) + 500_000
+
+
+def recover_once(past, events):
+    """Starts troved on the directory as it is, until it is ready; killed then, it finds the same again."""
+    log_path = past.dir / "troved.log"
+    with open(log_path, "w", encoding="utf-8") as log:
+        process = start([BUILD / "dataplane/troved", "--config", past.config], stderr=log)
+        began = time.monotonic()
+        while " ready: " not in log_path.read_text():
+            if process.poll() is not None or time.monotonic() > began + 20 * PATIENCE_S:
+                fail("troved did not start:\n" + log_path.read_text())
+            time.sleep(0.01)
+        ready_s = time.monotonic() - began
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    found = re.search(r"recovered: (\d+) events .* (\d+) differences; (\S+), ([\d.]+) s", log_path.read_text())
+    if not found or int(found[2]) or not found[3].endswith(".ckp") or int(found[1]) < events * 0.9:
+        fail("troved did not recover what was written:\n" + log_path.read_text())
+    return float(found[4]), ready_s
+
+
+def bench_recovery(directory, options):
+    """Ten million users in a checkpoint and 60 s of the rate behind it; shorter runs (--seconds) have fewer of both."""
+    users, events = USERS * min(options.seconds, 60) // 60, RATE * options.seconds
+    past = Past(directory, users_in_room(users), int((users + events) * 1.1) + 1_000_000)
+    past.write("--begin", past.items[0], "--users", users, "--among", users, "--events", events)
+    runs = [recover_once(past, events) for _ in range(options.runs)]
+    for name, at in (("recover_s", 0), ("ready_s", 1)):
+        figure("recovery", name, [run[at] for run in runs], "s", RATE, users=users, tail_s=options.seconds)
+
+
+# ---- durable ----
+
+def blast(directory, seconds):
+    return run_blast(["--vdev", f"net_virtio_user0,path={directory}/vhost.sock,queue_size=16384", "--source-ip", "192.0.2.2", "--core", "0",
+                      "--nap", "20us", "--patience", "10ms", "--huge", "--rate", str(RATE), "--users", "100000", "--catalog",
+                      directory / "catalog.tsv", "--zipf", "1.0", "--types", "view:80,purchase:20", "--size", "170", "--duplicates", "1%",
+                      "--stamp", "--duration", f"{seconds}s", "dpdk://192.0.2.1:7001"])
+
+
+def durable_once(directory, seconds, io, checkpoint):
+    """Wire-to-durable by percentile, at the rate."""
+    daemon = Daemon(directory, PORT % directory, ids=max(1_000_000, int(RATE * seconds * 1.1)), more=JOURNAL.format(io=io, checkpoint=checkpoint))
+    sent = blast(directory, seconds)
+    account = daemon.account()
+    made = daemon.ctl("status")["checkpoint"]["made"]
+    stage = daemon.ctl("latency", "--stage", "durable")["stages"][0]
+    daemon.stop()
+    if account["received"] != sent["sent"]:
+        fail(f"sent {sent['sent']} but received {account['received']}")
+    found = {p["percentile"]: p["us"] for p in stage["percentiles"]}
+    return {"p50": found[50.0], "p99": found[99.0], "p999": found[99.9], "lost": account["lost"] + sent["unsent"], "checkpoints": made}
+
+
+def durable_figures(runs, **more):
+    figure("durable", "lost", [run["lost"] for run in runs], "1", RATE, **more)
+    for name in ("p50", "p99", "p999"):
+        figure("durable", f"durable_us_{name}", [run[name] for run in runs], "us", RATE, since="planned send", **more)
+
+
+def redis_rate(directory, command, count):
+    """The peer's best: one connection's pipelines in turn with seven others, every reply after a sync."""
+    sock = directory / "redis.sock"
+    run = subprocess.run(["taskset", "-c", "0", "redis-benchmark", "-s", sock, "-c", "8", "-P", str(PIPELINE), "-n", str(count), "-r", "1000000",
+                          "--csv", *command], capture_output=True, text=True, check=True)
+    return float(run.stdout.strip().splitlines()[-1].split('","')[1].strip('"'))
+
+
+def redis_rates(directory, runs):
+    if not shutil.which("redis-server") or not shutil.which("redis-benchmark"):
+        print("# no figure of redis: redis-server cannot be installed here", file=sys.stderr)
+        return {}
+    sock = directory / "redis.sock"
+    server = start(["taskset", "-c", "1", "redis-server", "--port", "0", "--unixsocket", sock, "--unixsocketperm", "700", "--save", "",
+                    "--appendonly", "yes", "--appendfsync", "always", "--dir", directory], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + PATIENCE_S
+    while not sock.exists():
+        if server.poll() is not None or time.monotonic() > deadline:
+            fail("redis-server did not start")
+        time.sleep(0.05)
+    event = "x" * 170
+    commands = {"XADD": ["XADD", "events", "MAXLEN", "~", "1000000", "*", "event", event], "SET": ["SET", "event:__rand_int__", event]}
+    rates = {name: [redis_rate(directory, command, 1_000_000) for _ in range(runs)] for name, command in commands.items()}
+    server.terminate()
+    server.wait()
+    for name, values in rates.items():
+        figure("durable", "events_per_s", values, "1/s", peer=f"redis {name}", pipeline=PIPELINE)
+    return rates
+
+
+def bench_durable(directory, options):
+    """The two ways to the disk in turn; then with a checkpoint begun every second, beside none; then as fast as it goes."""
+    for io in ("io_uring", "sync"):
+        durable_figures([durable_once(directory, options.seconds, io, "1h") for _ in range(options.runs)], io=io)
+    calm, busy = [], []
+    for _ in range(options.runs):
+        calm.append(durable_once(directory, options.seconds, "auto", "1h"))
+        busy.append(durable_once(directory, options.seconds, "auto", "1s"))
+    durable_figures(calm, io="auto", checkpoints=0)
+    durable_figures(busy, io="auto", checkpoints=statistics.median(run["checkpoints"] for run in busy))
+    figure("durable", "checkpoint_p999_ratio", [b["p999"] / c["p999"] for b, c in zip(busy, calm)], "1", RATE)
+    past = Past(directory, 500_000, 6_000_000)
+    ours = [past.write("--events", 4_000_000)["durable_events_per_s"] for _ in range(options.runs)]
+    figure("durable", "events_per_s", ours, "1/s", cores=1)
+    for name, theirs in redis_rates(directory, options.runs).items():
+        figure("durable", "ratio", [statistics.median(ours) / rate for rate in theirs], "1", peer=f"redis {name}")
