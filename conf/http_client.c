@@ -118,7 +118,13 @@ static void set_request(struct http_client *client, const struct http_request *r
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(request->timeout_ns / 1000000));
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->error);
-    if (request->body || strcmp(request->method, "GET") != 0) {
+    if (request->sign) {
+        curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, request->sign);
+        curl_easy_setopt(curl, CURLOPT_USERPWD, request->key);
+    }
+    bool head = strcmp(request->method, "HEAD") == 0;
+    curl_easy_setopt(curl, CURLOPT_NOBODY, head ? 1L : 0L);
+    if (!head && (request->body || strcmp(request->method, "GET") != 0)) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
                          (curl_off_t)(request->body ? request->body_len : 0));
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body ? request->body : "");
@@ -156,13 +162,24 @@ int http_client_call(struct http_client *client, const struct http_request *requ
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(client->curl, CURLINFO_RETRY_AFTER, &after);
     answer->status = (int)status;
-    answer->text = client->text;
+    answer->text = client->text ? client->text : "";
     answer->len = client->len;
     answer->retry_after_s = after > 0 ? (uint64_t)after : 0;
+    const char *date = http_client_header(client, "Date");
+    time_t date_s = date ? curl_getdate(date, NULL) : -1;
+    answer->date_s = date_s > 0 ? date_s : 0;
     return 0;
 }
 
 const char *http_client_error(const struct http_client *client)
 {
     return client->error;
+}
+
+const char *http_client_header(const struct http_client *client, const char *name)
+{
+    struct curl_header *header;
+    if (curl_easy_header(client->curl, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return NULL;
+    return header->value;
 }
