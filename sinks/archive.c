@@ -18,16 +18,17 @@
 #include "sinks/archive_object.h"
 #include "sinks/s3.h"
 
-#define HOUR_NS  (3600 * NS_PER_S)
-#define GRACE_NS (2 * NS_PER_S) /* after its time is over, an object waits for what is on its way  \
-                                 */
+#define HOUR_NS (3600 * NS_PER_S)
+#define GRACE_NS                                                                                   \
+    (2 * NS_PER_S) /* after its time is over, an object waits for what is on its way               \
+                    */
 
 /* What is known of a journal. */
 struct archived {
     uint32_t epoch;
     bool over;                        /* nothing more comes */
     bool idle;                        /* nothing waits */
-    uint64_t tried;                   /* so many records did not fill an object */
+    uint64_t worth;                   /* with so many records an object may be full */
     uint64_t until_ns;                /* real time at which it is one nevertheless */
     uint64_t limit_first, limit_last; /* the object that begins with one ends with the other */
 };
@@ -173,42 +174,56 @@ static uint64_t limit_of(const struct sink_archive *sink)
     return archived->limit_first == sink->object.first ? archived->limit_last : 0;
 }
 
+/* A start's first record of its configuration has no time but its segment's. */
+static uint64_t time_of(const struct sink_record *record)
+{
+    return record->record->receive_ns ? record->record->receive_ns : record->created_ns;
+}
+
 /* Says whether a record of the same journal goes into the object that was begun. An event that was
  * received before those in front of it stays with them. */
-static bool fits(const struct sink_archive *sink, const struct record *record, uint64_t ordinal)
+static bool fits(const struct sink_archive *sink, const struct sink_record *record)
 {
     const struct archive_object *object = &sink->object;
     uint64_t limit = limit_of(sink);
     if (limit)
-        return ordinal <= limit;
-    bool later =
-        object->from_ns && span_of(sink, record->receive_ns) > span_of(sink, object->from_ns);
-    return !later && object->content_bytes < sink->conf->rotate_bytes;
+        return record->ordinal <= limit;
+    return span_of(sink, time_of(record)) <= span_of(sink, object->from_ns) &&
+           object->content_bytes < sink->conf->rotate_bytes;
 }
 
-static int archive_take(void *arg, const struct record *record, const struct sink_place *at,
-                        uint32_t config_version)
+static int archive_take(void *arg, const struct sink_record *record)
 {
     struct sink_archive *sink = arg;
     struct archive_object *object = &sink->object;
     int rc = 0;
-    if (object->records && !fits(sink, record, at->ordinal)) {
+    if (object->records && !fits(sink, record)) {
         sink->full = true;
         return SINK_OBJECT_FULL;
     }
     if (!object->records) {
         sink->full = false;
-        rc = archive_object_begin(object, sink->origin->journal, at->epoch, at->shard, at->ordinal);
+        rc = archive_object_begin(object, sink->origin->journal, record->epoch, record->shard,
+                                  record->ordinal, time_of(record));
     }
     if (!rc)
-        rc = archive_object_add(object, &(struct archive_record){.record = record,
-                                                                 .ordinal = at->ordinal,
-                                                                 .config_version = config_version});
+        rc = archive_object_add(object, &(struct archive_record){record->record, record->ordinal,
+                                                                 record->config_version});
     return rc ? fail(sink, rc, "%.200s: %s", sink->spool_path, strerror(-rc)) : 0;
 }
 
-/* What did not fill an object is read again when its time is over, or when there is twice as
- * much. */
+/* How many records may fill what so many have not: judged by their length, but at most twice as
+ * many, since what comes may be longer, and not just one more. */
+static uint64_t worth_of(const struct sink_archive *sink)
+{
+    const struct archive_object *object = &sink->object;
+    uint64_t mean = object->content_bytes / object->records + 1;
+    uint64_t full = sink->conf->rotate_bytes / mean;
+    uint64_t least = object->records + object->records / 16 + 1, most = 2 * object->records;
+    return full < least ? least : full > most ? most : full;
+}
+
+/* What did not fill an object is read again when its time is over, or when there is much more. */
 static bool archive_wants(void *arg, const struct sink_waiting *waiting)
 {
     struct sink_archive *sink = arg;
@@ -218,7 +233,7 @@ static bool archive_wants(void *arg, const struct sink_waiting *waiting)
     archived->over = waiting->over;
     archived->idle = !waiting->over && !count;
     return waiting->over ||
-           (count && (clock_realtime_ns() >= archived->until_ns || count >= 2 * archived->tried));
+           (count && (clock_realtime_ns() >= archived->until_ns || count >= archived->worth));
 }
 
 /* ---- making it ---- */
@@ -361,14 +376,6 @@ static int make_object(struct sink_archive *sink, struct archived *archived)
     return rc ? rc : note_object(sink, name.hour);
 }
 
-/* Nothing can come any more that belongs into it. */
-static bool is_whole(const struct sink_archive *sink, const struct archived *archived,
-                     uint64_t until_ns)
-{
-    return sink->full || archived->over ||
-           (sink->object.from_ns && clock_realtime_ns() >= until_ns);
-}
-
 /* What the bucket has was once durable here. */
 static int check_limit(struct sink_archive *sink)
 {
@@ -392,13 +399,14 @@ static int archive_commit(void *arg, uint64_t *resume)
         return end_groups(sink);
     struct archived *archived = shard_of(sink, object->epoch, object->shard);
     uint64_t end_ns = (span_of(sink, object->from_ns) + 1) * sink->conf->rotate_after_ns;
-    uint64_t until_ns = object->from_ns ? end_ns + GRACE_NS : UINT64_MAX;
-    bool whole = limit_of(sink) || is_whole(sink, archived, until_ns);
+    /* Nothing can come any more that belongs into it. */
+    bool whole =
+        limit_of(sink) || sink->full || archived->over || clock_realtime_ns() >= end_ns + GRACE_NS;
     int rc = whole ? check_limit(sink) : SINK_OBJECT_OPEN;
-    if (!rc && object->from_ns) /* else an epoch in which no event came, which leaves none */
+    if (!rc)
         rc = make_object(sink, archived);
-    archived->tried = whole ? 0 : object->records;
-    archived->until_ns = whole ? 0 : until_ns;
+    archived->worth = whole ? 0 : worth_of(sink);
+    archived->until_ns = whole ? 0 : end_ns + GRACE_NS;
     object->records = 0;
     return rc;
 }

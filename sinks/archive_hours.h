@@ -15,8 +15,9 @@
 #include "sinks/archive_name.h"
 #include "sinks/sha256.h"
 
-#define ARCHIVE_GROUP_MAX 1000u /* objects: then its manifest is written, and the next one begins  \
-                                 */
+#define ARCHIVE_GROUP_MAX                                                                          \
+    1000u /* objects: then its manifest is written, and the next one begins                        \
+           */
 #define ARCHIVE_GROUPS_MAX (2 * SINK_EPOCH_JOURNALS_MAX)
 
 struct archive_entry {

@@ -103,7 +103,7 @@ size_t archive_head_encode(const char *journal, uint32_t epoch, uint32_t shard, 
 }
 
 int archive_object_begin(struct archive_object *object, const char *journal, uint32_t epoch,
-                         uint32_t shard, uint64_t first)
+                         uint32_t shard, uint64_t first, uint64_t from_ns)
 {
     char head[ARCHIVE_HEAD_MAX];
     if (ftruncate(object->fd, 0) || lseek(object->fd, 0, SEEK_SET) < 0)
@@ -112,7 +112,8 @@ int archive_object_begin(struct archive_object *object, const char *journal, uin
     object->epoch = epoch;
     object->shard = shard;
     object->first = first;
-    object->last = object->records = object->from_ns = 0;
+    object->from_ns = from_ns;
+    object->last = object->records = 0;
     object->content_bytes = object->bytes = object->used = 0;
     return add_bytes(object, head, archive_head_encode(journal, epoch, shard, first, head));
 }
@@ -124,8 +125,6 @@ int archive_object_add(struct archive_object *object, const struct archive_recor
         return rc;
     object->last = record->ordinal;
     object->records++;
-    if (!object->from_ns)
-        object->from_ns = record->record->receive_ns;
     return 0;
 }
 

@@ -24,9 +24,9 @@ struct zstd_frame;
 struct archive_object {
     int fd; /* -1: not open */
     uint32_t epoch, shard;
-    uint64_t first, last; /* ordinals */
-    uint64_t records;     /* 0: it has not begun */
-    uint64_t from_ns;     /* when the first of them that says so was received; 0: none does */
+    uint64_t first, last;          /* ordinals */
+    uint64_t records;              /* 0: it has not begun */
+    uint64_t from_ns;              /* when the first of them was received */
     uint64_t content_bytes, bytes; /* of lines; of what is in the file */
     char sha256[SHA256_HEX];       /* of the lines, once it is finished */
 
@@ -50,7 +50,7 @@ void archive_object_close(struct archive_object *object, const char *path);
  * archive_object_add adds the next one.  archive_object_finish writes what is left.  0 or a
  * negative errno. */
 int archive_object_begin(struct archive_object *object, const char *journal, uint32_t epoch,
-                         uint32_t shard, uint64_t first);
+                         uint32_t shard, uint64_t first, uint64_t from_ns);
 int archive_object_add(struct archive_object *object, const struct archive_record *record);
 int archive_object_finish(struct archive_object *object);
 

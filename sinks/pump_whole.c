@@ -28,19 +28,20 @@ static int read_object(struct pump *pump, struct tail *tail, uint64_t *received_
     const struct record *record;
     int rc;
     while ((rc = tail_next(tail, &record)) > 0) {
-        const struct sink_place at = {.epoch = tail->epoch,
-                                      .shard = tail->shard,
-                                      .ordinal = tail->reader.ordinal,
-                                      .partition = record->partition,
-                                      .seq = record->seq};
-        rc = ops->take(pump->wiring.sink, record, &at, tail->reader.config_version);
+        const struct sink_record taken = {.record = record,
+                                          .epoch = tail->epoch,
+                                          .shard = tail->shard,
+                                          .ordinal = tail->reader.ordinal,
+                                          .config_version = tail->reader.config_version,
+                                          .created_ns = tail->reader.created_ns};
+        rc = ops->take(pump->wiring.sink, &taken);
         pump->sink_failed = rc < 0;
         if (rc)
             break;
         pump_count_record(pump, tail, record);
         tail_accept(tail);
         pump->uncommitted++;
-        *received_ns = record->receive_ns;
+        *received_ns = record->receive_ns ? record->receive_ns : taken.created_ns;
     }
     return rc < 0 ? rc : 0;
 }

@@ -57,6 +57,15 @@ enum sink_object {
     SINK_OBJECT_OPEN = 1, /* commit: not yet, more may come for it */
 };
 
+/* A record of any kind, as a sink of whole journals gets it; it holds until take returns. */
+struct sink_record {
+    const struct record *record;
+    uint32_t epoch, shard;
+    uint64_t ordinal;
+    uint32_t config_version;
+    uint64_t created_ns; /* of the segment that it is in; real time */
+};
+
 /* What there is of a journal for a sink of whole journals. */
 struct sink_waiting {
     uint32_t epoch, shard;
@@ -119,8 +128,7 @@ struct sink_ops {
      * says that it is full; commit makes the object durable on the other side, or says that it has
      * to stay open: then all of it is read again later, from the same place, once wants says that
      * it is worth while. */
-    int (*take)(void *sink, const struct record *record, const struct sink_place *at,
-                uint32_t config_version);
+    int (*take)(void *sink, const struct sink_record *record);
     bool (*wants)(void *sink, const struct sink_waiting *waiting);
 };
 

@@ -3,6 +3,7 @@ import hashlib
 import http.server
 import socket
 import struct
+import sys
 import threading
 import urllib.parse
 from xml.sax.saxutils import escape
@@ -16,8 +17,8 @@ MIN_PART = 5 << 20
 class Fault:
     """What happens to a request instead: stage says when, and what is then answered.
 
-    "body": the connection is reset in the middle of what is sent; "before": nothing is done; "after": it is done. Then
-    status, headers and code make the answer, or cut leaves so many bytes of the true one, or raw is all of it."""
+    "body": the connection is reset in the middle of what is sent; "before": nothing is done; "never": nor is it, but the
+    answer begins as if it were; "after": it is done. Then status, headers and code make the answer, or cut leaves so many bytes of the true one, or raw is all of it."""
 
     def __init__(self, stage="before", status=None, code="", headers=(), cut=None, raw=None, reset=False, wait=0):
         self.stage, self.status, self.code, self.headers = stage, status, code, dict(headers)
@@ -67,8 +68,15 @@ class FakeS3:
             def log_message(self, *args):
                 pass
 
-        http.server.ThreadingHTTPServer.daemon_threads = True
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request, client_address):
+                if not isinstance(sys.exc_info()[1], OSError):  # else the client has gone
+                    server.broken.append(repr(sys.exc_info()[1]))
+
+        self.broken = []
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.port = self.server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -94,6 +102,8 @@ class FakeS3:
         try:
             if fault and fault.stage == "before":
                 raise Answer(fault.status or 500)
+            if fault and fault.stage == "never":
+                raise Answer(200, headers={"ETag": etag(body)})
             headers = {name.lower(): value for name, value in request.headers.items()}
             self.check(request, path, query, headers, body)
             with self.lock:
@@ -141,7 +151,7 @@ class FakeS3:
         if fault and fault.raw is not None:
             data = fault.raw
         if fault and fault.cut is not None:
-            data = data[:fault.cut]
+            data = data[:min(fault.cut, len(data) - 1)]
         try:
             request.wfile.write(data)
             request.wfile.flush()

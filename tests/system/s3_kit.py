@@ -82,7 +82,10 @@ def bucket(server):
 
 
 def settled(trove, seconds=60):
-    until(lambda: sink(trove)["state"] == "ok" and not sink(trove)["lag_records"], "the archive has all", seconds)
+    try:
+        until(lambda: sink(trove)["state"] == "ok" and not sink(trove)["lag_records"], "the archive has all", seconds)
+    except AssertionError as late:
+        raise AssertionError(sink(trove)) from late
 
 
 def check_manifests(server):

@@ -20,7 +20,7 @@ def server():
     server = FakeS3()
     yield server
     server.close()
-    assert not server.refused
+    assert not server.refused and not server.broken
 
 
 def same_as_journal(trove, server):
@@ -106,15 +106,16 @@ def test_whatever_the_server_answers_each_object_is_made_once(trove, server):
         Fault("body"), Fault("after", cut=0), Fault("after", cut=0, reset=True), Fault("before", 500), Fault("before", 503, "SlowDown"),
         Fault("after", 500), Fault("before", 403, "AccessDenied"), Fault("before", 404, "NoSuchBucket"), Fault("before", 409, "ConditionalRequestConflict"),
         Fault("before", 301, headers={"Location": "http://127.0.0.1:1/"}), Fault("after", raw=b"\0" * 999), Fault("after", raw=b"HTTP/1.1 200 OK\r\n"),
-        Fault("after", raw=b"HTTP/1.1 999 ?\r\n\r\n"), Fault("after", wait=2.5), Fault("before", cut=0))
+        Fault("after", raw=b"HTTP/1.1 999 ?\r\n\r\n"), Fault("after", wait=2.5), Fault("before", cut=0),
+        *(Fault("before", raw=b"HTTP/1.1 200 OK\r\n" + rest) for rest in (b"", b"Content-Length: 0\r\n", b"Content-Length: 9\r\n\r\n")))
     apply(trove, line(trove, server, ", rotate_size: 64KiB, timeout: 1s"))
-    for _ in range(12):
-        send(800)
+    for first in range(0, 12000, 1000):
+        send(1000, first)
         time.sleep(0.2)
-    trove.settled(9600)
+    trove.settled(12000)
     until(lambda: not server.fault.left, "every fault", 120)
     same_as_journal(trove, server)
-    assert sink(trove)["repeats"] >= 5 and sink(trove)["errors"] >= 15
+    assert sink(trove)["repeats"] >= 4 and sink(trove)["errors"] >= 12
     assert trove.term() == 0
 
 
@@ -125,15 +126,15 @@ def test_an_answer_cut_at_each_of_its_bytes_is_no_harm(trove, server):
         if operation != "put" or not key.endswith(".zst") or key in sent:
             return None
         sent.append(key)
-        return Fault("after", cut=len(sent) - 1, reset=len(sent) % 2 == 0)
+        return Fault(("after", "never")[len(sent) % 2], cut=len(sent) // 2, reset=len(sent) % 3 == 0)
     server.fault = fault
     apply(trove, line(trove, server, ", rotate_size: 64KiB"))
-    for first in range(0, 20000, 1000):
+    for first in range(0, 40000, 1000):
         send(1000, first)
         time.sleep(0.05)
-    trove.settled(20000)
+    trove.settled(40000)
     settled(trove, 120)
-    assert len(sent) > 120 and sink(trove)["repeats"] >= 120
+    assert len(sent) > 270 and sink(trove)["repeats"] >= 100  # libcurl itself sends again what got no byte
     server.fault = lambda *_: None
     same_as_journal(trove, server)
 
@@ -210,7 +211,7 @@ def test_objects_cut_under_other_settings_are_found_again(trove, server):
     trove.settled(1000)
     same_as_journal(trove, server)
     before = bucket(server)
-    for keys in (", rotate_size: 1MiB, rotate_after: 1h", ", rotate_size: 100KiB, rotate_after: 1s"):
+    for keys in (", rotate_size: 1MiB, rotate_after: 4s", ", rotate_size: 100KiB, rotate_after: 1s"):
         assert trove.term() == 0
         for name in ("s.cursor", "s.files"):
             (trove.dir / "data/sinks" / name).unlink()
@@ -241,7 +242,7 @@ def test_a_large_object_goes_in_parts(trove, server):
     for first in range(0, 30000, 50):
         for _ in range(50):
             sock.send(b'{"bad":"' + bytes(dice.choices(range(0x80, 0x100), k=1200)))
-        time.sleep(0.002)
+        time.sleep(0.01)
     trove.settled(30000, 60)
     until(lambda: want[0] is None and any(len(stored.body) > 10 << 20 for stored in server.objects.values()), "large objects", 60)
     assert trove.term() == 0
