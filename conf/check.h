@@ -16,5 +16,8 @@ void check_cors(struct reader *reader, const struct yaml_node *map, void *base);
 void check_http_listen(struct reader *reader, const struct yaml_node *map, void *base);
 void check_root(struct reader *reader, const struct yaml_node *map, void *base);
 
+/* check_archive checks what is of an s3 sink alone. */
+void check_archive(struct reader *reader, const struct yaml_node *map, struct conf_sink *sink);
+
 /* check_http_event compares listen.http with limits, once both are read. */
 void check_http_event(struct reader *reader, const struct yaml_node *root, const struct conf *conf);

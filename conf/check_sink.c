@@ -8,6 +8,7 @@
 #define REDIS (1u << CONF_SINK_REDIS)
 #define NATS  (1u << CONF_SINK_NATS)
 #define HOOKS (1u << CONF_SINK_WEBHOOK)
+#define S3    (1u << CONF_SINK_S3)
 
 static const struct {
     const char *key;
@@ -17,8 +18,8 @@ static const struct {
 } sink_rules[] = {
     {"path", FILES, "file", false},
     {"directory", FILES, "file", false},
-    {"rotate_size", FILES, "file", false},
-    {"rotate_after", FILES, "file", false},
+    {"rotate_size", FILES | S3, "file and s3", false},
+    {"rotate_after", FILES | S3, "file and s3", false},
     {"compress", FILES, "file", false},
     {"address", REDIS | NATS, "redis and nats", true},
     {"user", REDIS | NATS, "redis and nats", false},
@@ -27,10 +28,16 @@ static const struct {
     {"stream", REDIS | NATS, "redis and nats", false},
     {"max_length", REDIS, "redis", false},
     {"winners", REDIS, "redis", false},
-    {"timeout", REDIS | NATS | HOOKS, "redis, nats and webhook", false},
+    {"timeout", REDIS | NATS | HOOKS | S3, "redis, nats, webhook and s3", false},
     {"url", HOOKS, "webhook", true},
     {"secret_file", HOOKS, "webhook", true},
     {"batch", HOOKS, "webhook", false},
+    {"endpoint", S3, "s3", true},
+    {"bucket", S3, "s3", true},
+    {"region", S3, "s3", false},
+    {"prefix", S3, "s3", false},
+    {"credentials", S3, "s3", true},
+    {"part_size", S3, "s3", false},
     {"subject", NATS, "nats", false},
     {"replicas", NATS, "nats", false},
     {"confirm_after", NATS, "nats", false},
@@ -39,7 +46,8 @@ static const struct {
 static const char *const type_names[] = {[CONF_SINK_FILE] = "file",
                                          [CONF_SINK_REDIS] = "redis",
                                          [CONF_SINK_NATS] = "nats",
-                                         [CONF_SINK_WEBHOOK] = "webhook"};
+                                         [CONF_SINK_WEBHOOK] = "webhook",
+                                         [CONF_SINK_S3] = "s3"};
 
 static void check_keys(struct reader *r, const struct yaml_node *map, const struct conf_sink *sink)
 {
@@ -144,7 +152,8 @@ void check_sink(struct reader *r, const struct yaml_node *map, void *base)
                                   struct conf_sink *) = {[CONF_SINK_FILE] = check_file,
                                                          [CONF_SINK_REDIS] = check_redis,
                                                          [CONF_SINK_NATS] = check_nats,
-                                                         [CONF_SINK_WEBHOOK] = check_webhook};
+                                                         [CONF_SINK_WEBHOOK] = check_webhook,
+                                                         [CONF_SINK_S3] = check_archive};
     struct conf_sink *sink = base;
     const struct yaml_node *type = yaml_find(map, "type");
     const struct yaml_node *user = yaml_find(map, "user");

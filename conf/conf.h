@@ -19,6 +19,7 @@
 #include "conf/diag.h"
 
 #define CONF_TEXT_MAX   (4u << 20) /* bytes of the YAML document */
+#define CONF_PREFIX_MAX 255        /* of the names in an archive */
 #define CONF_NAME_MAX   64
 #define CONF_PATH_MAX   256
 #define CONF_PORTS_MAX  8
@@ -201,7 +202,13 @@ enum conf_format { CONF_FORMAT_JSON, CONF_FORMAT_CLOUDEVENTS };
 
 enum conf_compress { CONF_COMPRESS_NONE, CONF_COMPRESS_ZSTD };
 
-enum conf_sink_type { CONF_SINK_FILE, CONF_SINK_REDIS, CONF_SINK_NATS, CONF_SINK_WEBHOOK };
+enum conf_sink_type {
+    CONF_SINK_FILE,
+    CONF_SINK_REDIS,
+    CONF_SINK_NATS,
+    CONF_SINK_WEBHOOK,
+    CONF_SINK_S3,
+};
 
 /* Where a server listens: an address and a port, or with port 0 a Unix socket's path. */
 struct conf_endpoint {
@@ -251,6 +258,14 @@ struct conf_sink {
     char url[CONF_PATH_MAX];
     char secret_file[CONF_PATH_MAX];
     uint32_t batch; /* outcomes in one POST, at most */
+
+    /* s3, and rotate_bytes and rotate_after_ns */
+    char endpoint[CONF_PATH_MAX];
+    char bucket[CONF_NAME_MAX + 1];
+    char region[CONF_NAME_MAX + 1];
+    char prefix[CONF_PREFIX_MAX + 2]; /* "", or with a slash behind it */
+    char credentials[CONF_PATH_MAX];
+    uint32_t part_bytes;
     struct conf_place place;
 };
 

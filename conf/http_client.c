@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ struct http_client {
     CURL *curl;
     char *text;
     size_t len, room, max;
+    bool head_whole; /* the answer's head came to its end */
     const _Atomic bool *cancel;
     char error[CURL_ERROR_SIZE];
 };
@@ -61,6 +63,15 @@ static size_t on_bytes(char *bytes, size_t one, size_t len, void *arg)
     }
     memcpy(client->text + client->len, bytes, len);
     client->len += len;
+    return len;
+}
+
+/* libcurl takes a head that the server broke off for one that ended. */
+static size_t on_header(char *bytes, size_t one, size_t len, void *arg)
+{
+    struct http_client *client = arg;
+    (void)one; /* always 1 */
+    client->head_whole = (len == 2 && bytes[0] == '\r') || (len == 1 && bytes[0] == '\n');
     return len;
 }
 
@@ -118,7 +129,13 @@ static void set_request(struct http_client *client, const struct http_request *r
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(request->timeout_ns / 1000000));
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->error);
-    if (request->body || strcmp(request->method, "GET") != 0) {
+    if (request->sign) {
+        curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, request->sign);
+        curl_easy_setopt(curl, CURLOPT_USERPWD, request->key);
+    }
+    bool head = strcmp(request->method, "HEAD") == 0;
+    curl_easy_setopt(curl, CURLOPT_NOBODY, head ? 1L : 0L);
+    if (!head && (request->body || strcmp(request->method, "GET") != 0)) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
                          (curl_off_t)(request->body ? request->body_len : 0));
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body ? request->body : "");
@@ -126,6 +143,8 @@ static void set_request(struct http_client *client, const struct http_request *r
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, client);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, client);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, client);
@@ -141,6 +160,7 @@ int http_client_call(struct http_client *client, const struct http_request *requ
     client->max = request->answer_max;
     client->cancel = request->cancel;
     client->error[0] = '\0';
+    client->head_whole = false;
     *answer = (struct http_answer){0};
     set_request(client, request);
     curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
@@ -151,18 +171,33 @@ int http_client_call(struct http_client *client, const struct http_request *requ
             strncpy(client->error, curl_easy_strerror(code), sizeof client->error - 1);
         return errno_of(client->curl, code);
     }
+    if (!client->head_whole) {
+        snprintf(client->error, sizeof client->error, "the answer ends within its head");
+        return -EIO;
+    }
     long status = 0;
     curl_off_t after = 0;
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(client->curl, CURLINFO_RETRY_AFTER, &after);
     answer->status = (int)status;
-    answer->text = client->text;
+    answer->text = client->text ? client->text : "";
     answer->len = client->len;
     answer->retry_after_s = after > 0 ? (uint64_t)after : 0;
+    const char *date = http_client_header(client, "Date");
+    time_t date_s = date ? curl_getdate(date, NULL) : -1;
+    answer->date_s = date_s > 0 ? date_s : 0;
     return 0;
 }
 
 const char *http_client_error(const struct http_client *client)
 {
     return client->error;
+}
+
+const char *http_client_header(const struct http_client *client, const char *name)
+{
+    struct curl_header *header;
+    if (curl_easy_header(client->curl, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return NULL;
+    return header->value;
 }

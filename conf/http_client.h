@@ -21,6 +21,9 @@ struct http_request {
     size_t answer_max; /* bytes; a longer one is a failure */
     uint64_t timeout_ns;
     const _Atomic bool *cancel; /* NULL: nobody does */
+    const char *sign;           /* "aws:amz:REGION:SERVICE": by Signature Version 4, with the hash
+                                   that the header x-amz-content-sha256 says; NULL: not */
+    const char *key;            /* "ID:SECRET" to sign with */
 };
 
 struct http_answer {
@@ -28,6 +31,7 @@ struct http_answer {
     const char *text; /* not terminated; until the next call */
     size_t len;
     uint64_t retry_after_s; /* RFC 9110 section 10.2.3; 0: not said */
+    int64_t date_s;         /* since 1970, by the server's clock; 0: not said */
 };
 
 /* http_client_new returns NULL without memory. */
@@ -40,3 +44,7 @@ void http_client_free(struct http_client *client);
 int http_client_call(struct http_client *client, const struct http_request *request,
                      struct http_answer *answer);
 const char *http_client_error(const struct http_client *client);
+
+/* http_client_header returns a header of the last answer, NULL when there is none of that name;
+ * until the next call. */
+const char *http_client_header(const struct http_client *client, const char *name);

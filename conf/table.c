@@ -32,11 +32,9 @@ static const char *const member_words[] = {[CONF_MEMBER_STRING] = "string",
                                            [CONF_MEMBER_OBJECT] = "object",
                                            [CONF_MEMBER_ARRAY] = "array",
                                            NULL};
-static const char *const sink_words[] = {[CONF_SINK_FILE] = "file",
-                                         [CONF_SINK_REDIS] = "redis",
-                                         [CONF_SINK_NATS] = "nats",
-                                         [CONF_SINK_WEBHOOK] = "webhook",
-                                         NULL};
+static const char *const sink_words[] = {
+    [CONF_SINK_FILE] = "file",       [CONF_SINK_REDIS] = "redis", [CONF_SINK_NATS] = "nats",
+    [CONF_SINK_WEBHOOK] = "webhook", [CONF_SINK_S3] = "s3",       NULL};
 static const char *const format_words[] = {
     [CONF_FORMAT_JSON] = "json", [CONF_FORMAT_CLOUDEVENTS] = "cloudevents", NULL};
 static const char *const compress_words[] = {
@@ -422,10 +420,13 @@ static const struct key sink_keys[] = {
              "after the time at which events were received (UTC); relative to data_dir"},
     {"rotate_size", KEY_SIZE, KEY_HOT, AT(struct conf_sink, rotate_bytes), .min = 64 << 10,
      .max = 1024 * GIB, .scale = 1, .fallback = "128MiB",
-     .help = "of a file sink with a directory: a file of this size is closed"},
+     .help = "of a file sink with a directory: a file of this size is closed; s3: an object is "
+             "full with this much, before it is compressed, at most 4GiB"},
     {"rotate_after", KEY_TIME, KEY_HOT, AT(struct conf_sink, rotate_after_ns), .min = SECOND,
      .max = DAY, .fallback = "1h",
-     .help = "of a file sink with a directory: a file is closed this long after it was begun"},
+     .help = "of a file sink with a directory: a file is closed this long after it was begun; s3: "
+             "the span of time that an object is of, counted from the full hour, which it has to "
+             "divide; 5m unless given"},
     {"compress", KEY_CHOICE, KEY_HOT, AT(struct conf_sink, compress), .words = compress_words,
      .fallback = "none",
      .help = "of a file sink with a directory: zstd makes files of zstd frames, one a batch"},
@@ -475,7 +476,8 @@ static const struct key sink_keys[] = {
          "its disk later; the stream has to remember ids for as long"},
     {"timeout", KEY_TIME, KEY_HOT, AT(struct conf_sink, timeout_ns), .min = 10000000, .max = MINUTE,
      .fallback = "2s",
-     .help = "redis, nats, webhook: the longest that connecting or an answer may take"},
+     .help = "redis, nats, webhook: the longest that connecting or an answer may take; s3: the "
+             "same, and a second more for each 64 KiB; 10s unless given"},
     {"url", KEY_TEXT, KEY_HOT, AT(struct conf_sink, url), .absent = "none",
      .help = "of a webhook sink, which needs it: where batches are sent by POST, http:// or "
              "https://"},
@@ -484,6 +486,24 @@ static const struct key sink_keys[] = {
              "are signed with, read for each; relative to data_dir"},
     {"batch", KEY_NUMBER, KEY_HOT, AT(struct conf_sink, batch), .min = 1, .max = 500,
      .fallback = "100", .help = "webhook: outcomes in one POST, at most"},
+    {"endpoint", KEY_TEXT, KEY_HOT, AT(struct conf_sink, endpoint), .absent = "none",
+     .help = "of an s3 sink, which needs it: the server, as http://HOST[:PORT] or https://; the "
+             "bucket is addressed by path"},
+    {"bucket", KEY_NAME, KEY_HOT, AT(struct conf_sink, bucket), .max = 63, .absent = "none",
+     .help = "of an s3 sink, which needs it: where the archive is"},
+    {"region", KEY_NAME, KEY_HOT, AT(struct conf_sink, region), .max = CONF_NAME_MAX,
+     .fallback = "us-east-1", .help = "s3: the region that requests are signed for"},
+    {"prefix", KEY_TEXT, KEY_HOT, AT(struct conf_sink, prefix), .absent = "none",
+     .help = "s3: what the names of all objects begin with, letters, digits and - . _ /; a slash "
+             "is put behind it"},
+    {"credentials", KEY_PATH, KEY_HOT, AT(struct conf_sink, credentials), .absent = "none",
+     .help = "of an s3 sink, which needs it: the file with the access key's id in its first line "
+             "and the secret key in its second, perhaps a session token in its third; read for "
+             "each request; relative to data_dir"},
+    {"part_size", KEY_SIZE, KEY_HOT, AT(struct conf_sink, part_bytes), .min = 5 << 20,
+     .max = 256 << 20, .scale = 1, .fallback = "8MiB",
+     .help = "s3: an object is sent in parts of this size, each from memory; a smaller one in one "
+             "request"},
     {0},
 };
 

@@ -20,10 +20,9 @@
 #define RETRY_TICK_NS (20 * NS_PER_MS)
 
 static const struct sink_ops *const sink_types[] = {
-    [CONF_SINK_FILE] = &sink_file_ops,
-    [CONF_SINK_REDIS] = &sink_redis_ops,
-    [CONF_SINK_NATS] = &sink_nats_ops,
-    [CONF_SINK_WEBHOOK] = &sink_webhook_ops,
+    [CONF_SINK_FILE] = &sink_file_ops,  [CONF_SINK_REDIS] = &sink_redis_ops,
+    [CONF_SINK_NATS] = &sink_nats_ops,  [CONF_SINK_WEBHOOK] = &sink_webhook_ops,
+    [CONF_SINK_S3] = &sink_archive_ops,
 };
 
 static const struct sink_ops *ops_of(const struct conf_sink *conf)
@@ -107,12 +106,13 @@ static void name_journal(const struct topo *topo, char name[LINE_JOURNAL_MAX + 1
 
 static uint64_t hash_target(const struct topo *topo, const struct conf_sink *conf)
 {
-    char text[3 * CONF_PATH_MAX + 2 * CONF_NAME_MAX + 64];
+    char text[6 * CONF_PATH_MAX + 2 * CONF_NAME_MAX + 64];
     /* A sink of many files keeps by itself where they are; others may write to that directory. */
     int len = conf->directory[0]
                   ? snprintf(text, sizeof text, "directory %s", conf->name)
-                  : snprintf(text, sizeof text, "%d %s %s %s %u %s", (int)conf->type, conf->path,
-                             conf->address, conf->stream, conf->database, conf->url);
+                  : snprintf(text, sizeof text, "%d %s %s %s %u %s %s %s %s", (int)conf->type,
+                             conf->path, conf->address, conf->stream, conf->database, conf->url,
+                             conf->endpoint, conf->bucket, conf->prefix);
     uint64_t hash = hash64(&topo->key, text, (size_t)len);
     return hash ? hash : 1;
 }

@@ -425,7 +425,7 @@ static int take_dead(struct pump *pump, const struct tail *tail, const struct re
     return deliver(pump, &item);
 }
 
-static void count(struct pump *pump, const struct tail *tail, const struct record *record)
+void pump_count_record(struct pump *pump, const struct tail *tail, const struct record *record)
 {
     uint64_t ordinal = tail->reader.ordinal;
     if (ordinal <= pump->counted[tail->shard])
@@ -457,7 +457,7 @@ static int read_tail(struct pump *pump, struct tail *tail, unsigned budget, unsi
         if (rc)
             break;
         *outcomes += record->kind == RECORD_OUTCOME || record->kind == RECORD_DEAD;
-        count(pump, tail, record);
+        pump_count_record(pump, tail, record);
         pump->current_ns = record->receive_ns;
         tail_accept(tail);
         pump->moved = true;
@@ -516,6 +516,14 @@ static bool epoch_is_done(const struct pump *pump)
     return true;
 }
 
+int pump_next_epoch(struct pump *pump)
+{
+    if (!epoch_is_done(pump))
+        return 0;
+    int rc = enter_epoch(pump, epoch_after(pump, pump->now.epoch));
+    return rc ? rc : 1;
+}
+
 static int poll_epochs(struct pump *pump, unsigned budget, unsigned *outcomes)
 {
     for (;;) {
@@ -529,10 +537,8 @@ static int poll_epochs(struct pump *pump, unsigned budget, unsigned *outcomes)
             return rc ? rc : read;
         }
         pump->turn++;
-        if (*outcomes >= budget || !epoch_is_done(pump))
-            return 0;
-        rc = enter_epoch(pump, epoch_after(pump, pump->now.epoch));
-        if (rc)
+        rc = *outcomes < budget ? pump_next_epoch(pump) : 0;
+        if (rc <= 0)
             return rc;
     }
 }
@@ -546,8 +552,9 @@ int pump_poll(struct pump *pump, unsigned budget)
     int rc = pump->is_open ? 0 : pump_open(pump);
     if (!rc && pump->failed && mode != PUMP_PAUSED)
         rc = begin_again(pump);
+    bool whole = pump->wiring.ops->take != NULL;
     if (!rc && mode != PUMP_PAUSED)
-        rc = poll_epochs(pump, budget, &outcomes);
+        rc = whole ? pump_poll_whole(pump, &outcomes) : poll_epochs(pump, budget, &outcomes);
     if (pump->is_open)
         if (!rc && mode != PUMP_PAUSED && pump->wiring.ops->kept)
             pump->wiring.ops->kept(pump->wiring.sink, &pump->saved);

@@ -1,5 +1,5 @@
 /* pump.h - a pump from inside, for the files it is made of: pump.c reads and delivers, pump_gap.c
- * goes back, pump_report.c tells.
+ * goes back, pump_whole.c reads for sinks of whole journals, pump_report.c tells.
  *
  * Memory:  as sink.h.  Threads: the pump's, but for what says otherwise.
  */
@@ -79,6 +79,14 @@ int pump_pass_removed(struct pump *pump);
 /* pump_fill_gaps asks an open sink how far it has each journal, and goes back to where it has less
  * than it has confirmed.  0, -ESTALE it has more than the journals hold, or another -errno. */
 int pump_fill_gaps(struct pump *pump);
+
+/* pump_poll_whole is the poll for a sink of whole journals; *records counts those that were
+ * committed.  0 or -errno.  What it shares with pump.c: pump_count_record counts a tail's last
+ * record, pump_next_epoch goes on to the next epoch when this one is over and was read to its end
+ * (1: it did; 0; -errno). */
+int pump_poll_whole(struct pump *pump, unsigned *records);
+void pump_count_record(struct pump *pump, const struct tail *tail, const struct record *record);
+int pump_next_epoch(struct pump *pump);
 
 /* pump_count_lag counts what is left; pump_say makes the outcome of a poll public, and counts how
  * often a record was refused; pump_take_skip takes up an operator's wish to pass over one. */

@@ -1,6 +1,5 @@
 /* signature.h - what proves to a webhook's receiver that a body is ours and fresh: HMAC-SHA-256
- * (RFC 2104) under a shared secret, of the time, a dot and the body. The only file that sees
- * libcrypto.
+ * (RFC 2104) under a shared secret, of the time, a dot and the body.
  *
  * Memory:  the caller's.  Threads: any.
  */

@@ -51,6 +51,29 @@ struct sink_fault {
 
 #define SINK_RESUME_NONE UINT64_MAX
 
+/* What take and commit answer besides 0 and errors. */
+enum sink_object {
+    SINK_OBJECT_FULL = 1, /* take: not this record any more */
+    SINK_OBJECT_OPEN = 1, /* commit: not yet, more may come for it */
+};
+
+/* A record of any kind, as a sink of whole journals gets it; it holds until take returns. */
+struct sink_record {
+    const struct record *record;
+    uint32_t epoch, shard;
+    uint64_t ordinal;
+    uint32_t config_version;
+    uint64_t created_ns; /* of the segment that it is in; real time */
+};
+
+/* What there is of a journal for a sink of whole journals. */
+struct sink_waiting {
+    uint32_t epoch, shard;
+    uint64_t ordinal; /* of the last record that is committed */
+    uint64_t durable; /* of the last one that could be read; not known once it is over */
+    bool over;        /* its epoch is: no more will come */
+};
+
 /* Items between two commits. */
 #define SINK_BATCH_MAX 4096
 
@@ -99,6 +122,14 @@ struct sink_ops {
     /* repeats tells how many outcomes the other side had already.  Thread: any. */
     uint64_t (*repeats)(const void *sink);
     bool remote; /* may be away when troved starts */
+
+    /* A sink of whole journals has these instead of deliver.  It gets every record of any kind, of
+     * one journal at a time from where that is committed: take adds one to the object at hand, or
+     * says that it is full; commit makes the object durable on the other side, or says that it has
+     * to stay open: then all of it is read again later, from the same place, once wants says that
+     * it is worth while. */
+    int (*take)(void *sink, const struct sink_record *record);
+    bool (*wants)(void *sink, const struct sink_waiting *waiting);
 };
 
 #define SINK_EPOCH_JOURNALS_MAX 64
@@ -206,9 +237,10 @@ void pump_report(struct pump *pump, struct pump_report *report);
 /* The sinks there are: one JSON object a line of a file (file.c), or of files by the hour
  * (file_parts.c); one stream a shard, an entry an
  * outcome (redis_stream.c); one message of a JetStream an outcome (nats_stream.c); POSTs of
- * batches (webhook.c). */
+ * batches (webhook.c); objects of all records by the hour (archive.c). */
 extern const struct sink_ops sink_file_ops;
 extern const struct sink_ops sink_parts_ops;
 extern const struct sink_ops sink_redis_ops;
 extern const struct sink_ops sink_nats_ops;
 extern const struct sink_ops sink_webhook_ops;
+extern const struct sink_ops sink_archive_ops;

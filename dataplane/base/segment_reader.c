@@ -128,6 +128,7 @@ int segment_reader_open(struct segment_reader *reader, struct segment_id id)
     reader->config_version = header.config_version;
     reader->partition_count = header.partition_count;
     reader->key_fingerprint = header.key_fingerprint;
+    reader->created_ns = header.created_ns;
     reader->stop = UINT64_MAX;
     reader->given_up = false;
     return 0;
