@@ -33,9 +33,6 @@ packages_run="iproute2 iputils-ping ethtool python3 zstd util-linux curl"
 packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev python3-pytest man-db strace valgrind redis-server nats-server
     wrk nghttp2-client nodejs chromium"
 
-packages_bench_http="wrk nginx-light ethtool"
-packages_bench_state="redis-server redis-tools"
-
 # install_missing PACKAGE... installs those that are not there, and nothing when all are.
 install_missing() {
     local missing="" package
