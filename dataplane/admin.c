@@ -104,7 +104,9 @@ static void get_latency(void *context, const struct control_request *request,
                         "there is no stage '%.64s'", wanted);
         return;
     }
-    response->body = json_pack("{s:o}", "stages", stages);
+    response->body =
+        json_pack("{s:f, s:o}", "uptime_s",
+                  (double)(clock_monotonic_ns() - topo->start_ns) / NS_PER_S, "stages", stages);
 }
 
 /* ---- status ---- */

@@ -269,7 +269,7 @@ static void hgrm_is_a_percentile_distribution_in_microseconds(void **state)
 {
     (void)state;
     json_t *stage = parse("{\"stage\":\"durable\",\"count\":4,\"mean_us\":2.5,\"max_us\":4,"
-                          "\"buckets\":[[1000,1],[2000,1],[3000,1],[4000,1]]}");
+                          "\"buckets\":[[1000,1],[2000,1],[3001,1],[4001,1]]}");
     assert_true(trovectl_print_hgrm(stage, begin()));
     end_with("       Value     Percentile TotalCount 1/(1-Percentile)\n"
              "\n"
@@ -279,13 +279,13 @@ static void hgrm_is_a_percentile_distribution_in_microseconds(void **state)
              "       2.000 0.300000000000          2           1.43\n"
              "       2.000 0.400000000000          2           1.67\n"
              "       2.000 0.500000000000          2           2.00\n"
-             "       3.000 0.550000000000          3           2.22\n"
-             "       3.000 0.600000000000          3           2.50\n"
-             "       3.000 0.650000000000          3           2.86\n"
-             "       3.000 0.700000000000          3           3.33\n"
-             "       3.000 0.750000000000          3           4.00\n"
-             "       4.000 0.775000000000          4           4.44\n"
-             "       4.000 1.000000000000          4\n"
+             "       3.001 0.550000000000          3           2.22\n"
+             "       3.001 0.600000000000          3           2.50\n"
+             "       3.001 0.650000000000          3           2.86\n"
+             "       3.001 0.700000000000          3           3.33\n"
+             "       3.001 0.750000000000          3           4.00\n"
+             "       4.001 0.775000000000          4           4.44\n"
+             "       4.001 1.000000000000          4\n"
              "#[Mean    =        2.500, StdDeviation   =        1.118]\n"
              "#[Max     =        4.000, Total count    =            4]\n"
              "#[Buckets =           27, SubBuckets     =         2048]\n");
