@@ -22,7 +22,7 @@ CONNECT_TRIES = 8
 CONFIG = """\
 version: 1
 pop: bench
-data_dir: {dir}/data
+data_dir: {data}
 ports:
   - {port}
 {more}
@@ -70,6 +70,7 @@ class Scenario:
 
 
 figures = []  # that were printed
+notes = []
 children = []  # every process that was started: none outlives the benchmark
 
 
@@ -95,6 +96,7 @@ def fail(text):
 
 def note(text):
     """What people should know, beside the figures."""
+    notes.append(text)
     print(f"# {text}", file=sys.stderr, flush=True)
 
 
@@ -135,15 +137,17 @@ def make_catalog(directory):
 
 
 class Daemon:
-    """One troved with a fresh data directory: its port and more of its configuration, how many ids it can know, and what its command
-    begins with, to run in a namespace."""
+    """One troved with a fresh data directory: its port and more of its configuration, how many ids it can know, what its command
+    begins with, to run in a namespace, and where its data goes, when not beside the rest."""
 
-    def __init__(self, directory, port, ids, more="", inside=()):
+    def __init__(self, directory, port, ids, more="", inside=(), data=None):
         self.dir = directory
-        shutil.rmtree(directory / "data", ignore_errors=True)
+        data = pathlib.Path(data or directory / "data")
+        shutil.rmtree(data, ignore_errors=True)
+        data.mkdir(parents=True)
         items = make_catalog(directory)
         file = directory / "bench.yaml"
-        file.write_text(CONFIG.format(dir=directory, port=port, more=more, ids=ids, start=json.dumps(items[0]), treasure=json.dumps(items[-1])))
+        file.write_text(CONFIG.format(dir=directory, data=data, port=port, more=more, ids=ids, start=json.dumps(items[0]), treasure=json.dumps(items[-1])))
         self.log = open(directory / "troved.log", "w", encoding="utf-8")
         self.process = start([*inside, BUILD / "dataplane/troved", "--config", file], stderr=self.log)
         deadline = time.monotonic() + PATIENCE_S
