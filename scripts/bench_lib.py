@@ -22,7 +22,7 @@ CONNECT_TRIES = 8
 CONFIG = """\
 version: 1
 pop: bench
-data_dir: {data}
+data_dir: {dir}/data
 ports:
   - {port}
 {more}
@@ -56,7 +56,7 @@ sinks:
 """
 
 
-PEER_SERVICES = ("nginx", "redis-server")  # of Debian packages that start one when they are installed
+PEER_SERVICES = ("nginx", "redis-server", "nats-server")  # of Debian packages that start one when they are installed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +147,8 @@ class Daemon:
         data.mkdir(parents=True)
         items = make_catalog(directory)
         file = directory / "bench.yaml"
-        file.write_text(CONFIG.format(dir=directory, data=data, port=port, more=more, ids=ids, start=json.dumps(items[0]), treasure=json.dumps(items[-1])))
+        text = CONFIG.format(dir=directory, port=port, more=more, ids=ids, start=json.dumps(items[0]), treasure=json.dumps(items[-1]))
+        file.write_text(text.replace(f"data_dir: {directory}/data", f"data_dir: {data}"))
         self.log = open(directory / "troved.log", "w", encoding="utf-8")
         self.process = start([*inside, BUILD / "dataplane/troved", "--config", file], stderr=self.log)
         deadline = time.monotonic() + PATIENCE_S
@@ -184,11 +185,11 @@ class Daemon:
         return account
 
 
-def run_blast(args):
-    """trove-blast's report. One handshake of virtio-user with a fresh vhost port in some fifteen fails inside DPDK, before anything
+def run_blast(args, inside=()):
+    """trove-blast's report; `inside` is what its command begins with. One handshake of virtio-user with a fresh vhost port in some fifteen fails inside DPDK, before anything
     is sent."""
     for attempt in range(CONNECT_TRIES):
-        run = subprocess.run([BUILD / "bench/trove-blast", *args], capture_output=True, text=True, check=False)
+        run = subprocess.run([*inside, BUILD / "bench/trove-blast", *args], capture_output=True, text=True, check=False)
         if not run.returncode:
             return json.loads(run.stdout)
         if "no port came" not in run.stderr:

@@ -101,6 +101,8 @@ def highest_rate(attempt, low, first, step=1.6, within=1.05):
 
 def testpmd_rate(directory, seconds, size=170):
     """Datagrams a second that the generator sends at full rate into dpdk-testpmd, which only takes and drops them; and that it took."""
+    socket, waited = directory / "vhost.sock", threading.Event()
+    socket.unlink(missing_ok=True)
     server = start(["dpdk-testpmd", "--lcores", "0@0,1@1", "--in-memory", "--single-file-segments", "--no-telemetry", "--no-pci",
                     "--file-prefix", "bench-testpmd", "--vdev", f"net_vhost0,iface={directory}/vhost.sock", "--", "--forward-mode=rxonly",
                     "--auto-start", "--nb-cores=1", "--rxd=1024", "--stats-period=1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -108,13 +110,12 @@ def testpmd_rate(directory, seconds, size=170):
     said = []
     reader = threading.Thread(target=lambda: said.extend(server.stdout))
     reader.start()
-    socket, waited = directory / "vhost.sock", threading.Event()
     for _ in range(PATIENCE_S * 10):
         if socket.exists() or server.poll() is not None:
             break
         waited.wait(0.1)
     waited.wait(1)
-    sent = blast(directory, "max", seconds, nap="0s", stamp=False)
+    sent = blast(directory, "max", seconds, nap="0s", stamp=False, more=["--target-mac", "02:00:00:00:00:01"])
     waited.wait(1.5)
     server.send_signal(signal.SIGINT)
     try:

@@ -9,7 +9,6 @@ udp     trove-blast over virtio-user against troved's vhost port, 170-byte event
         takes from cores that only read their clocks (idle_jitter_us): no figure can be better than that.
         generator_per_s is what trove-blast sends at full rate to dpdk-testpmd, which only takes and drops: the limit of link and
         generator, and "limit" says so where our rate is over half of it.
-        Beside it rsyslog and syslog-ng, from UDP into a file, over veth and kernel sockets: see the peers below.
 ramp    2k to 240k to 1.2M events/s in 10 s, then 2 s there (five times 240k): lost must be 0.
 idle    what `idle: poll`, `pause` and `sleep` cost in latency at 2,000 events/s, and how busy the core's clock is.
 """
