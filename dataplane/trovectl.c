@@ -92,6 +92,9 @@ static const struct verb verbs[] = {
     {"latency", "[--stage STAGE] [--hgrm FILE] [--hlog FILE [--for T] [--interval T]]",
      "latency percentiles: decision, durable, ring_wait, sync", OPTIONS_LATENCY, false,
      trovectl_latency},
+    {"lcores", "[--interval T]",
+     "what each core runs, how busy it is, and cycles an event by stage", OPTION_INTERVAL, false,
+     trovectl_lcores},
     {"conf check", "FILE", "check a configuration and its catalogs, offline", 0, true,
      trovectl_conf_check},
     {"conf diff", "FILE", "what FILE would change in the running configuration", 0, true,
@@ -325,7 +328,7 @@ static int verb_check(struct trovectl *ctl, const struct verb *verb, unsigned se
         return trovectl_fail(
             ctl, TROVECTL_USAGE, "usage", "trovectl latency --stage durable --hgrm FILE",
             "--%s needs a --stage: the file holds one", ctl->hgrm ? "hgrm" : "hlog");
-    if ((ctl->span || ctl->interval) && !ctl->hlog)
+    if ((ctl->span || ctl->interval) && !ctl->hlog && verb->options & OPTION_HLOG)
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage",
                              "trovectl latency --stage durable --hlog FILE --for 30s",
                              "--for and --interval are of --hlog");

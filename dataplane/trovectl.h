@@ -66,6 +66,7 @@ int trovectl_run(int argc, char **argv, FILE *out, FILE *err);
 /* The verbs.  Each returns an enum trovectl_exit. */
 int trovectl_status(struct trovectl *ctl);
 int trovectl_latency(struct trovectl *ctl);
+int trovectl_lcores(struct trovectl *ctl);
 int trovectl_conf_check(struct trovectl *ctl);
 int trovectl_conf_diff(struct trovectl *ctl);
 int trovectl_conf_apply(struct trovectl *ctl);
@@ -137,6 +138,8 @@ void trovectl_print_problem(const json_t *problem, FILE *err);
 bool trovectl_is_well(const json_t *status);
 void trovectl_print_status(const json_t *status, FILE *out);
 void trovectl_print_stage(const json_t *stage, FILE *out);
+/* trovectl_print_lcores prints what cores did between two answers of /v1/lcores. */
+void trovectl_print_lcores(const json_t *now, const json_t *before, FILE *out);
 /* trovectl_print_hgrm writes a stage's buckets as HdrHistogram's percentile distribution, in
  * microseconds; returns false when there is nothing recorded. */
 bool trovectl_print_hgrm(const json_t *stage, FILE *out);
