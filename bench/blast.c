@@ -16,6 +16,7 @@
 #include "bench/blast_replay.h"
 #include "bench/blast_report.h"
 #include "bench/blast_run.h"
+#include "bench/blast_save.h"
 #include "bench/blast_server.h"
 #include "bench/blast_wire.h"
 #include "dataplane/base/clock.h"
@@ -201,12 +202,17 @@ static int post(char *fault)
     http.grace_ns = run.grace_ns;
     rc = take_priority(fault);
     if (rc == 0)
+        rc = blast_save_begin(&http.log, &options, &http.answer, fault);
+    if (rc == 0)
         rc = blast_http_init(&http, fault);
     if (rc == 0) {
         rc = blast_http_run(&http, fault);
         blast_http_report_json(stdout, &http);
         fflush(stdout);
         blast_http_report_line(stderr, &http);
+        if (rc == 0)
+            rc = blast_save_end(&http.log, &options, &http.answer, http.source->start_real_ns,
+                                http.last_answer_ns, fault);
         blast_http_fini(&http);
     }
     http.wire->close(http.wire);
@@ -216,7 +222,9 @@ static int post(char *fault)
 /* Sends the source's events as datagrams. */
 static int send_datagrams(char *fault)
 {
-    int rc = open_link(fault);
+    int rc = blast_save_begin(&run.log, &options, &run.lag, fault);
+    if (rc == 0)
+        rc = open_link(fault);
     if (rc < 0)
         return rc;
     rc = take_priority(fault);
@@ -228,6 +236,8 @@ static int send_datagrams(char *fault)
     blast_report_json(stdout, &run);
     fflush(stdout);
     blast_report_line(stderr, &run);
+    rc = blast_save_end(&run.log, &options, &run.lag, run.source->start_real_ns, run.elapsed_ns,
+                        fault);
     if (run.link->broken) {
         rc = -EIO;
         memcpy(fault, run.link->fault, BLAST_FAULT_MAX);

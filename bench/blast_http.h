@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "bench/blast_answer.h"
+#include "bench/blast_log.h"
 #include "bench/blast_request.h"
 #include "bench/blast_source.h"
 #include "bench/blast_tcp.h"
@@ -97,6 +98,7 @@ struct blast_http {
     struct histogram lag; /* ns from planned to written, per request */
     struct histogram
         answer; /* ns from planned to answered, per request; from written without a rate */
+    struct blast_log log; /* of answer, where the caller began one */
 };
 
 /* blast_http_init prepares everything but settings, source, wire, stop and the times, which the

@@ -85,6 +85,8 @@ static int send_all(struct blast_http *http, char *fault)
     for (;;) {
         turn(http);
         uint64_t now_ns = http->now_ns;
+        if (blast_log_due(&http->log, now_ns - http->start_ns))
+            blast_log_tick(&http->log, now_ns - http->start_ns);
         if (http->tcp.open_count)
             alive_ns = now_ns;
         if (now_ns > alive_ns + NOBODY_NS) {

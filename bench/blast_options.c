@@ -153,6 +153,10 @@ static const struct option {
     {"--huge", NULL, FLAG, AT(huge), .help = "dpdk, http: insist on huge pages"},
     {"--no-huge", NULL, FLAG, AT(no_huge),
      .help = "dpdk, http: ordinary pages (taken anyway when no huge ones are free)"},
+    {"--hgrm", "FILE", TEXT, AT(hgrm),
+     .help = "HdrHistogram's percentiles, us: of the lag behind the plan, or http: of the answers"},
+    {"--hlog", "FILE", TEXT, AT(hlog),
+     .help = "the same second by second, ns, as HdrHistogram's interval log"},
     {"--help", NULL, FLAG, AT(help), .help = "show this"},
     {"--version", NULL, FLAG, AT(version), .help = "show the version"},
 #undef AT

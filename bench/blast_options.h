@@ -23,8 +23,10 @@ struct blast_options {
     uint64_t duration_ns; /* 0: no limit */
     const char *replay;
     double pace;
-    uint64_t core;   /* or BLAST_CORE_ANY */
-    uint64_t nap_ns; /* asleep between looks at the plan; 0: spin */
+    uint64_t core;    /* or BLAST_CORE_ANY */
+    uint64_t nap_ns;  /* asleep between looks at the plan; 0: spin */
+    const char *hgrm; /* where histograms go; NULL: nowhere */
+    const char *hlog;
 
     /* http:// */
     uint64_t connections;

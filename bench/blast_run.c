@@ -139,6 +139,8 @@ void blast_run(struct blast_run *run)
             wait(run, now_ns, next_ns);
         run->link->idle(run->link);
         now_ns = since_start(run);
+        if (blast_log_due(&run->log, now_ns))
+            blast_log_tick(&run->log, now_ns);
     }
     run->link->flush(run->link);
     sum_up(run);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "bench/blast_link.h"
+#include "bench/blast_log.h"
 #include "bench/blast_source.h"
 #include "dataplane/base/histogram.h"
 
@@ -33,6 +34,7 @@ struct blast_run {
     double sent_per_s;
     bool held_rate;       /* nothing unsent, and the rate was reached */
     struct histogram lag; /* ns from planned to sent, per datagram */
+    struct blast_log log; /* of lag, where the caller began one */
 
     uint64_t start_ns;
     uint64_t first_due_ns;

@@ -104,7 +104,9 @@ static void get_latency(void *context, const struct control_request *request,
                         "there is no stage '%.64s'", wanted);
         return;
     }
-    response->body = json_pack("{s:o}", "stages", stages);
+    response->body =
+        json_pack("{s:f, s:o}", "uptime_s",
+                  (double)(clock_monotonic_ns() - topo->start_ns) / NS_PER_S, "stages", stages);
 }
 
 /* ---- status ---- */
@@ -255,12 +257,11 @@ static json_t *status_lcores(const struct topo *topo)
         const struct core *core = &topo->cores[i];
         double busy = (double)atomic_load(&core->busy_ns),
                idle = (double)atomic_load(&core->idle_ns);
-        const char *roles = !core->shard ? "rx" : core->rx_count ? "rx+shard" : "shard";
-        json_array_append_new(lcores,
-                              json_pack("{s:i, s:i, s:s, s:f, s:f}", "core", (int)core->plan->core,
-                                        "node", (int)core->plan->node, "roles", roles, "busy",
-                                        busy + idle > 0 ? busy / (busy + idle) : 0.0, "longest_us",
-                                        us(atomic_load(&core->longest_ns))));
+        json_array_append_new(
+            lcores, json_pack("{s:i, s:i, s:s, s:f, s:f}", "core", (int)core->plan->core, "node",
+                              (int)core->plan->node, "roles", admin_lcore_roles(core), "busy",
+                              busy + idle > 0 ? busy / (busy + idle) : 0.0, "longest_us",
+                              us(atomic_load(&core->longest_ns))));
     }
     return lcores;
 }
@@ -502,6 +503,7 @@ static void post_stop(void *context, const struct control_request *request,
 const struct control_route admin_routes[] = {
     {"GET", "/v1/status", false, get_status, .open = true},
     {"GET", "/v1/latency", false, get_latency, .open = true},
+    {"GET", "/v1/lcores", false, admin_lcores, .open = true},
     {"GET", "/metrics", false, admin_metrics, .open = true},
     {"GET", "/healthz", false, admin_healthz, .open = true},
     {"GET", "/readyz", false, admin_readyz, .open = true},

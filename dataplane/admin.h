@@ -29,6 +29,11 @@ void admin_healthz(void *context, const struct control_request *request,
 void admin_readyz(void *context, const struct control_request *request,
                   struct control_response *response);
 
+/* admin_lcores answers GET /v1/lcores; admin_lcore_roles says what a core runs. */
+void admin_lcores(void *context, const struct control_request *request,
+                  struct control_response *response);
+const char *admin_lcore_roles(const struct core *core);
+
 /* admin_sinks answers GET /v1/sinks, admin_sink GET /v1/sinks/{name}, admin_sink_change
  * POST /v1/sinks/{name}:pause, :resume, :drain and :skip (prefix routes). */
 void admin_sinks(void *context, const struct control_request *request,

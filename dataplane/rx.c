@@ -6,6 +6,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/counter.h"
+#include "dataplane/base/cycles.h"
 #include "dataplane/rx_http.h"
 
 #define STAMP_BYTES   8
@@ -295,9 +296,11 @@ static bool local_shard_is_behind(const struct rx *rx)
 static uint32_t take_frames(struct rx *rx)
 {
     struct packet *packets[RX_BURST];
+    uint64_t before = cycles_now();
     uint32_t count = rx->port.receive(rx->port.port, packets, RX_BURST);
     if (!count)
         return 0;
+    counter_add(&rx->counters.receive_cycles, cycles_now() - before);
     uint64_t receive_ns = clock_realtime_ns(), now_ns = clock_monotonic_ns();
     if (rx->http)
         rx_http_begin(rx->http, receive_ns, now_ns);

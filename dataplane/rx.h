@@ -73,7 +73,8 @@ struct rx_counters {
     uint64_t answered;     /* events whose answer came back */
     uint64_t refused;      /* of HTTP's events: no room in the state, and the client is told */
     uint64_t lost[LOST_COUNT];
-    uint64_t bad_stamps; /* trailers that are no time of the last 10 s */
+    uint64_t bad_stamps;     /* trailers that are no time of the last 10 s */
+    uint64_t receive_cycles; /* in the port's receive, of bursts that had frames */
 };
 
 struct rx_settings {

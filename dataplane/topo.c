@@ -96,6 +96,21 @@ static int open_arenas(struct topo *topo, char error[512])
     return topo_make_mirror(topo) ? no_memory(bytes, available, error) : 0;
 }
 
+/* Memory of a node that had too little comes from another one, and every access to it goes there:
+ * said, since nothing else shows it. */
+static void check_node(struct core *core)
+{
+    if (arena_elsewhere(&core->arena, core->plan->node, &core->pages, &core->pages_elsewhere) ==
+            0 &&
+        core->pages_elsewhere)
+        fprintf(
+            stderr,
+            "warning: core %u is on node %d, but %.0f%% of its memory is not: reserve more huge "
+            "pages there\n",
+            core->plan->core, core->plan->node,
+            100 * (double)core->pages_elsewhere / (double)core->pages);
+}
+
 /* ---- parts and rings ---- */
 
 /* event[rx][shard] lives with the shard, answer[rx][shard] with the rx part: each with who reads
@@ -242,6 +257,7 @@ static int make_parts(struct topo *topo, struct state **states, char error[512])
         for (uint32_t i = 0; i < core->plan->rx_count; i++)
             make_rx(topo, rings, core, core->plan->rx[i]);
         arena_seal(&core->arena);
+        check_node(core);
     }
     free(rings);
     return rc;

@@ -57,6 +57,8 @@ struct core {
     pthread_t thread;
     bool started;
     struct arena arena;
+    uint64_t pages, pages_elsewhere; /* of the arena: looked at when it was filled, and of these not
+                                        on the core's node */
     uint32_t rx_count;
     struct rx *rx[CONF_PORTS_MAX];
     struct shard *shard; /* NULL: none */
@@ -67,6 +69,7 @@ struct core {
     _Atomic uint64_t busy_ns, idle_ns;
     _Atomic uint64_t
         longest_ns; /* of one turn of its loop: what the machine or a part took from it */
+    _Atomic uint64_t rx_cycles, shard_cycles; /* of polls that found work (base/cycles.h) */
 };
 
 struct journal_thread {

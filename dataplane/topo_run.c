@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/cycles.h"
 #include "dataplane/rcu.h"
 #include "dataplane/topo.h"
 
@@ -62,21 +63,31 @@ static void idle(enum conf_idle how)
         rte_pause();
 }
 
+static void add(_Atomic uint64_t *sum, uint64_t more)
+{
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + more,
+                          memory_order_relaxed);
+}
+
 static unsigned core_poll(struct core *core, int phase, uint64_t now_ns)
 {
-    unsigned work = 0;
+    unsigned received = 0, decided = 0;
+    uint64_t start = cycles_now();
     for (uint32_t i = 0; i < core->rx_count; i++)
-        work += rx_poll(core->rx[i], phase == PHASE_RUN);
+        received += rx_poll(core->rx[i], phase == PHASE_RUN);
+    uint64_t between = cycles_now();
+    if (received)
+        add(&core->rx_cycles, between - start);
     if (core->shard)
-        work += shard_poll(core->shard, now_ns, SHARD_BUDGET);
-    return work;
+        decided = shard_poll(core->shard, now_ns, SHARD_BUDGET);
+    if (decided)
+        add(&core->shard_cycles, cycles_now() - between);
+    return received + decided;
 }
 
 static void account_time(struct core *core, uint64_t spent_ns, bool busy)
 {
-    _Atomic uint64_t *sum = busy ? &core->busy_ns : &core->idle_ns;
-    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + spent_ns,
-                          memory_order_relaxed);
+    add(busy ? &core->busy_ns : &core->idle_ns, spent_ns);
     if (spent_ns > atomic_load_explicit(&core->longest_ns, memory_order_relaxed))
         atomic_store_explicit(&core->longest_ns, spent_ns, memory_order_relaxed);
 }

@@ -33,11 +33,15 @@ enum option_bit {
     OPTION_REF = 1 << 22,
     OPTION_ID = 1 << 23,
     OPTION_DRY_RUN = 1 << 24,
+    OPTION_HLOG = 1 << 25,
+    OPTION_FOR = 1 << 26,
+    OPTION_INTERVAL = 1 << 27,
 };
 
-#define OPTIONS_COMMON (OPTION_JSON | OPTION_SOCKET | OPTION_HELP)
-#define OPTIONS_PATCH  (OPTION_REASON | OPTION_REF | OPTION_ID | OPTION_DRY_RUN)
-#define OPTIONS_WHOM   (OPTION_USER | OPTION_HUNT | OPTION_TILE)
+#define OPTIONS_COMMON  (OPTION_JSON | OPTION_SOCKET | OPTION_HELP)
+#define OPTIONS_PATCH   (OPTION_REASON | OPTION_REF | OPTION_ID | OPTION_DRY_RUN)
+#define OPTIONS_LATENCY (OPTION_STAGE | OPTION_HGRM | OPTION_HLOG | OPTION_FOR | OPTION_INTERVAL)
+#define OPTIONS_WHOM    (OPTION_USER | OPTION_HUNT | OPTION_TILE)
 
 static const struct option long_options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
@@ -65,6 +69,9 @@ static const struct option long_options[] = {
     {"ref", required_argument, NULL, OPTION_REF},
     {"id", required_argument, NULL, OPTION_ID},
     {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+    {"hlog", required_argument, NULL, OPTION_HLOG},
+    {"for", required_argument, NULL, OPTION_FOR},
+    {"interval", required_argument, NULL, OPTION_INTERVAL},
     {0},
 };
 
@@ -82,9 +89,12 @@ static int run_version(struct trovectl *ctl);
 
 static const struct verb verbs[] = {
     {"status", "", "how troved is, and every event accounted for", 0, false, trovectl_status},
-    {"latency", "[--stage STAGE] [--hgrm FILE]",
-     "latency percentiles: decision, durable, ring_wait, sync", OPTION_STAGE | OPTION_HGRM, false,
+    {"latency", "[--stage STAGE] [--hgrm FILE] [--hlog FILE [--for T] [--interval T]]",
+     "latency percentiles: decision, durable, ring_wait, sync", OPTIONS_LATENCY, false,
      trovectl_latency},
+    {"lcores", "[--interval T]",
+     "what each core runs, how busy it is, and cycles an event by stage", OPTION_INTERVAL, false,
+     trovectl_lcores},
     {"conf check", "FILE", "check a configuration and its catalogs, offline", 0, true,
      trovectl_conf_check},
     {"conf diff", "FILE", "what FILE would change in the running configuration", 0, true,
@@ -234,6 +244,9 @@ static const struct option_place option_values[] = {
     {OPTION_SOCKET, offsetof(struct trovectl, socket)},
     {OPTION_STAGE, offsetof(struct trovectl, stage)},
     {OPTION_HGRM, offsetof(struct trovectl, hgrm)},
+    {OPTION_HLOG, offsetof(struct trovectl, hlog)},
+    {OPTION_FOR, offsetof(struct trovectl, span)},
+    {OPTION_INTERVAL, offsetof(struct trovectl, interval)},
     {OPTION_IF_VERSION, offsetof(struct trovectl, if_version)},
     {OPTION_BY, offsetof(struct trovectl, by)},
     {OPTION_TOP, offsetof(struct trovectl, top)},
@@ -311,10 +324,14 @@ static int verb_check(struct trovectl *ctl, const struct verb *verb, unsigned se
                             ctl->if_version[strspn(ctl->if_version, "0123456789")]))
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl status",
                              "--if-version is a number such as 41, not '%s'", ctl->if_version);
-    if (ctl->hgrm && !ctl->stage)
+    if ((ctl->hgrm || ctl->hlog) && !ctl->stage)
+        return trovectl_fail(
+            ctl, TROVECTL_USAGE, "usage", "trovectl latency --stage durable --hgrm FILE",
+            "--%s needs a --stage: the file holds one", ctl->hgrm ? "hgrm" : "hlog");
+    if ((ctl->span || ctl->interval) && !ctl->hlog && verb->options & OPTION_HLOG)
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage",
-                             "trovectl latency --stage durable --hgrm FILE",
-                             "--hgrm needs a --stage: the file holds one");
+                             "trovectl latency --stage durable --hlog FILE --for 30s",
+                             "--for and --interval are of --hlog");
     return TROVECTL_OK;
 }
 

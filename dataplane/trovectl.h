@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "dataplane/base/histogram.h"
 #include "dataplane/figure.h"
 
 #define TROVECTL_SOCKET "/run/trove/ctl.sock"
@@ -34,6 +35,9 @@ struct trovectl {
     const char *action;     /* the second argument: what a sink is to do */
     const char *stage;      /* --stage */
     const char *hgrm;       /* --hgrm */
+    const char *hlog;       /* --hlog */
+    const char *span;       /* --for, a time */
+    const char *interval;   /* --interval, a time */
     const char *if_version; /* --if-version, digits only */
     const char *by;         /* --by */
     const char *top;        /* --top */
@@ -62,6 +66,7 @@ int trovectl_run(int argc, char **argv, FILE *out, FILE *err);
 /* The verbs.  Each returns an enum trovectl_exit. */
 int trovectl_status(struct trovectl *ctl);
 int trovectl_latency(struct trovectl *ctl);
+int trovectl_lcores(struct trovectl *ctl);
 int trovectl_conf_check(struct trovectl *ctl);
 int trovectl_conf_diff(struct trovectl *ctl);
 int trovectl_conf_apply(struct trovectl *ctl);
@@ -133,9 +138,17 @@ void trovectl_print_problem(const json_t *problem, FILE *err);
 bool trovectl_is_well(const json_t *status);
 void trovectl_print_status(const json_t *status, FILE *out);
 void trovectl_print_stage(const json_t *stage, FILE *out);
+/* trovectl_print_lcores prints what cores did between two answers of /v1/lcores. */
+void trovectl_print_lcores(const json_t *now, const json_t *before, FILE *out);
 /* trovectl_print_hgrm writes a stage's buckets as HdrHistogram's percentile distribution, in
  * microseconds; returns false when there is nothing recorded. */
 bool trovectl_print_hgrm(const json_t *stage, FILE *out);
+/* trovectl_histogram returns what a stage of the API has recorded, the caller's to free; NULL
+ * without memory. */
+struct histogram *trovectl_histogram(const json_t *stage);
+/* trovectl_save_hlog writes the first stage that request gets to ctl->hlog: all since troved
+ * started, or with --for one interval after the other. Returns the exit code. */
+int trovectl_save_hlog(struct trovectl *ctl, const struct trovectl_request *request);
 void trovectl_print_diff(const json_t *diff, const char *file, FILE *out);
 void trovectl_print_leaderboard(const json_t *board, FILE *out);
 void trovectl_print_sinks(const json_t *answer, FILE *out);

@@ -1,8 +1,10 @@
 /* trovectl_latency.c - latency percentiles as bars, and as a file for HdrHistogram's tools. */
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/base/histogram.h"
 #include "dataplane/trovectl.h"
 
 #define PLOT_COLUMNS 40
@@ -81,77 +83,34 @@ void trovectl_print_stage(const json_t *stage, FILE *out)
     print_bar("max", max_us, decades, out);
 }
 
-/* Buckets of the API: [highest_ns, count] each, ascending. */
-static double bucket_us(const json_t *buckets, size_t i)
+struct histogram *trovectl_histogram(const json_t *stage)
 {
-    return json_number_value(json_array_get(json_array_get(buckets, i), 0)) / 1000;
-}
-
-static uint64_t bucket_count(const json_t *buckets, size_t i)
-{
-    json_int_t count = json_integer_value(json_array_get(json_array_get(buckets, i), 1));
-    return count > 0 ? (uint64_t)count : 0;
-}
-
-struct moments {
-    uint64_t total;
-    double mean_us;
-    double deviation_us;
-    double max_us;
-};
-
-static struct moments moments_of(const json_t *stage, const json_t *buckets)
-{
-    struct moments m = {.mean_us = field_real(stage, "mean_us"),
-                        .max_us = field_real(stage, "max_us")};
-    double squares = 0;
-    for (size_t i = 0; i < json_array_size(buckets); i++) {
-        double distance = bucket_us(buckets, i) - m.mean_us;
-        uint64_t count = bucket_count(buckets, i);
-        m.total += count;
-        squares += distance * distance * (double)count;
+    const json_t *bucket;
+    size_t i;
+    struct histogram *h = calloc(1, sizeof *h);
+    if (!h)
+        return NULL;
+    /* Buckets of the API: [highest_ns, count] each. */
+    json_array_foreach(json_object_get(stage, "buckets"), i, bucket)
+    {
+        json_int_t ns = json_integer_value(json_array_get(bucket, 0));
+        json_int_t count = json_integer_value(json_array_get(bucket, 1));
+        if (ns < 0 || count <= 0)
+            continue;
+        h->count[histogram_index((uint64_t)ns)] += (uint64_t)count;
+        h->total += (uint64_t)count;
     }
-    m.deviation_us = m.total ? sqrt(squares / (double)m.total) : 0;
-    return m;
-}
-
-/* next_level returns the percentile to report after level: five steps to every halving of what is
- * above it, as HdrHistogram's own tools do; 100 when doubles can tell no more of them apart. */
-static double next_level(double level)
-{
-    double halvings = floor(log2(100 / (100 - level))) + 1;
-    double next = level + 100 / (5 * exp2(halvings));
-    return next > level ? next : 100;
+    h->sum = (uint64_t)(fmin(field_real(stage, "mean_us") * (double)h->total, 1e15) * 1000);
+    h->max = (uint64_t)(fmin(fmax(field_real(stage, "max_us"), 0), 1e15) * 1000);
+    return h;
 }
 
 bool trovectl_print_hgrm(const json_t *stage, FILE *out)
 {
-    const json_t *buckets = json_object_get(stage, "buckets");
-    struct moments m = moments_of(stage, buckets);
-    uint64_t seen = 0;
-    double level = 0, us = 0;
-    if (!m.total)
-        return false;
-    fprintf(out, "%12s %14s %10s %14s\n\n", "Value", "Percentile", "TotalCount",
-            "1/(1-Percentile)");
-    for (size_t i = 0; i < json_array_size(buckets) && seen < m.total; i++) {
-        seen += bucket_count(buckets, i);
-        us = bucket_us(buckets, i);
-        double reached = 100 * ((double)seen / (double)m.total);
-        /* The value that completes the count is given for one level, and then as 1.0. */
-        bool last = seen == m.total, more = true;
-        for (; more && level <= reached && level < 100; level = next_level(level)) {
-            fprintf(out, "%12.3f %2.12f %10llu %14.2f\n", us, level / 100, (unsigned long long)seen,
-                    1 / (1 - level / 100));
-            more = !last;
-        }
-    }
-    fprintf(out, "%12.3f %2.12f %10llu\n", us, 1.0, (unsigned long long)m.total);
-    fprintf(out, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", m.mean_us, m.deviation_us);
-    fprintf(out, "#[Max     = %12.3f, Total count    = %12llu]\n", m.max_us,
-            (unsigned long long)m.total);
-    fprintf(out, "#[Buckets = %12d, SubBuckets     = %12d]\n", 27, 2048);
-    return true;
+    struct histogram *h = trovectl_histogram(stage);
+    bool any = h && histogram_print_hgrm(h, out);
+    free(h);
+    return any;
 }
 
 static int save_hgrm(struct trovectl *ctl, const json_t *stage)
@@ -177,7 +136,9 @@ int trovectl_latency(struct trovectl *ctl)
         trovectl_query(path, sizeof path, "stage", ctl->stage);
     struct trovectl_request request = {.method = "GET", .path = path, .member = "stages"};
     json_t *answer = NULL;
-    int code = trovectl_call(ctl, &request, &answer);
+    int code = ctl->hlog ? trovectl_save_hlog(ctl, &request) : TROVECTL_OK;
+    if (!code)
+        code = trovectl_call(ctl, &request, &answer);
     if (code)
         return code;
     const json_t *stages = json_object_get(answer, "stages"), *stage;

@@ -9,7 +9,7 @@ import json
 import subprocess
 
 from bench_http import IDS_PER_S, MORE, http_blast, many
-from bench_lib import BUILD, Daemon, fail, figure, make_catalog, start
+from bench_lib import BUILD, Daemon, Scenario, fail, figure, make_catalog, start
 
 # The second port stands behind the first one in the list.
 PORTS = """\
@@ -62,3 +62,6 @@ def bench_attack(directory, options):
     figure("attack", "syns_answered", [run["syns_answered"] for run in under], "1", SYNS_PER_S)
     figure("attack", "clients_kept", [two["requests_per_s"] / one["requests_per_s"] for one, two in zip(alone, under)], "1", OFFERED,
            syns=SYNS_PER_S, **common)
+
+
+SCENARIOS = {"attack": Scenario(bench_attack, "what clients keep under 500,000 spoofed SYNs a second", seconds=5, huge=True)}

@@ -1,4 +1,5 @@
 """bench_lib.py - what the benchmarks share: processes that end with them, huge pages, a troved, figures."""
+import dataclasses
 import json
 import os
 import pathlib
@@ -8,8 +9,10 @@ import statistics
 import subprocess
 import sys
 import time
+import typing
 
-TOP = pathlib.Path(__file__).resolve().parents[1]
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent
 BUILD = TOP / "build"
 HUGE = pathlib.Path("/proc/sys/vm/nr_hugepages")
 HUGE_PAGES = 1500
@@ -53,6 +56,21 @@ sinks:
 """
 
 
+PEER_SERVICES = ("nginx", "redis-server", "nats-server")  # of Debian packages that start one when they are installed
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """A row of the table. run(directory, options) prints figures; options.seconds is of one run, options.runs how many."""
+    run: typing.Callable
+    about: str
+    seconds: int = 0  # of a run by default
+    packages: str = ""  # Debian's, of peers: what cannot be installed is left out
+    huge: bool = False  # needs huge pages, and so root
+
+
+figures = []  # that were printed
+notes = []
 children = []  # every process that was started: none outlives the benchmark
 
 
@@ -74,6 +92,24 @@ def end_children():
 
 def fail(text):
     sys.exit(f"error: {text}")
+
+
+def note(text):
+    """What people should know, beside the figures."""
+    notes.append(text)
+    print(f"# {text}", file=sys.stderr, flush=True)
+
+
+def need_release():
+    """Figures of a debug build or of one with sanitizers say nothing: refused."""
+    run = subprocess.run(["meson", "introspect", "--buildoptions", BUILD], capture_output=True, text=True, check=False)
+    if run.returncode:
+        fail(f"{BUILD} is no build: {run.stderr.strip()}")
+    found = {option["name"]: option["value"] for option in json.loads(run.stdout)}
+    wanted = {"optimization": ("2", "3"), "debug": (False,), "b_sanitize": ("none",), "b_coverage": (False,)}
+    for name, values in wanted.items():
+        if found[name] not in values:
+            fail(f"{BUILD} has {name}={found[name]}: only a release build is benchmarked, meson setup build --wipe --buildtype=release")
 
 
 class HugePages:
@@ -101,15 +137,18 @@ def make_catalog(directory):
 
 
 class Daemon:
-    """One troved with a fresh data directory: its port and more of its configuration, how many ids it can know, and what its command
-    begins with, to run in a namespace."""
+    """One troved with a fresh data directory: its port and more of its configuration, how many ids it can know, what its command
+    begins with, to run in a namespace, and where its data goes, when not beside the rest."""
 
-    def __init__(self, directory, port, ids, more="", inside=()):
+    def __init__(self, directory, port, ids, more="", inside=(), data=None):
         self.dir = directory
-        shutil.rmtree(directory / "data", ignore_errors=True)
+        data = pathlib.Path(data or directory / "data")
+        shutil.rmtree(data, ignore_errors=True)
+        data.mkdir(parents=True)
         items = make_catalog(directory)
         file = directory / "bench.yaml"
-        file.write_text(CONFIG.format(dir=directory, port=port, more=more, ids=ids, start=json.dumps(items[0]), treasure=json.dumps(items[-1])))
+        text = CONFIG.format(dir=directory, port=port, more=more, ids=ids, start=json.dumps(items[0]), treasure=json.dumps(items[-1]))
+        file.write_text(text.replace(f"data_dir: {directory}/data", f"data_dir: {data}"))
         self.log = open(directory / "troved.log", "w", encoding="utf-8")
         self.process = start([*inside, BUILD / "dataplane/troved", "--config", file], stderr=self.log)
         deadline = time.monotonic() + PATIENCE_S
@@ -146,11 +185,11 @@ class Daemon:
         return account
 
 
-def run_blast(args):
-    """trove-blast's report. One handshake of virtio-user with a fresh vhost port in some fifteen fails inside DPDK, before anything
+def run_blast(args, inside=()):
+    """trove-blast's report; `inside` is what its command begins with. One handshake of virtio-user with a fresh vhost port in some fifteen fails inside DPDK, before anything
     is sent."""
     for attempt in range(CONNECT_TRIES):
-        run = subprocess.run([BUILD / "bench/trove-blast", *args], capture_output=True, text=True, check=False)
+        run = subprocess.run([*inside, BUILD / "bench/trove-blast", *args], capture_output=True, text=True, check=False)
         if not run.returncode:
             return json.loads(run.stdout)
         if "no port came" not in run.stderr:
@@ -161,7 +200,9 @@ def run_blast(args):
 
 
 def figure(bench, name, values, unit, at=None, peer=None, **more):
-    values = values if isinstance(values, list) else [values]
-    print(json.dumps({"bench": bench, "figure": name, "value": round(statistics.median(values), 3), "unit": unit, "peer": peer,
-                      "at": at, "runs": len(values), "min": round(min(values), 3), "max": round(max(values), 3), **more}),
-          flush=True)
+    """Prints one figure: the median of its runs' values, and all of them."""
+    values = [round(value, 3) for value in (values if isinstance(values, list) else [values])]
+    one = {"bench": bench, "figure": name, "value": round(statistics.median(values), 3), "unit": unit, "peer": peer, "at": at,
+           "runs": len(values), "min": min(values), "max": max(values), **more, "values": values}
+    figures.append(one)
+    print(json.dumps(one), flush=True)

@@ -8,6 +8,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Of <linux/mempolicy.h>. */
+#define MPOL_F_NODE    1
+#define MPOL_F_ADDR    2
 #define HUGE_BYTES     ((size_t)2 << 20)
 #define MPOL_PREFERRED 1
 
@@ -68,4 +71,20 @@ void *arena_alloc(struct arena *arena, size_t bytes, size_t align)
 void arena_seal(struct arena *arena)
 {
     arena->sealed = true;
+}
+
+int arena_elsewhere(const struct arena *arena, int node, uint64_t *pages, uint64_t *elsewhere)
+{
+    *pages = *elsewhere = 0;
+    if (node < 0)
+        return -EINVAL;
+    for (size_t at = 0; at < arena->bytes; at += HUGE_BYTES) {
+        int found = -1;
+        if (syscall(SYS_get_mempolicy, &found, NULL, 0ul, arena->base + at,
+                    (unsigned long)(MPOL_F_NODE | MPOL_F_ADDR)) < 0)
+            return -errno;
+        (*pages)++;
+        *elsewhere += found != node;
+    }
+    return 0;
 }

@@ -37,3 +37,8 @@ static inline size_t arena_round(size_t bytes, size_t align)
 }
 
 void arena_seal(struct arena *arena);
+
+/* arena_elsewhere looks at a page of each 2 MiB: how many it has looked at, and how many of these
+ * are not on NUMA node.  Returns 0; -EINVAL without a node; another negative errno where the kernel
+ * does not say. */
+int arena_elsewhere(const struct arena *arena, int node, uint64_t *pages, uint64_t *elsewhere);

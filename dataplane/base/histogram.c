@@ -1,6 +1,8 @@
 /* histogram.c - the readers' side of log-linear histograms. */
 #include "dataplane/base/histogram.h"
 
+#include <math.h>
+
 #define HALF (1u << (HISTOGRAM_SUB_BITS - 1))
 
 uint64_t histogram_lowest(uint32_t index)
@@ -50,7 +52,9 @@ uint64_t histogram_percentile(const struct histogram *h, double percentile)
 {
     if (!h->total)
         return 0;
-    uint64_t want = (uint64_t)((double)h->total * percentile / 100.0 + 0.5);
+    /* Rounded up, as HdrHistogram does; the next lower percentile is for products such as 99.9 % of
+     * 1000, which doubles make more than 999. */
+    uint64_t want = (uint64_t)ceil(nextafter(percentile, 0) / 100.0 * (double)h->total);
     if (want < 1)
         want = 1;
     uint64_t seen = 0;

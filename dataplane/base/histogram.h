@@ -10,7 +10,9 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define HISTOGRAM_SUB_BITS 11 /* sub-buckets: 2^11, upper half used from the second octave on */
 #define HISTOGRAM_MAX_BITS 37
@@ -60,3 +62,7 @@ uint64_t histogram_highest(uint32_t index);
 void histogram_add(struct histogram *sum, const struct histogram *live);
 void histogram_subtract(struct histogram *now, const struct histogram *earlier);
 uint64_t histogram_percentile(const struct histogram *h, double percentile);
+
+/* histogram_print_hgrm writes HdrHistogram's percentile distribution, in microseconds; returns
+ * false, and writes nothing, when the histogram is empty. */
+bool histogram_print_hgrm(const struct histogram *h, FILE *out);

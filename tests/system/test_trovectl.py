@@ -94,3 +94,21 @@ def test_a_leaderboard_follows_the_journal_and_survives_a_restart(make):
     trove.ctl("leaderboard", "pairs", "--by", "luck", status=1)
     trove.ctl("leaderboard", "a/../b", status=1)
     trove.ctl("leaderboard", status=2)
+
+
+def test_lcores_account_for_every_event(trove):
+    sock = udp()
+    for _ in range(100):
+        sock.send(encode())
+    trove.settled(100)
+    answer = json.loads(trove.ctl("lcores", "--json").stdout)
+    assert answer["idle"] == "sleep"
+    cores = answer["lcores"]
+    assert sum(core["received"] for core in cores) == sum(core["decided"] for core in cores) == 100
+    for core in cores:
+        assert all(core["cycles"][stage] > 0 for stage in ("receive", "parse", "decide")), core
+        assert core["memory"]["pages_elsewhere"] == 0 and core["remote"] == []
+        assert core["ring"] == {"used": 0, "slots": core["ring"]["slots"]}
+    shown = trove.ctl("lcores", "--interval", "100ms").stdout
+    assert "rx+shard" in shown and "p0/0" in shown and "none" in shown
+    trove.ctl("lcores", "--interval", "soon", status=2)

@@ -53,6 +53,20 @@ static void percentiles_of_a_uniform_range(void **state)
     free(h);
 }
 
+static void ranks_are_rounded_up(void **state)
+{
+    (void)state;
+    struct histogram *h = calloc(1, sizeof *h);
+    for (uint64_t v = 1; v <= 1000; v++)
+        histogram_record(h, v);
+    assert_int_equal(histogram_percentile(h, 99.9), 999);
+    assert_int_equal(histogram_percentile(h, 99.91), 1000);
+    assert_int_equal(histogram_percentile(h, 50.0), 500);
+    assert_int_equal(histogram_percentile(h, 50.01), 501);
+    assert_int_equal(histogram_percentile(h, 0.001), 1);
+    free(h);
+}
+
 static void subtracting_an_earlier_copy_leaves_the_interval(void **state)
 {
     (void)state;
@@ -80,6 +94,7 @@ int main(void)
         cmocka_unit_test(width_is_within_a_thousandth),
         cmocka_unit_test(values_over_the_top_count_as_the_top),
         cmocka_unit_test(percentiles_of_a_uniform_range),
+        cmocka_unit_test(ranks_are_rounded_up),
         cmocka_unit_test(subtracting_an_earlier_copy_leaves_the_interval),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

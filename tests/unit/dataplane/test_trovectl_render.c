@@ -265,11 +265,58 @@ static void latency_of_a_stage_without_a_measurement_says_so(void **state)
     json_decref(stage);
 }
 
+static void lcores_show_what_grew_between_two_answers(void **state)
+{
+    (void)state;
+    static const char format[] =
+        "{\"uptime_s\":%d,\"control_core\":0,\"idle\":\"poll\",\"lcores\":[{\"core\":1,\"node\":0,"
+        "\"roles\":\"rx+shard\",\"busy_ns\":%d,\"idle_ns\":1000,\"received\":%d,\"decided\":%d,"
+        "\"cycles\":{\"receive\":%d,\"parse\":%d,\"decide\":%d},\"queues\":[\"p0/0\"],"
+        "\"ring\":{\"used\":4096,\"slots\":16384},"
+        "\"memory\":{\"bytes\":2097152,\"pages_looked_at\":4,\"pages_elsewhere\":%d},"
+        "\"remote\":[%s]}]}";
+    char answer[1024];
+    snprintf(answer, sizeof answer, format, 10, 0, 500, 500, 7, 7, 7, 0, "");
+    json_t *before = parse(answer);
+    snprintf(answer, sizeof answer, format, 12, 3000, 2000500, 1000500, 200000007, 400000007,
+             500000007, 1, "\"port p0 is on node 1\"");
+    json_t *now = parse(answer);
+    trovectl_print_lcores(now, before, begin());
+    end_with(
+        "control on core 0  idle: poll  over 2.0 s\n"
+        "                                               cycles per event\n"
+        " CORE NODE  ROLE      BUSY%        EV/s receive   parse  decide  RING  QUEUES  REMOTE\n"
+        "    1    0  rx+shard  100.0   1,000,000     100     200     500   25%  p0/0  port p0 is "
+        "on "
+        "node 1\n"
+        "memory  core 1: 2.0 MiB, 25% of it NOT on node 0\n");
+    trovectl_print_lcores(before, NULL, begin());
+    end_with(
+        "control on core 0  idle: poll  over 10.0 s\n"
+        "                                               cycles per event\n"
+        " CORE NODE  ROLE      BUSY%        EV/s receive   parse  decide  RING  QUEUES  REMOTE\n"
+        "    1    0  rx+shard    0.0          50       0       0       0   25%  p0/0  none\n"
+        "memory  core 1: 2.0 MiB on node 0\n");
+    json_decref(now);
+    json_decref(before);
+}
+
+static void lcores_of_an_empty_answer_print_what_they_can(void **state)
+{
+    (void)state;
+    json_t *answer = parse("{\"lcores\":[7,{\"memory\":[],\"remote\":[1],\"queues\":\"x\"}]}");
+    trovectl_print_lcores(answer, answer, begin());
+    fclose(memory);
+    assert_non_null(strstr(text, "the kernel does not say on which node"));
+    free(text);
+    json_decref(answer);
+}
+
 static void hgrm_is_a_percentile_distribution_in_microseconds(void **state)
 {
     (void)state;
     json_t *stage = parse("{\"stage\":\"durable\",\"count\":4,\"mean_us\":2.5,\"max_us\":4,"
-                          "\"buckets\":[[1000,1],[2000,1],[3000,1],[4000,1]]}");
+                          "\"buckets\":[[1000,1],[2000,1],[3001,1],[4001,1]]}");
     assert_true(trovectl_print_hgrm(stage, begin()));
     end_with("       Value     Percentile TotalCount 1/(1-Percentile)\n"
              "\n"
@@ -279,13 +326,13 @@ static void hgrm_is_a_percentile_distribution_in_microseconds(void **state)
              "       2.000 0.300000000000          2           1.43\n"
              "       2.000 0.400000000000          2           1.67\n"
              "       2.000 0.500000000000          2           2.00\n"
-             "       3.000 0.550000000000          3           2.22\n"
-             "       3.000 0.600000000000          3           2.50\n"
-             "       3.000 0.650000000000          3           2.86\n"
-             "       3.000 0.700000000000          3           3.33\n"
-             "       3.000 0.750000000000          3           4.00\n"
-             "       4.000 0.775000000000          4           4.44\n"
-             "       4.000 1.000000000000          4\n"
+             "       3.001 0.550000000000          3           2.22\n"
+             "       3.001 0.600000000000          3           2.50\n"
+             "       3.001 0.650000000000          3           2.86\n"
+             "       3.001 0.700000000000          3           3.33\n"
+             "       3.001 0.750000000000          3           4.00\n"
+             "       4.001 0.775000000000          4           4.44\n"
+             "       4.001 1.000000000000          4\n"
              "#[Mean    =        2.500, StdDeviation   =        1.118]\n"
              "#[Max     =        4.000, Total count    =            4]\n"
              "#[Buckets =           27, SubBuckets     =         2048]\n");
@@ -552,6 +599,8 @@ int main(void)
         cmocka_unit_test(latency_draws_a_bar_per_percentile_on_a_log_scale),
         cmocka_unit_test(a_bar_never_leaves_its_plot),
         cmocka_unit_test(latency_of_a_stage_without_a_measurement_says_so),
+        cmocka_unit_test(lcores_show_what_grew_between_two_answers),
+        cmocka_unit_test(lcores_of_an_empty_answer_print_what_they_can),
         cmocka_unit_test(hgrm_is_a_percentile_distribution_in_microseconds),
         cmocka_unit_test(hgrm_ends_whatever_the_counts),
         cmocka_unit_test(diff_lines_up_and_says_what_waits_for_a_restart),

@@ -1,0 +1,118 @@
+"""bench_results.py - bench/RESULTS.md: the machine, what was run, every figure, ratios to peers, and what was asked for."""
+import datetime
+import os
+import pathlib
+import platform
+import re
+import subprocess
+
+import bench_table
+from bench_lib import TOP
+
+PACKAGES = ("gcc", "dpdk-dev", "libsimdjson-dev", "nginx", "wrk", "redis-server", "nats-server", "librocksdb7.8", "rsyslog", "syslog-ng-core",
+            "gnuplot-nox")
+
+# What the machine of 2 cores must show: text, bench, figure, further members of the figure, at least or at most, bound.
+ASKED = (
+    ("parse at least 1.5 times simdjson on-demand, the same work", "parse", "ratio", {"peer": "simdjson", "events": "blast", "order": "written", "checks": "all"}, ">=", 1.5),
+    ("parse with keys permuted at most 10 % slower", "parse", "permuted_ratio", {"events": "blast", "order": "reversed"}, "<=", 1.1),
+    ("udp, all but the disk, one event a datagram", "udp", "events_per_s", {"per_datagram": 1, "data": "tmpfs"}, ">=", 3e6),
+    ("udp, all but the disk, five events a datagram", "udp", "events_per_s", {"per_datagram": 5, "data": "tmpfs"}, ">=", 4e6),
+    ("udp to durable", "udp", "events_per_s", {"per_datagram": 1, "data": "disk"}, ">=", 2e6),
+    ("240,000/s, wire to decision, p50", "udp", "decision_us_p50", {"load": "240k", "since": "port"}, "<=", 8),
+    ("240,000/s, wire to decision, p99.9", "udp", "decision_us_p999", {"load": "240k", "since": "port"}, "<=", 50),
+    ("240,000/s, wire to decision, p99.99", "udp", "decision_us_p9999", {"load": "240k", "since": "port"}, "<=", 200),
+    ("ramp to 1.2M/s, lost", "ramp", "lost", {}, "<=", 0),
+    ("ramp to 1.2M/s, p99.9", "ramp", "decision_us_p999", {"since": "planned send"}, "<=", 500),
+    ("cost per event, 10M users over 1,000, less what memory explains", "users", "cost_ratio_unexplained", {"users": 10_000_000}, "<=", 1.25),
+)
+
+
+def first_line(command):
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return run.stdout.strip().splitlines()[0] if run.returncode == 0 and run.stdout.strip() else "?"
+
+
+def version_of(package):
+    run = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True, check=False)
+    return run.stdout.strip() if run.returncode == 0 else ""
+
+
+def machine():
+    """(name, value) of what the figures depend on."""
+    cpu = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    memory = int(re.search(r"MemTotal: +(\d+)", pathlib.Path("/proc/meminfo").read_text(encoding="ascii"))[1])
+    model = re.search(r"model name\s*: (.*)", cpu)
+    hypervisor = " (virtual)" if re.search(r"^flags.*\bhypervisor\b", cpu, re.M) else ""
+    governor = pathlib.Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    yield "processor", (model[1] if model else platform.machine()) + hypervisor
+    yield "cores", str(os.cpu_count())
+    yield "frequency governor", governor.read_text(encoding="ascii").strip() if governor.exists() else "none that can be seen"
+    yield "memory", f"{memory / 1048576:.1f} GiB"
+    yield "kernel", platform.release()
+    yield "kernel command line", pathlib.Path("/proc/cmdline").read_text(encoding="ascii").strip()[:200]
+    yield "taken", datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    yield "commit", first_line(["git", "-C", TOP, "describe", "--always", "--dirty"])
+    for package in PACKAGES:
+        if version_of(package):
+            yield package, version_of(package)
+
+
+def matches(one, bench, figure, members):
+    wanted = {"peer": None, **members}
+    return one["bench"] == bench and one["figure"] == figure and all(one.get(key) == value for key, value in wanted.items())
+
+
+def asked_rows(figures):
+    for text, bench, figure, members, how, bound in ASKED:
+        found = [one for one in figures if matches(one, bench, figure, members)]
+        if not found:
+            yield text, f"{how} {bench_table.number(bound)}", "not measured", ""
+            continue
+        one = max(found, key=lambda one: one["value"]) if how == "<=" else min(found, key=lambda one: one["value"])
+        met = one["value"] >= bound if how == ">=" else one["value"] <= bound
+        yield text, f"{how} {bench_table.number(bound)}", bench_table.number(one["value"]), "yes" if met else "**no**"
+
+
+def ratio_rows(figures):
+    """Our best rate over each peer's best, for figures that both have; the lowest and the highest that the runs allow."""
+    best = {}
+    for one in figures:
+        if one["unit"] == "1/s":
+            key = one["bench"], one["figure"], one["peer"]
+            if key not in best or one["value"] > best[key]["value"]:
+                best[key] = one
+    for (bench, figure, peer), theirs in best.items():
+        ours = best.get((bench, figure, None))
+        if peer and ours and theirs["value"]:
+            low, high = ours["min"] / theirs["max"], ours["max"] / theirs["min"] if theirs["min"] else 0
+            yield (bench, figure, peer, f"{ours['value'] / theirs['value']:.2f}", f"{low:.2f} to {high:.2f}",
+                   bench_table.conditions(ours), bench_table.conditions(theirs))
+
+
+def table(heads, rows, out):
+    print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads), file=out)
+    for row in rows:
+        print("| " + " | ".join(row) + " |", file=out)
+    print(file=out)
+
+
+def write(path, figures, ran, failed, notes):
+    """ran: (command line, seconds) of each scenario."""
+    with open(path, "w", encoding="utf-8") as out:
+        print("# Results\n\nWritten by `scripts/bench all`; `scripts/bench --help` says what each figure means, and `scripts/bench compare "
+              "OLD NEW` compares two files such as bench/RESULTS.jsonl. Every figure is a median, with the lowest and the highest of its runs.\n",
+              file=out)
+        table(("machine", ""), machine(), out)
+        table(("command", "took"), ((f"`{command}`", f"{seconds:.0f} s") for command, seconds in ran), out)
+        for text in failed:
+            print(f"**Failed:** {text}\n", file=out)
+        print("## What was asked for\n", file=out)
+        table(("figure", "asked", "measured", "met"), asked_rows(figures), out)
+        print("## Ratios\n\nOur best over the peer's best, in the same run of the same machine.\n", file=out)
+        table(("bench", "figure", "peer", "ratio", "lowest to highest", "ours", "theirs"), ratio_rows(figures), out)
+        for text in notes:
+            print(f"- {text}", file=out)
+        for bench in dict.fromkeys(one["bench"] for one in figures):
+            print(f"\n## {bench}\n", file=out)
+            bench_table.markdown([one for one in figures if one["bench"] == bench], out)

@@ -1,0 +1,68 @@
+"""bench_state.py - the state alone, beside Redis.
+
+state   trove-state alone on core 1, its tables well beyond the caches (it takes 3 GiB): claims, ids, users and walks a second,
+        bytes of each, and apply_worst: the dearest events that a configuration allows, with nothing prefetched: one hunt or as many
+        as may listen, every budget as high as it may be. claim_us is from a burst's taking to its decision. Beside it claims of Redis: SET NX in
+        Lua, 64 in a round trip and one in a round trip, redis-server on core 1 and its clients on core 0, and how many times as
+        many ours are. Every figure is the median of --runs.
+"""
+import json
+import shutil
+import statistics
+import subprocess
+import time
+
+from bench_lib import BUILD, PATIENCE_S, Scenario, fail, figure, note, start
+
+
+def state_runs(runs):
+    """Prints every figure of trove-state, and returns all values of each."""
+    found = {}
+    for _ in range(runs):
+        run = subprocess.run([BUILD / "bench/trove-state", "1"], capture_output=True, text=True, check=False)
+        if run.returncode:
+            fail("trove-state: " + run.stderr.strip())
+        for line in run.stdout.splitlines():
+            one = json.loads(line)
+            found.setdefault((one["figure"], one["unit"]), []).append(one["value"])
+    for (name, unit), values in found.items():
+        figure("state", name, values, unit)
+    return {name: values for (name, _), values in found.items()}
+
+
+def redis_rate(sock, sha, pipeline, count):
+    run = subprocess.run(["taskset", "-c", "0", "redis-benchmark", "-s", sock, "-c", "8", "-P", str(pipeline), "-n", str(count), "-r", "1000000000000",
+                          "--csv", "evalsha", sha, "1", "tile:__rand_int__", "user"], capture_output=True, text=True, check=True)
+    return float(run.stdout.strip().splitlines()[-1].split('","')[1].strip('"'))
+
+
+def redis_claims(directory, runs):
+    """SET NX in a script, as a claim service on Redis would: random tiles, most of them free. Rates by the pipeline's length."""
+    if not shutil.which("redis-server") or not shutil.which("redis-benchmark"):
+        note("no figure of redis-lua: redis-server cannot be installed here")
+        return {}
+    sock = directory / "redis.sock"
+    server = start(["taskset", "-c", "1", "redis-server", "--port", "0", "--unixsocket", sock, "--unixsocketperm", "700", "--save", "",
+                    "--appendonly", "no"], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + PATIENCE_S
+    while not sock.exists():
+        if server.poll() is not None or time.monotonic() > deadline:
+            fail("redis-server did not start")
+        time.sleep(0.05)
+    script = "if redis.call('SET', KEYS[1], ARGV[1], 'NX') then return 1 else return 0 end"
+    sha = subprocess.run(["redis-cli", "-s", sock, "script", "load", script], capture_output=True, text=True, check=True).stdout.strip()
+    rates = {pipeline: [redis_rate(sock, sha, pipeline, count) for _ in range(runs)] for pipeline, count in ((64, 1000000), (1, 200000))}
+    server.terminate()
+    server.wait()
+    for pipeline, values in rates.items():
+        figure("state", "claims_per_s", values, "1/s", peer="redis-lua", pipeline=pipeline)
+    return rates
+
+
+def bench_state(directory, options):
+    ours = statistics.median(state_runs(options.runs)["claims_per_s"])
+    for pipeline, theirs in redis_claims(directory, options.runs).items():
+        figure("state", "claims_ratio", [ours / rate for rate in theirs], "1", peer="redis-lua", pipeline=pipeline)
+
+
+SCENARIOS = {"state": Scenario(bench_state, "the state alone, beside Redis", packages="redis-server redis-tools")}

@@ -1,0 +1,123 @@
+"""scripts/bench without running anything: what it calls a change, how it finds a rate, what it writes for people."""
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from conftest import BUILD, TOP
+
+sys.path.insert(0, str(TOP / "scripts"))
+import bench_compare  # noqa: E402
+import bench_lib  # noqa: E402
+import bench_results  # noqa: E402
+import bench_table  # noqa: E402
+from bench_link import highest_rate  # noqa: E402
+
+
+def one(name, values, unit="1/s", peer=None, at=None, **more):
+    middle = sorted(values)[len(values) // 2]
+    return {"bench": "udp", "figure": name, "value": middle, "unit": unit, "peer": peer, "at": at, "runs": len(values), "min": min(values),
+            "max": max(values), **more, "values": values}
+
+
+def compared(tmp_path, old, new):
+    for name, figures in (("old", old), ("new", new)):
+        (tmp_path / name).write_text("".join(json.dumps(figure) + "\n" for figure in figures))
+    out = io.StringIO()
+    return bench_compare.compare(tmp_path / "old", tmp_path / "new", out), out.getvalue()
+
+
+def test_mann_whitney_as_its_tables_have_it(monkeypatch):
+    assert bench_compare.mann_whitney([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]) == pytest.approx(2 / 252)
+    assert bench_compare.mann_whitney([1, 2, 3, 4, 6], [5, 7, 8, 9, 10]) == pytest.approx(4 / 252)
+    assert bench_compare.mann_whitney([1, 1, 1], [1, 1, 1]) == 1
+    # The approximation for many, against every arrangement.
+    for shift in range(8):
+        old, new = list(range(7)), [value + shift + 0.5 for value in range(7)]
+        monkeypatch.setattr(bench_compare, "EXACT_MAX", 14)
+        exact = bench_compare.mann_whitney(old, new)
+        monkeypatch.setattr(bench_compare, "EXACT_MAX", 0)
+        assert bench_compare.mann_whitney(old, new) == pytest.approx(exact, abs=0.02)
+
+
+def test_slower_beyond_the_noise_is_said_and_fails(tmp_path):
+    slower, said = compared(tmp_path, [one("events_per_s", [100, 101, 102, 103, 104])], [one("events_per_s", [90, 91, 92, 93, 94])])
+    assert slower and "slower" in said and "-9.8%" in said
+
+
+def test_noise_is_not_called_slower(tmp_path):
+    slower, said = compared(tmp_path, [one("events_per_s", [100, 80, 120, 95, 110])], [one("events_per_s", [90, 70, 115, 85, 105])])
+    assert not slower and "slower" not in said
+
+
+def test_lower_is_better_for_times_and_losses(tmp_path):
+    old = [one("decision_us_p50", [5, 5, 5, 5, 5], "us"), one("lost", [0, 0, 0, 0, 0], "1"), one("ring", [1, 1, 1, 1, 1], "1")]
+    new = [one("decision_us_p50", [4, 4, 4, 4, 4], "us"), one("lost", [7, 8, 9, 7, 8], "1"), one("ring", [2, 2, 2, 2, 2], "1")]
+    slower, said = compared(tmp_path, old, new)
+    lines = said.splitlines()
+    assert slower and lines[0].startswith("faster") and lines[1].startswith("slower") and lines[2].startswith("changed")
+
+
+def test_three_runs_are_doubtful_and_do_not_fail(tmp_path):
+    slower, said = compared(tmp_path, [one("events_per_s", [100, 101, 102])], [one("events_per_s", [50, 51, 52])])
+    assert not slower and "slower?" in said
+
+
+def test_peers_that_became_slower_do_not_fail(tmp_path):
+    slower, said = compared(tmp_path, [one("events_per_s", [100] * 5, peer="redis")], [one("events_per_s", [50] * 5, peer="redis")])
+    assert not slower and "redis" in said
+
+
+def test_a_share_of_the_found_rate_is_the_same_figure_at_another_rate(tmp_path):
+    _, said = compared(tmp_path, [one("decision_us_p50", [5] * 5, "us", at=1000, load="50 %")],
+                       [one("decision_us_p50", [9] * 5, "us", at=1200, load="50 %")])
+    assert "slower" in said and "1 figures compared, 0 only" in said
+
+
+@pytest.mark.parametrize("limit", [130_000, 250_000, 1_000_000, 1_599_999, 1_600_000, 2_000_000, 9_000_000])
+def test_the_highest_rate_is_found_to_5_percent(limit):
+    tried = []
+
+    def attempt(rate):
+        tried.append(rate)
+        return rate <= limit and {"rate": rate}
+
+    rate, best = highest_rate(attempt, 120_000, 1_600_000)
+    assert best["rate"] == rate and limit / 1.06 <= rate <= limit
+    assert len(tried) < 12
+
+
+def test_a_rate_that_is_not_there_is_not_found():
+    assert highest_rate(lambda _: None, 120_000, 1_600_000) == (None, None)
+
+
+def test_what_was_asked_is_held_against_what_was_measured(tmp_path):
+    figures = [one("events_per_s", [3_100_000, 3_200_000], per_datagram=1, data="tmpfs"), one("decision_us_p50", [9.0], "us", load="240k", since="port"),
+               one("events_per_s", [310_000], peer="rsyslog")]
+    bench_results.write(tmp_path / "R.md", figures, [("scripts/bench udp", 12.0)], ["http: no port"], ["a note"])
+    text = (tmp_path / "R.md").read_text()
+    assert "| udp, all but the disk, one event a datagram | >= 3,000,000 | 3,200,000 | yes |" in text
+    assert "| 240,000/s, wire to decision, p50 | <= 8 | 9 | **no** |" in text
+    assert "| udp | events_per_s | rsyslog | 10.32 | 10.00 to 10.32 |" in text
+    assert "not measured" in text and "**Failed:** http: no port" in text and "- a note" in text
+
+
+def test_numbers_as_people_read_them():
+    assert [bench_table.number(value) for value in (3012345.678, 12.3456, 0.00123, 5, "2k..1.2M")] == ["3,012,346", "12.35", "0.00123", "5", "2k..1.2M"]
+
+
+def test_every_scenario_is_in_the_list():
+    run = subprocess.run([TOP / "scripts/bench", "list"], capture_output=True, text=True, timeout=60, check=True)
+    names = [line.split()[0] for line in run.stdout.splitlines()]
+    assert {"udp", "ramp", "http", "state", "parse"} <= set(names) and len(names) == len(set(names))
+
+
+def test_a_build_that_is_no_release_is_refused(monkeypatch):
+    bench_lib.need_release()
+    options = [{"name": "optimization", "value": "0"}, {"name": "debug", "value": True}, {"name": "b_sanitize", "value": "address"},
+               {"name": "b_coverage", "value": False}]
+    monkeypatch.setattr(bench_lib.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, json.dumps(options), ""))
+    with pytest.raises(SystemExit, match="only a release build is benchmarked"):
+        bench_lib.need_release()
