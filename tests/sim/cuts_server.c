@@ -54,9 +54,16 @@ static uint32_t intake_room(void *rx)
     return ROOM - pending_count;
 }
 
-static bool intake_submit(void *rx, uint64_t token, const uint8_t *bytes, uint32_t len,
-                          uint64_t id[2])
+static uint64_t intake_wire(void *rx)
 {
+    (void)rx;
+    return 1;
+}
+
+static bool intake_submit(void *rx, uint64_t token, const uint8_t *bytes, uint32_t len,
+                          uint64_t wire_ns, uint64_t id[2])
+{
+    (void)wire_ns;
     static const struct event_limits limits = {.event_bytes = 4096, .event_depth = 32};
     struct event event;
     (void)rx;
@@ -195,12 +202,14 @@ static void start_http(void)
         .limits = {.connections = 1,
                    .slots = 32,
                    .mediums = 8,
+                   .medium_bytes = HTTP_HEAD_BYTES_MAX,
                    .larges = 2,
                    .batches = 4,
                    .body_bytes = 1u << 17,
                    .shard_count = 1},
         .intake = {.room = intake_room,
                    .submit = intake_submit,
+                   .wire = intake_wire,
                    .durable = intake_durable,
                    .health = intake_health},
     };
