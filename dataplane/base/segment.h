@@ -155,8 +155,8 @@ struct segment_reader {
     uint32_t partition_count;
     uint64_t key_fingerprint;
     uint64_t created_ns; /* of the segment */
-    uint64_t stop; /* where the next segment says that this one ends; UINT64_MAX: nothing */
-    bool given_up; /* and that this one failed there */
+    uint64_t stop;       /* where the next segment says that this one ends; UINT64_MAX: nothing */
+    bool given_up;       /* and that this one failed there */
 };
 
 int segment_reader_init(struct segment_reader *reader, int dir_fd);
