@@ -192,7 +192,7 @@ static bool parse_number(const char *text, uint64_t max, uint64_t *value)
 static bool set_shape(struct flood *flood, const char *name)
 {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        if (strcmp(shapes[i].name, name))
+        if (strcmp(shapes[i].name, name) != 0)
             continue;
         flood->shape = &shapes[i];
         return true;
