@@ -37,7 +37,7 @@ def test_spoofed_syns_take_no_memory_and_shut_nobody_out(make):
     trove = make(HTTP).start()
     before, sent, connections = used(trove.status()), [], 1
     with connect() as kept:
-        stream, syns = Stream(kept), flood("--seconds", 5)
+        stream, syns = Stream(kept), flood("--count", 300_000, "--seconds", 60)
         while syns.poll() is None or len(sent) < 200:
             one, other = bodies(2)
             kept.sendall(request(one))
@@ -48,7 +48,7 @@ def test_spoofed_syns_take_no_memory_and_shut_nobody_out(make):
     result, now = flooded(syns), at_rest(trove)
     assert sorted(bytes_ for _, bytes_ in journal(trove)) == sorted(sent)
     assert now["tcp"]["opened"] == connections and now["tcp"]["now"]["connections"] == 0
-    assert 100_000 < now["tcp"]["syns"] <= result["sent"] + 10 * connections, result
+    assert 50_000 < now["tcp"]["syns"] <= result["sent"] + 10 * connections, result  # the others found no room in the tap's queue
     assert used(now) == before
 
 
