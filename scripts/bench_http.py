@@ -27,7 +27,7 @@ journal: { buffer: 256MiB }
 IDS_PER_S = 2_000_000  # more than any run sends
 ACKS = ("accepted", "durable")
 SINGLE = ((64, 1), (1024, 1), (256, 16))  # connections and pipeline
-BATCH = (24, 1)
+BATCH = (64, 1)
 OFFERED = 240_000
 WRK_CONNECTIONS = (64, 512)
 WRK_SECONDS_LEAST = 2
