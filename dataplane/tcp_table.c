@@ -69,7 +69,7 @@ void tcp_prefetch(const struct tcp *tcp, struct tcp_segment *segments, uint32_t 
         if (segments[i].likely == TCP_NONE)
             continue;
         const char *conn = (const char *)&tcp->conns[segments[i].likely];
-        for (unsigned line = 0; line < CONN_LINES; line++)
+        for (size_t line = 0; line < CONN_LINES; line++)
             __builtin_prefetch(conn + line * 64);
     }
 }
