@@ -218,7 +218,8 @@ def test_the_journals_beginning_goes_and_everything_still_works(make):
 def test_compressed_segments_go_as_well(make):
     """Cold segments are compressed before their time is over; what is kept begins in the middle of them."""
     trove = make(config=CONFIG.replace("journal: {{ buffer: 32MiB, segment_size: 16MiB }}", "journal: {{ buffer: 8MiB, segment_size: 1MiB, "
-                                       "checkpoint: 200ms, compress_after: 1s, retain: 6s }}"))
+                                       "checkpoint: 200ms, compress_after: 1s, retain: 6s }}").replace(
+        "  dedupe: {{ capacity: 500_000 }}", "  lateness: 5s\n  dedupe: {{ capacity: 500_000, window: 5s }}"))
     (trove.dir / "c.tsv").write_text(CATALOG)
     with open(trove.config, "a", encoding="utf-8") as config:
         config.write(TRAIL.format(dir=trove.dir))

@@ -63,8 +63,9 @@ def seed():
 
 
 def fresh(make, io="auto"):
-    config = SMALL.replace("journal: {{ ", f"journal: {{{{ io: {io}, ")
-    assert config != SMALL
+    # Ids of the whole run are known: what comes again after the window is another event.
+    config = SMALL.replace("journal: {{ ", f"journal: {{{{ io: {io}, ").replace("capacity: 500_000", "capacity: 500_000, window: 24h")
+    assert config != SMALL and "window: 24h" in config
     trove = make(config=config + TRAIL.replace("{dir}", "{{dir}}").replace("{{dir}}", "{dir}"))
     (trove.dir / "c.tsv").write_text(CATALOG)
     return trove
