@@ -93,6 +93,14 @@ void replay_close(struct replay *replay)
     *replay = (struct replay){.reader = {.fd = -1}};
 }
 
+void replay_from(struct replay *replay, const struct replay_source *source)
+{
+    replay->source = source;
+    replay->start = (struct replay_start){.epoch = 1};
+    replay->started = false;
+    replay->count = 0;
+}
+
 uint64_t replay_bytes(const struct replay *replay)
 {
     uint64_t sum = 0, bytes;
@@ -382,9 +390,25 @@ static enum replay_step check_reached(struct replay *replay)
     return REPLAY_END;
 }
 
+static enum replay_step next_of_source(struct replay *replay, const struct record **record)
+{
+    const struct replay_source *source = replay->source;
+    for (;;) {
+        int rc = source->next(source->arg, record, &replay->reader.config_version, replay->error);
+        if (rc <= 0)
+            return rc ? REPLAY_FAULT : REPLAY_END;
+        if (check_record(replay, *record))
+            return REPLAY_FAULT;
+        if (!passed_over(replay, *record))
+            return REPLAY_RECORD;
+    }
+}
+
 enum replay_step replay_next(struct replay *replay, const struct record **record)
 {
     enum replay_step step = REPLAY_RECORD;
+    if (replay->source)
+        return next_of_source(replay, record);
     while (step == REPLAY_RECORD) {
         enum block_fault why;
         if (!replay->reading && replay->at == replay->count)

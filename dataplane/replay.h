@@ -25,6 +25,14 @@ struct replay_tail {
     bool torn; /* by a block that is not whole */
 };
 
+/* Records from elsewhere than the data directory's journals, in the order in which a walk over them
+ * would give them.  next returns 1 with a record, which holds until the next call, and the version
+ * in force; 0 at the end; -1 with one line in error. */
+struct replay_source {
+    int (*next)(void *arg, const struct record **record, uint32_t *config_version, char error[512]);
+    void *arg;
+};
+
 /* Where to begin: everything that was in front of it is known from elsewhere. */
 #define REPLAY_SHARDS_MAX 64
 struct replay_start {
@@ -49,7 +57,8 @@ struct replay {
     const struct store *store;
     const struct hash_key *key;
     struct items *items;
-    replay_bound bound; /* NULL: everything to its end */
+    const struct replay_source *source; /* NULL: the store's journals */
+    replay_bound bound;                 /* NULL: everything to its end */
     const void *bound_arg;
     char *error;
     struct replay_start start;
@@ -94,6 +103,10 @@ void replay_close(struct replay *replay);
 /* replay_start_at begins elsewhere than at the first record there ever was; right after
  * replay_open.  start->seq is the caller's, until replay_close. */
 void replay_start_at(struct replay *replay, const struct replay_start *start);
+
+/* replay_from has a walk, right after replay_open, read from a source that begins with the first
+ * record there ever was. */
+void replay_from(struct replay *replay, const struct replay_source *source);
 
 /* replay_bytes returns how much there is to read. */
 uint64_t replay_bytes(const struct replay *replay);

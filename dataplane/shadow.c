@@ -392,6 +392,10 @@ static int begin(struct shadow *shadow, char error[512])
 {
     const struct store *store = shadow->request->store;
     int rc = replay_open(&shadow->replay, store, shadow->request->key, shadow->items, error);
+    if (!rc && shadow->request->source) {
+        replay_from(&shadow->replay, shadow->request->source);
+        return 0;
+    }
     if (!rc)
         rc = replay_base_open(&shadow->base, store, error);
     for (uint32_t p = 0; !rc && p < store->partition_count; p++)
@@ -423,7 +427,8 @@ static json_t *report(const struct shadow *shadow, uint64_t elapsed_ns)
 
 enum shadow_result shadow_run(const struct shadow_request *request, json_t **told, char error[512])
 {
-    struct shadow shadow = {.request = request, .shown = json_array()};
+    struct shadow shadow = {
+        .request = request, .base = {.checkpoint = {.fd = -1}}, .shown = json_array()};
     enum shadow_result result = SHADOW_FAULT;
     if (request->user)
         shadow.user_key = hash128(request->key, request->user, strlen(request->user));

@@ -19,6 +19,7 @@
 struct shadow_request {
     const struct store *store;
     const struct hash_key *key;
+    const struct replay_source *source; /* of the records; NULL: the store's journals */
     const struct conf *conf;  /* to decide the stretch under; NULL: the versions of the time */
     const char *user, *hunt;  /* only these are compared; NULL: all */
     uint64_t from_ns, to_ns;  /* the stretch, [from, to), by receive time */

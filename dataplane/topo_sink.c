@@ -97,13 +97,6 @@ static int copy_conf(struct conf_sink *to, const struct conf_sink *from)
     return 0;
 }
 
-/* Whose streams these are: a name of the data directory that gives nothing of its key away. */
-static void name_journal(const struct topo *topo, char name[LINE_JOURNAL_MAX + 1])
-{
-    snprintf(name, LINE_JOURNAL_MAX + 1, "%016llx",
-             (unsigned long long)hash64(&topo->key, "journal", 7));
-}
-
 static uint64_t hash_target(const struct topo *topo, const struct conf_sink *conf)
 {
     char text[6 * CONF_PATH_MAX + 2 * CONF_NAME_MAX + 64];
@@ -173,7 +166,7 @@ struct sink_thread *sink_make(struct topo *topo, const struct conf_sink *conf, c
         return NULL;
     sink->topo = topo;
     sink->ops = ops_of(conf);
-    name_journal(topo, journal);
+    line_journal_name(&topo->key, journal);
     if (copy_conf(&sink->conf, conf) ||
         line_origin_init(&sink->origin, pop, topo->conf->host, journal))
         goto fail;

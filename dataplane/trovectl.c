@@ -36,6 +36,9 @@ enum option_bit {
     OPTION_HLOG = 1 << 25,
     OPTION_FOR = 1 << 26,
     OPTION_INTERVAL = 1 << 27,
+    OPTION_ARCHIVE = 1 << 28,
+    OPTION_CREDENTIALS = 1 << 29,
+    OPTION_REGION = 1 << 30,
 };
 
 #define OPTIONS_COMMON  (OPTION_JSON | OPTION_SOCKET | OPTION_HELP)
@@ -72,6 +75,9 @@ static const struct option long_options[] = {
     {"hlog", required_argument, NULL, OPTION_HLOG},
     {"for", required_argument, NULL, OPTION_FOR},
     {"interval", required_argument, NULL, OPTION_INTERVAL},
+    {"from-archive", required_argument, NULL, OPTION_ARCHIVE},
+    {"credentials", required_argument, NULL, OPTION_CREDENTIALS},
+    {"region", required_argument, NULL, OPTION_REGION},
     {0},
 };
 
@@ -129,10 +135,10 @@ static const struct verb verbs[] = {
      trovectl_rejects_list},
     {"replay",
      "[--from TIME] [--to TIME] [--user U] [--hunt H] [--config FILE|--verify] [--limit N] "
-     "--data-dir DIR",
+     "[--from-archive DIR|URL [--credentials FILE] [--region R]] --data-dir DIR",
      "decide the journal once more: does it come out as recorded, or as FILE would have it",
      OPTION_FROM | OPTION_TO | OPTION_USER | OPTION_HUNT | OPTION_CONFIG | OPTION_VERIFY |
-         OPTION_LIMIT | OPTION_DATA_DIR,
+         OPTION_LIMIT | OPTION_DATA_DIR | OPTION_ARCHIVE | OPTION_CREDENTIALS | OPTION_REGION,
      false, trovectl_replay},
     {"checkpoint list", "--data-dir DIR", "the checkpoints of the state", OPTION_DATA_DIR, false,
      trovectl_checkpoint_list},
@@ -263,6 +269,9 @@ static const struct option_place option_values[] = {
     {OPTION_TILE, offsetof(struct trovectl, tile)},
     {OPTION_REF, offsetof(struct trovectl, ref)},
     {OPTION_ID, offsetof(struct trovectl, id)},
+    {OPTION_ARCHIVE, offsetof(struct trovectl, archive)},
+    {OPTION_CREDENTIALS, offsetof(struct trovectl, credentials)},
+    {OPTION_REGION, offsetof(struct trovectl, region)},
 };
 
 static const struct option_place option_flags[] = {

@@ -31,30 +31,33 @@ struct trovectl {
     FILE *out; /* results */
     FILE *err; /* notes and errors */
     const char *socket;
-    const char *file;       /* the argument, where the verb has one: a file, a user, an id */
-    const char *action;     /* the second argument: what a sink is to do */
-    const char *stage;      /* --stage */
-    const char *hgrm;       /* --hgrm */
-    const char *hlog;       /* --hlog */
-    const char *span;       /* --for, a time */
-    const char *interval;   /* --interval, a time */
-    const char *if_version; /* --if-version, digits only */
-    const char *by;         /* --by */
-    const char *top;        /* --top */
-    const char *user;       /* --user */
-    const char *data_dir;   /* --data-dir: read its files, ask no daemon */
-    const char *hunt;       /* --hunt */
-    const char *reason;     /* --reason */
-    const char *limit;      /* --limit, digits only */
-    const char *seq;        /* --seq */
-    const char *to;         /* --to */
-    const char *at;         /* --at */
-    const char *from;       /* --from */
-    const char *config;     /* --config */
-    bool verify;            /* --verify */
-    const char *tile;       /* --tile */
-    const char *ref;        /* --ref */
-    const char *id;         /* --id */
+    const char *file;        /* the argument, where the verb has one: a file, a user, an id */
+    const char *action;      /* the second argument: what a sink is to do */
+    const char *stage;       /* --stage */
+    const char *hgrm;        /* --hgrm */
+    const char *hlog;        /* --hlog */
+    const char *span;        /* --for, a time */
+    const char *interval;    /* --interval, a time */
+    const char *if_version;  /* --if-version, digits only */
+    const char *by;          /* --by */
+    const char *top;         /* --top */
+    const char *user;        /* --user */
+    const char *data_dir;    /* --data-dir: read its files, ask no daemon */
+    const char *hunt;        /* --hunt */
+    const char *reason;      /* --reason */
+    const char *limit;       /* --limit, digits only */
+    const char *seq;         /* --seq */
+    const char *to;          /* --to */
+    const char *at;          /* --at */
+    const char *from;        /* --from */
+    const char *config;      /* --config */
+    bool verify;             /* --verify */
+    const char *tile;        /* --tile */
+    const char *ref;         /* --ref */
+    const char *id;          /* --id */
+    const char *archive;     /* --from-archive: a directory, or the URL of a bucket */
+    const char *credentials; /* --credentials: the file, for a bucket */
+    const char *region;      /* --region, of a bucket */
     bool json;
     bool no_wait;
     bool dry_run;

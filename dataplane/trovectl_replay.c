@@ -10,6 +10,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/base/text.h"
 #include "dataplane/shadow.h"
+#include "dataplane/trovectl_archive.h"
 #include "dataplane/trovectl_files.h"
 
 #define SHOWN 50u
@@ -41,6 +42,10 @@ static int read_request(struct trovectl *ctl, struct shadow_request *request)
     if (ctl->limit && (*ctl->limit < '0' || *ctl->limit > '9' || *end || limit > SHADOW_SHOWN_MAX))
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help", "--limit is 0 to %u",
                              SHADOW_SHOWN_MAX);
+    if (!ctl->archive && (ctl->credentials || ctl->region))
+        return trovectl_fail(ctl, TROVECTL_USAGE, "usage", "trovectl help",
+                             "--credentials and --region are of the bucket that --from-archive "
+                             "names");
     if (!ctl->data_dir)
         return trovectl_fail(ctl, TROVECTL_USAGE, "usage",
                              "trovectl replay --data-dir /var/lib/trove",
@@ -147,9 +152,19 @@ static int run(struct trovectl *ctl, const struct shadow_request *asked)
     enum shadow_result result = SHADOW_FAULT;
     request.store = &files.store;
     request.key = &files.key;
-    if (trovectl_files_open(ctl, &files, error))
+    struct trovectl_archive archive = {0};
+    bool ready = trovectl_files_open(ctl, &files, error);
+    if (ready && ctl->archive) {
+        ready = trovectl_archive_open(ctl, &files, &archive, error);
+        request.source = &archive.source;
+    }
+    if (ready)
         result = shadow_run(&request, &report, error);
+    trovectl_archive_close(&archive);
     trovectl_files_close(&files);
+    if (result == SHADOW_FAULT && ctl->archive)
+        return trovectl_fail(ctl, TROVECTL_FAILED, "archive_unreadable", "trovectl help", "%s",
+                             error);
     if (result == SHADOW_CONF) {
         diag_print(request.faults, ctl->err);
         return trovectl_fail(ctl, TROVECTL_FAILED, "config_invalid", "trovectl conf check FILE",

@@ -315,6 +315,11 @@ static void put_verdict(struct writer *w, const struct sink_item *item)
     put_flags(w, o);
 }
 
+void line_journal_name(const struct hash_key *key, char name[LINE_JOURNAL_MAX + 1])
+{
+    snprintf(name, LINE_JOURNAL_MAX + 1, "%016llx", (unsigned long long)hash64(key, "journal", 7));
+}
+
 size_t line_user(const struct sink_item *item, uint8_t out[EVENT_NAME_MAX])
 {
     const struct outcome_name *user = &item->view.user;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "dataplane/base/event.h"
+#include "dataplane/base/hash.h"
 #include "sinks/sink.h"
 
 #define LINE_BYTES_MAX (16u << 10)
@@ -33,6 +34,10 @@ struct line_origin {
  * journal than LINE_JOURNAL_MAX. */
 int line_origin_init(struct line_origin *origin, const char *pop, const char *host,
                      const char *journal);
+
+/* line_journal_name writes the name of the data directory whose key this is, which gives nothing of
+ * the key away. */
+void line_journal_name(const struct hash_key *key, char name[LINE_JOURNAL_MAX + 1]);
 
 /* line_user writes who an item is about; returns the length in bytes, 0 when it does not say. */
 size_t line_user(const struct sink_item *item, uint8_t out[EVENT_NAME_MAX]);

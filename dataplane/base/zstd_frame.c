@@ -49,3 +49,9 @@ size_t zstd_frame_decode(const void *frame, size_t len, void *out, size_t room)
     size_t rc = ZSTD_decompress(out, room, frame, len);
     return ZSTD_isError(rc) ? SIZE_MAX : rc;
 }
+
+size_t zstd_frame_length(const void *bytes, size_t len)
+{
+    size_t rc = ZSTD_findFrameCompressedSize(bytes, len);
+    return ZSTD_isError(rc) ? 0 : rc;
+}

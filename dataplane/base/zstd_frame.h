@@ -26,3 +26,7 @@ size_t zstd_frame_encode(struct zstd_frame *encoder, const void *bytes, size_t l
 /* zstd_frame_decode unpacks one frame of len bytes.  Returns how long it is unpacked, at most room,
  * or SIZE_MAX when it is no whole frame or longer. */
 size_t zstd_frame_decode(const void *frame, size_t len, void *out, size_t room);
+
+/* zstd_frame_length returns how long the frame is that len bytes begin with, 0 when they are no
+ * frame or not all of it. */
+size_t zstd_frame_length(const void *bytes, size_t len);
