@@ -13,31 +13,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/state_bed.h"
 #include "conf/conf.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/base/histogram.h"
 #include "graph/dedupe.h"
 #include "graph/mix.h"
 #include "graph/state.h"
-
-#define BURST STATE_BURST_MAX
-#define T0    (1795209600ull * NS_PER_S)
-#define NODES 20000u
-#define EDGES 64u
-
-/* A configuration of one hunt, its rules and a state. */
-struct bed {
-    struct conf conf;
-    struct hash_key key;
-    struct items *items;
-    struct rules *rules;
-    struct arena arena;
-    struct state *state;
-    struct event events[BURST];
-    char names[BURST][TILES_NAME_LEN + 1];
-    uint64_t next_id;
-    struct histogram apply; /* of bursts, or of single events */
-};
 
 static struct outcome outcomes[STATE_OUTCOMES_MAX];
 static uint64_t scale = 1;
@@ -50,172 +32,59 @@ static void figure(const char *name, double value, const char *unit)
     fflush(stdout);
 }
 
-static void need(bool ok, const char *what)
-{
-    if (ok)
-        return;
-    fprintf(stderr, "error: %s\n", what);
-    exit(1);
-}
-
-/* write_catalog makes a catalog in which every node leads to EDGES others, the first to the
- * second and so on. */
-static void write_catalog(char path[CONF_PATH_MAX])
-{
-    snprintf(path, CONF_PATH_MAX, "/tmp/trove-state-XXXXXX");
-    int fd = mkstemp(path);
-    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
-    need(out, "cannot write a catalog to /tmp");
-    for (uint32_t n = 0; n < NODES; n++)
-        for (uint32_t e = 0; e < EDGES; e++)
-            fprintf(out, "n%u\tn%u\t%u\n", n,
-                    e ? (uint32_t)(mix64((uint64_t)n * EDGES + e) % NODES) : (n + 1) % NODES,
-                    e ? 1 + e % 7 : 100);
-    fclose(out);
-}
-
-static struct conf_hunt *bed_conf(struct bed *bed, enum conf_hunt_kind kind)
-{
-    static const uint8_t seed[HASH_SEED_BYTES] = "bench";
-    struct conf *conf = &bed->conf;
-    memset(bed, 0, sizeof *bed);
-    hash_key_init(&bed->key, seed);
-    conf->events.dedupe_window_ns = NS_PER_S;
-    conf->events.skew_tolerance_ns = conf->events.skew_reject_ns = 3600 * NS_PER_S;
-    conf->events.lateness_ns = NS_PER_S;
-    conf->events.type_count = conf->hunt_count = 1;
-    strcpy(conf->events.types[0].name, "event");
-    conf->limits.user_ttl_ns = 24 * (3600 * NS_PER_S);
-    struct conf_hunt *hunt = &conf->hunts[0];
-    *hunt = (struct conf_hunt){
-        .name = "hunt", .kind = kind, .types = 1, .ends_ms = INT64_MAX, .once = true};
-    return hunt;
-}
-
-static void bed_open(struct bed *bed, struct state_limits limits)
-{
-    struct diag_list diags = {0};
-    limits.partition_count = 256;
-    limits.shard_count = 1;
-    limits.dedupe_window_ns = bed->conf.events.dedupe_window_ns;
-    bed->items = items_new(1000000);
-    bed->rules = bed->items ? rules_build(&bed->conf, 1, &bed->key, bed->items, &diags) : NULL;
-    diag_print(&diags, stderr);
-    diag_list_fini(&diags);
-    need(bed->rules, "the rules cannot be built");
-    need(!arena_open(&bed->arena, state_footprint(&limits), -1, false), "not enough memory");
-    bed->state = state_init(&bed->arena, &limits);
-}
-
-static void bed_close(struct bed *bed)
-{
-    arena_close(&bed->arena);
-    rules_free(bed->rules);
-    items_free(bed->items);
-}
-
-static struct event *next_event(struct bed *bed, uint32_t at, uint64_t user, uint64_t now_ns)
-{
-    struct event *event = &bed->events[at];
-    uint64_t id = ++bed->next_id;
-    *event = (struct event){
-        .user_key = hash128(&bed->key, &user, sizeof user),
-        .id = {id, ~id},
-        .time_ms = (int64_t)(now_ns / NS_PER_MS),
-        .receive_ns = now_ns,
-        .type_key = hash64(&bed->key, "event", 5),
-    };
-    event->partition = event_partition(event->user_key.hi, 256);
-    return event;
-}
-
-static void give_item(const struct bed *bed, struct event *event, uint32_t node)
-{
-    char name[16];
-    int len = snprintf(name, sizeof name, "n%u", node);
-    event->item_key = hash64(&bed->key, name, (size_t)len);
-    event->flags = EVENT_HAS_ITEM;
-}
-
-static void give_tile(struct bed *bed, struct event *event, uint32_t at, struct tile tile)
-{
-    tiles_name(&bed->rules->hunts[0].tiles_key, tile, bed->names[at]);
-    event->bytes = (const uint8_t *)bed->names[at];
-    event->tile = (struct span){.len = TILES_NAME_LEN};
-    event->tile_key = hash64(&bed->key, bed->names[at], TILES_NAME_LEN);
-    event->flags = EVENT_HAS_TILE;
-    event->partition = event_partition(event->tile_key, 256);
-}
-
-/* apply_burst returns the time that a burst takes; *edges grows by what its walks visit. */
-static uint64_t apply_burst(struct bed *bed, enum outcome_kind expected, uint64_t *edges)
-{
-    uint64_t start_ns = clock_monotonic_ns(), strange = 0;
-    state_prefetch(bed->state, bed->rules, bed->events, BURST);
-    for (uint32_t i = 0; i < BURST; i++) {
-        struct verdict verdict = state_apply(bed->state, bed->rules, &bed->events[i], outcomes);
-        strange += verdict.result != RESULT_ACCEPTED ||
-                   (expected != OUTCOME_KIND_COUNT && outcomes[0].kind != expected);
-        *edges += outcomes[0].edge_count;
-    }
-    uint64_t took_ns = clock_monotonic_ns() - start_ns;
-    need(!strange, "an event was not decided as planned");
-    return took_ns;
-}
-
 static double per_second(uint64_t count, uint64_t took_ns)
 {
     return (double)count * NS_PER_S / (double)took_ns;
 }
 
-static void bench_claims(struct bed *bed, const char *catalog)
+static void bench_claims(struct state_bed *bed, const char *catalog)
 {
     (void)catalog;
-    uint64_t count = 16000000 / scale / BURST * BURST, took_ns = 0, edges = 0;
-    struct conf_hunt *hunt = bed_conf(bed, CONF_TILES);
+    uint64_t count = 16000000 / scale / STATE_BED_BURST * STATE_BED_BURST, took_ns = 0, edges = 0;
+    struct conf_hunt *hunt = state_bed_conf(bed, CONF_TILES);
     hunt->tiles = TILES_MAP_MAX;
     hunt->live = 1;
     hunt->period_ns = NS_PER_S;
     hunt->map_ttl_ns = 6 * (3600 * NS_PER_S);
-    bed_open(bed, (struct state_limits){.dedupe_capacity = 4000000, .claims = count});
-    for (uint64_t n = 0; n < count; n += BURST) {
-        uint64_t now_ns = T0 + n / TILES_MAP_MAX * NS_PER_S;
-        for (uint32_t i = 0; i < BURST; i++) {
-            struct event *event = next_event(bed, i, n + i, now_ns);
+    state_bed_open(bed, (struct state_limits){.dedupe_capacity = 4000000, .claims = count});
+    for (uint64_t n = 0; n < count; n += STATE_BED_BURST) {
+        uint64_t now_ns = STATE_BED_T0 + n / TILES_MAP_MAX * NS_PER_S;
+        for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
+            struct event *event = state_bed_event(bed, i, n + i, now_ns);
             struct tile tile = {now_ns / NS_PER_S, (uint32_t)((n + i) % TILES_MAP_MAX)};
-            give_tile(bed, event, i, tile);
+            state_bed_tile(bed, event, i, tile);
         }
-        uint64_t burst_ns = apply_burst(bed, OUTCOME_claim_granted, &edges);
+        uint64_t burst_ns = state_bed_apply(bed, OUTCOME_claim_granted, &edges);
         took_ns += burst_ns;
         histogram_record(&bed->apply, burst_ns);
     }
     figure("claims_per_s", per_second(count, took_ns), "1/s");
     figure("claim_us_p50", (double)histogram_percentile(&bed->apply, 50) / 1000, "us");
     figure("claim_us_p99", (double)histogram_percentile(&bed->apply, 99) / 1000, "us");
-    bed_close(bed);
+    state_bed_close(bed);
 }
 
-static void bench_dedupe(struct bed *bed, const char *catalog)
+static void bench_dedupe(struct state_bed *bed, const char *catalog)
 {
     (void)catalog;
-    (void)bed_conf(bed, CONF_TILES); /* for its key */
+    (void)state_bed_conf(bed, CONF_TILES); /* for its key */
     static struct dedupe dedupe;
     struct arena arena;
-    uint64_t count = 100000000 / scale / BURST * BURST, took_ns = 0, first;
+    uint64_t count = 100000000 / scale / STATE_BED_BURST * STATE_BED_BURST, took_ns = 0, first;
     uint32_t lines = dedupe_line_count((uint32_t)count, 1), refused = 0;
-    need(!arena_open(&arena, (size_t)lines * sizeof(struct dedupe_line) + 64, -1, false),
-         "not enough memory for the ids");
+    state_bed_need(!arena_open(&arena, (size_t)lines * sizeof(struct dedupe_line) + 64, -1, false),
+                   "not enough memory for the ids");
     dedupe_init(&dedupe, &arena, (uint32_t)count, lines, 900 * NS_PER_S);
-    for (uint64_t n = 0; n < count; n += BURST) {
-        struct hash128 keys[BURST];
+    for (uint64_t n = 0; n < count; n += STATE_BED_BURST) {
+        struct hash128 keys[STATE_BED_BURST];
         struct dedupe_path path;
-        uint64_t now_ns = T0 + n * 8;
-        for (uint32_t i = 0; i < BURST; i++)
+        uint64_t now_ns = STATE_BED_T0 + n * 8;
+        for (uint32_t i = 0; i < STATE_BED_BURST; i++)
             keys[i] = hash128(&bed->key, &(uint64_t){n + i}, 8);
         uint64_t start_ns = clock_monotonic_ns();
-        for (uint32_t i = 0; i < BURST; i++)
+        for (uint32_t i = 0; i < STATE_BED_BURST; i++)
             dedupe_prefetch(&dedupe, keys[i]);
-        for (uint32_t i = 0; i < BURST; i++) {
+        for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
             if (dedupe_find(&dedupe, keys[i], now_ns, &first) ||
                 !dedupe_plan(&dedupe, keys[i], now_ns, &path))
                 refused++;
@@ -224,31 +93,18 @@ static void bench_dedupe(struct bed *bed, const char *catalog)
         }
         took_ns += clock_monotonic_ns() - start_ns;
     }
-    need(!refused, "the ids did not fit");
+    state_bed_need(!refused, "the ids did not fit");
     figure("dedupe_ids", (double)count, "1");
     figure("dedupe_inserts_per_s", per_second(count, took_ns), "1/s");
     figure("dedupe_bytes_per_id", (double)arena.used / (double)count, "B");
     arena_close(&arena);
 }
 
-static void fill_walker(struct conf_hunt *hunt, const char *catalog)
+static void bench_users(struct state_bed *bed, const char *catalog)
 {
-    hunt->recent = 8;
-    hunt->ttl_ns = 3600 * NS_PER_S;
-    hunt->basket_items = 3;
-    hunt->threshold = 1024u << 16;
-    hunt->decay = 1u << 15;
-    hunt->max_depth = 2;
-    hunt->max_fanout = 8;
-    hunt->budget = 256;
-    snprintf(hunt->catalog, sizeof hunt->catalog, "%s", catalog);
-}
-
-static void bench_users(struct bed *bed, const char *catalog)
-{
-    uint64_t users = 10000000 / scale / BURST * BURST, took_ns = 0, edges = 0;
+    uint64_t users = 10000000 / scale / STATE_BED_BURST * STATE_BED_BURST, took_ns = 0, edges = 0;
     static char start[1][CONF_NAME_MAX + 1] = {"n0"}, treasure[1][CONF_NAME_MAX + 1] = {"n19999"};
-    struct conf_hunt *hunt = bed_conf(bed, CONF_TRAIL);
+    struct conf_hunt *hunt = state_bed_conf(bed, CONF_TRAIL);
     hunt->start = start;
     hunt->treasure = treasure;
     hunt->start_count = hunt->treasure_count = 1;
@@ -257,17 +113,17 @@ static void bench_users(struct bed *bed, const char *catalog)
     hunt->budget = 2000;
     snprintf(hunt->catalog, sizeof hunt->catalog, "%s", catalog);
     struct state_limits limits = {.dedupe_capacity = 4000000, .users = users};
-    bed_open(bed, limits);
-    for (uint64_t n = 0; n < 2 * users; n += BURST) {
-        for (uint32_t i = 0; i < BURST; i++)
-            give_item(bed, next_event(bed, i, (n + i) % users, T0 + n * 1000),
-                      (uint32_t)(n / users));
-        uint64_t burst_ns = apply_burst(bed, OUTCOME_visit, &edges);
+    state_bed_open(bed, limits);
+    for (uint64_t n = 0; n < 2 * users; n += STATE_BED_BURST) {
+        for (uint32_t i = 0; i < STATE_BED_BURST; i++)
+            state_bed_item(bed, state_bed_event(bed, i, (n + i) % users, STATE_BED_T0 + n * 1000),
+                           (uint32_t)(n / users));
+        uint64_t burst_ns = state_bed_apply(bed, OUTCOME_visit, &edges);
         took_ns += n < users ? 0 : burst_ns;
     }
     struct state_usage usage;
     state_usage(bed->state, &usage);
-    need(usage.users_used == users, "not every user is on the trail");
+    state_bed_need(usage.users_used == users, "not every user is on the trail");
     figure("users", (double)users, "1");
     figure("user_updates_per_s", per_second(users, took_ns), "1/s");
     limits.partition_count = 256;
@@ -276,23 +132,24 @@ static void bench_users(struct bed *bed, const char *catalog)
     size_t all = state_footprint(&limits);
     limits.users = 0;
     figure("user_bytes", (double)(all - state_footprint(&limits)) / (double)users, "B");
-    bed_close(bed);
+    state_bed_close(bed);
 }
 
-static void bench_walks(struct bed *bed, const char *catalog)
+static void bench_walks(struct state_bed *bed, const char *catalog)
 {
-    uint64_t count = 2000000 / scale / BURST * BURST, took_ns = 0, edges = 0;
-    fill_walker(bed_conf(bed, CONF_BASKET), catalog);
-    bed_open(bed, (struct state_limits){.dedupe_capacity = 4000000, .users = 200000});
-    for (uint64_t n = 0; n < count; n += BURST) {
-        for (uint32_t i = 0; i < BURST; i++)
-            give_item(bed, next_event(bed, i, mix64(n + i) % 100000, T0 + n * 1000),
-                      (uint32_t)(mix64(~(n + i)) % NODES));
-        took_ns += apply_burst(bed, OUTCOME_visit, &edges);
+    uint64_t count = 2000000 / scale / STATE_BED_BURST * STATE_BED_BURST, took_ns = 0, edges = 0;
+    state_bed_walker(state_bed_conf(bed, CONF_BASKET), catalog);
+    state_bed_open(bed, (struct state_limits){.dedupe_capacity = 4000000, .users = 200000});
+    for (uint64_t n = 0; n < count; n += STATE_BED_BURST) {
+        for (uint32_t i = 0; i < STATE_BED_BURST; i++)
+            state_bed_item(bed,
+                           state_bed_event(bed, i, mix64(n + i) % 100000, STATE_BED_T0 + n * 1000),
+                           (uint32_t)(mix64(~(n + i)) % STATE_BED_NODES));
+        took_ns += state_bed_apply(bed, OUTCOME_visit, &edges);
     }
     figure("walks_per_s", per_second(count, took_ns), "1/s");
     figure("walk_edges", (double)edges / (double)count, "1");
-    bed_close(bed);
+    state_bed_close(bed);
 }
 
 /* ---- the dearest events that a configuration allows ---- */
@@ -313,7 +170,7 @@ struct worst {
 
 static void worst_basket(struct conf_hunt *hunt, const char *catalog, uint32_t hunts)
 {
-    fill_walker(hunt, catalog);
+    state_bed_walker(hunt, catalog);
     hunt->recent = hunt->basket_items = 16;
     hunt->decay = 1u << 16;
     hunt->max_depth = 4;
@@ -344,9 +201,9 @@ static void worst_tiles(struct conf_hunt *hunt)
     strcpy(hunt->seed, "one for all");
 }
 
-static void worst_open(struct bed *bed, const struct worst *w, const char *catalog)
+static void worst_open(struct state_bed *bed, const struct worst *w, const char *catalog)
 {
-    struct conf_hunt first = *bed_conf(bed, w->kind);
+    struct conf_hunt first = *state_bed_conf(bed, w->kind);
     if (w->kind == CONF_BASKET)
         worst_basket(&first, catalog, w->hunts);
     else if (w->kind == CONF_TRAIL)
@@ -360,23 +217,24 @@ static void worst_open(struct bed *bed, const struct worst *w, const char *catal
     }
     if (w->begin)
         bed->conf.limits.user_ttl_ns = NS_PER_S;
-    bed_open(bed, (struct state_limits){
-                      .dedupe_capacity = 1000000, .users = w->users, .claims = w->claims});
+    state_bed_open(bed, (struct state_limits){
+                            .dedupe_capacity = 1000000, .users = w->users, .claims = w->claims});
 }
 
-static void worst_event(struct bed *bed, const struct worst *w, uint32_t n)
+static void worst_event(struct state_bed *bed, const struct worst *w, uint32_t n)
 {
     uint32_t user = w->begin ? n : n % WORST_USERS, step = n / WORST_USERS;
-    uint64_t now_ns = T0 + n * w->step_ns;
-    struct event *event = next_event(bed, 0, user, now_ns);
+    uint64_t now_ns = STATE_BED_T0 + n * w->step_ns;
+    struct event *event = state_bed_event(bed, 0, user, now_ns);
     if (w->kind == CONF_TILES)
-        give_tile(bed, event, 0, (struct tile){now_ns / NS_PER_S, n});
+        state_bed_tile(bed, event, 0, (struct tile){now_ns / NS_PER_S, n});
     else if (w->kind == CONF_BASKET)
-        give_item(bed, event, (uint32_t)(mix64(n) % NODES));
+        state_bed_item(bed, event, (uint32_t)(mix64(n) % STATE_BED_NODES));
     else if (w->begin)
-        give_item(bed, event, 0);
+        state_bed_item(bed, event, 0);
     else /* along the trail, then to where no edge leads */
-        give_item(bed, event, step < 17 ? step : 100 + (uint32_t)(mix64(n) % (NODES / 2)));
+        state_bed_item(bed, event,
+                       step < 17 ? step : 100 + (uint32_t)(mix64(n) % (STATE_BED_NODES / 2)));
 }
 
 static const struct {
@@ -389,7 +247,7 @@ static const struct {
 /* worst_run prints how long single events take.  Every hunt listens to every event, every budget is
  * as high as conf allows, the state is full.  Nothing was prefetched.  What the machine takes from
  * the core meanwhile counts as well. */
-static void worst_run(struct bed *bed, const struct worst *w, const char *catalog,
+static void worst_run(struct state_bed *bed, const struct worst *w, const char *catalog,
                       double dearest[WORST_SHOWN])
 {
     char name[64];
@@ -400,7 +258,7 @@ static void worst_run(struct bed *bed, const struct worst *w, const char *catalo
         uint64_t start_ns = clock_monotonic_ns();
         struct verdict verdict = state_apply(bed->state, bed->rules, &bed->events[0], outcomes);
         uint64_t took_ns = clock_monotonic_ns() - start_ns;
-        need(verdict.outcome_count == w->hunts, "an event was not decided as planned");
+        state_bed_need(verdict.outcome_count == w->hunts, "an event was not decided as planned");
         if (n < WORST_USERS * (WORST_STEPS - WORST_TAKEN))
             continue;
         histogram_record(&bed->apply, took_ns);
@@ -416,10 +274,10 @@ static void worst_run(struct bed *bed, const struct worst *w, const char *catalo
         figure(name, us, "us");
         dearest[i] = us > dearest[i] ? us : dearest[i];
     }
-    bed_close(bed);
+    state_bed_close(bed);
 }
 
-static void bench_worst(struct bed *bed, const char *catalog)
+static void bench_worst(struct state_bed *bed, const char *catalog)
 {
     static const uint64_t users = 8ull * WORST_USERS * CONF_HUNTS_MAX;
     static const struct worst all[] = {
@@ -443,7 +301,7 @@ static void bench_worst(struct bed *bed, const char *catalog)
 
 static const struct {
     const char *name;
-    void (*run)(struct bed *bed, const char *catalog);
+    void (*run)(struct state_bed *bed, const char *catalog);
 } parts[] = {{"claims", bench_claims},
              {"dedupe", bench_dedupe},
              {"users", bench_users},
@@ -452,7 +310,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    static struct bed bed;
+    static struct state_bed bed;
     char catalog[CONF_PATH_MAX];
     char *end = NULL;
     unsigned long core = argc > 1 ? strtoul(argv[1], &end, 10) : 0;
@@ -465,8 +323,8 @@ int main(int argc, char **argv)
     cpu_set_t cores;
     CPU_ZERO(&cores);
     CPU_SET(core, &cores);
-    need(!sched_setaffinity(0, sizeof cores, &cores), "there is no such core");
-    write_catalog(catalog);
+    state_bed_need(!sched_setaffinity(0, sizeof cores, &cores), "there is no such core");
+    state_bed_catalog(catalog);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (argc < 4 || strcmp(argv[3], parts[i].name) == 0)
             parts[i].run(&bed, catalog);

@@ -15,7 +15,7 @@ ALPHA = 0.01
 LEAST_CHANGE = 0.03
 EXACT_MAX = 14  # values in all, up to which every arrangement is looked at
 LOWER_IS_BETTER = ("us", "ms", "s", "B", "ns")
-LOWER_BY_NAME = ("lost", "permuted_ratio", "instructions", "checkpoint_p999_ratio")
+LOWER_BY_NAME = ("lost", "cost_ratio", "cost_ratio_unexplained", "permuted_ratio", "instructions", "checkpoint_p999_ratio")
 HIGHER_BY_NAME = ("ratio", "requests_ratio", "claims_ratio")
 
 

@@ -1,0 +1,127 @@
+/* users.c - trove-users: what an event costs the state as users grow from a thousand to ten
+ * million, and how much of that is memory's.
+ *
+ *   trove-users CORE [MAX]      one JSON object a size: ns an event, and ns of memory alone
+ *
+ * Events visit random users, who are all there before, with a typical walk each. The catalog and
+ * the table of ids are the same at every size, so what grows with the users is where their progress
+ * lies: one slot of an index and one entry of 128 bytes.  Memory's part is measured by itself: the
+ * same burst of random places, prefetched and written, in tables of the same sizes on the same kind
+ * of pages, with nothing computed (memory_ns: cache and TLB misses); and once more on pages of 4
+ * KiB (memory_small_ns: what huge pages save).
+ */
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bench/state_bed.h"
+#include "dataplane/base/clock.h"
+#include "graph/mix.h"
+
+#define USERS_MIN   1000u
+#define USERS_MAX   10000000u
+#define EVENTS      4000000u /* measured at each size */
+#define ENTRY_BYTES 128u
+#define SLOT_BYTES  8u
+#define LINE_BYTES  64u
+
+static struct state_bed bed;
+
+static uint64_t run_burst(uint64_t n, uint64_t users, bool random, uint64_t *edges)
+{
+    for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
+        uint64_t user = random ? mix64(n + i) % users : (n + i) % users;
+        state_bed_item(&bed, state_bed_event(&bed, i, user, STATE_BED_T0 + n * 1000),
+                       (uint32_t)(mix64(~(n + i)) % STATE_BED_NODES));
+    }
+    return state_bed_apply(&bed, OUTCOME_visit, edges);
+}
+
+/* Returns ns an event, once every user is there. */
+static double event_ns(uint64_t users, const char *catalog)
+{
+    uint64_t took_ns = 0, edges = 0, begun = (users / STATE_BED_BURST + 1) * STATE_BED_BURST;
+    state_bed_walker(state_bed_conf(&bed, CONF_BASKET), catalog);
+    state_bed_open(&bed, (struct state_limits){.dedupe_capacity = 4000000, .users = users + 4096});
+    for (uint64_t n = 0; n < begun; n += STATE_BED_BURST)
+        (void)run_burst(n, users, false, &edges);
+    for (uint64_t n = begun; n < begun + EVENTS; n += STATE_BED_BURST)
+        took_ns += run_burst(n, users, true, &edges);
+    struct state_usage usage;
+    state_usage(bed.state, &usage);
+    state_bed_need(usage.users_used == users, "not every user is there");
+    state_bed_close(&bed);
+    return (double)took_ns / EVENTS;
+}
+
+static uint8_t *map(size_t bytes, int advice)
+{
+    uint8_t *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    state_bed_need(base != MAP_FAILED, "not enough memory");
+    (void)madvise(base, bytes, advice);
+    for (size_t at = 0; at < bytes; at += 4096)
+        base[at] = 1;
+    return base;
+}
+
+/* Returns ns an event of looking up a slot and changing an entry: prefetched and touched as the
+ * state does with a burst. */
+static double memory_ns(uint64_t users, int advice)
+{
+    size_t slot_bytes = users * SLOT_BYTES + LINE_BYTES, entry_bytes = users * ENTRY_BYTES;
+    uint8_t *slots = map(slot_bytes, advice), *entries = map(entry_bytes, advice);
+    uint64_t took_ns = 0;
+    for (uint64_t n = 0; n < EVENTS; n += STATE_BED_BURST) {
+        uint64_t at[STATE_BED_BURST];
+        for (uint32_t i = 0; i < STATE_BED_BURST; i++)
+            at[i] = mix64(n + i) % users;
+        uint64_t start_ns = clock_monotonic_ns();
+        for (uint32_t i = 0; i < STATE_BED_BURST; i++)
+            __builtin_prefetch(slots + at[i] * SLOT_BYTES, 1);
+        for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
+            uint8_t *entry = entries + at[i] * ENTRY_BYTES;
+            __builtin_prefetch(entry, 1);
+            __builtin_prefetch(entry + LINE_BYTES, 1);
+        }
+        for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
+            uint8_t *entry = entries + at[i] * ENTRY_BYTES;
+            slots[at[i] * SLOT_BYTES]++;
+            entry[0]++;
+            entry[LINE_BYTES]++;
+        }
+        took_ns += clock_monotonic_ns() - start_ns;
+    }
+    munmap(slots, slot_bytes);
+    munmap(entries, entry_bytes);
+    return (double)took_ns / EVENTS;
+}
+
+int main(int argc, char **argv)
+{
+    char catalog[CONF_PATH_MAX];
+    char *end = NULL;
+    unsigned long core = argc > 1 ? strtoul(argv[1], &end, 10) : 0;
+    uint64_t most = argc > 2 ? strtoull(argv[2], NULL, 10) : USERS_MAX;
+    if (argc < 2 || argc > 3 || *end || core >= CPU_SETSIZE || most < USERS_MIN ||
+        most > USERS_MAX) {
+        fputs("usage: trove-users CORE [MAX], from 1000 to 10000000\n", stderr);
+        return 2;
+    }
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    CPU_SET(core, &cores);
+    state_bed_need(!sched_setaffinity(0, sizeof cores, &cores), "there is no such core");
+    state_bed_catalog(catalog);
+    for (uint64_t users = USERS_MIN; users <= most; users *= 10) {
+        double all_ns = event_ns(users, catalog);
+        printf("{\"users\":%llu,\"ns\":%.2f,\"memory_ns\":%.2f,\"memory_small_ns\":%.2f}\n",
+               (unsigned long long)users, all_ns, memory_ns(users, MADV_HUGEPAGE),
+               memory_ns(users, MADV_NOHUGEPAGE));
+        fflush(stdout);
+    }
+    unlink(catalog);
+    return 0;
+}
