@@ -279,10 +279,11 @@ int main(int argc, char **argv)
         }
     for (unsigned k = 0; k < KIND_COUNT; k++) {
         qsort(rates[k], rounds, sizeof **rates, by_value);
-        printf("{\"ring\":\"%s\",\"burst\":%u,\"rounds\":%" PRIu64
-               ",\"median\":%.0f,\"min\":%.0f,\"max\":%.0f}\n",
-               kinds[k].name, race.burst, rounds, rates[k][rounds / 2], rates[k][0],
-               rates[k][rounds - 1]);
+        printf("{\"ring\":\"%s\",\"burst\":%u,\"median\":%.0f,\"values\":[", kinds[k].name,
+               race.burst, rates[k][rounds / 2]);
+        for (uint64_t round = 0; round < rounds; round++)
+            printf("%s%.0f", round ? "," : "", rates[k][round]);
+        puts("]}");
     }
     return 0;
 }

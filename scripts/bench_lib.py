@@ -138,9 +138,10 @@ def make_catalog(directory):
 
 class Daemon:
     """One troved with a fresh data directory: its port and more of its configuration, how many ids it can know, what its command
-    begins with, to run in a namespace, and where its data goes, when not beside the rest."""
+    begins with, to run in a namespace, where its data goes, when not beside the rest, and what is to be done to the text of its
+    configuration."""
 
-    def __init__(self, directory, port, ids, more="", inside=(), data=None):
+    def __init__(self, directory, port, ids, more="", inside=(), data=None, rewrite=str):
         self.dir = directory
         data = pathlib.Path(data or directory / "data")
         shutil.rmtree(data, ignore_errors=True)
@@ -148,7 +149,8 @@ class Daemon:
         items = make_catalog(directory)
         file = directory / "bench.yaml"
         text = CONFIG.format(dir=directory, port=port, more=more, ids=ids, start=json.dumps(items[0]), treasure=json.dumps(items[-1]))
-        file.write_text(text.replace(f"data_dir: {directory}/data", f"data_dir: {data}"))
+        self.file = file
+        file.write_text(rewrite(text.replace(f"data_dir: {directory}/data", f"data_dir: {data}")))
         self.log = open(directory / "troved.log", "w", encoding="utf-8")
         self.process = start([*inside, BUILD / "dataplane/troved", "--config", file], stderr=self.log)
         deadline = time.monotonic() + PATIENCE_S

@@ -19,10 +19,10 @@ def vdev(directory):
             "--patience", "10ms", "--huge"]
 
 
-def blast(directory, rate, duration=None, nap="20us", stamp=True, users=100_000, per_datagram=1, more=()):
+def blast(directory, rate, duration=None, nap="20us", stamp=True, users=100_000, per_datagram=1, size=170, more=()):
     """The report of trove-blast, sending what a shop's clients would: 170 bytes an event, one in a hundred twice."""
     args = [*vdev(directory), "--nap", nap, "--rate", rate, "--users", str(users), "--catalog", directory / "catalog.tsv", "--zipf", "1.0",
-            "--types", "view:80,purchase:20", "--size", "170", "--duplicates", "1%", "--per-datagram", str(per_datagram), *more]
+            "--types", "view:80,purchase:20", "--size", str(size), "--duplicates", "1%", "--per-datagram", str(per_datagram), *more]
     if stamp:
         args += ["--stamp"]
     if duration:
