@@ -9,6 +9,7 @@
 #define NATS  (1u << CONF_SINK_NATS)
 #define HOOKS (1u << CONF_SINK_WEBHOOK)
 #define S3    (1u << CONF_SINK_S3)
+#define KAFKA (1u << CONF_SINK_KAFKA)
 
 static const struct {
     const char *key;
@@ -21,14 +22,15 @@ static const struct {
     {"rotate_size", FILES | S3, "file and s3", false},
     {"rotate_after", FILES | S3, "file and s3", false},
     {"compress", FILES, "file", false},
-    {"address", REDIS | NATS, "redis and nats", true},
+    {"address", REDIS | NATS | KAFKA, "redis, nats and kafka", true},
     {"user", REDIS | NATS, "redis and nats", false},
     {"password_file", REDIS | NATS, "redis and nats", false},
     {"database", REDIS, "redis", false},
     {"stream", REDIS | NATS, "redis and nats", false},
     {"max_length", REDIS, "redis", false},
     {"winners", REDIS, "redis", false},
-    {"timeout", REDIS | NATS | HOOKS | S3, "redis, nats, webhook and s3", false},
+    {"timeout", REDIS | NATS | HOOKS | S3 | KAFKA, "redis, nats, kafka, webhook and s3", false},
+    {"topic", KAFKA, "kafka", false},
     {"url", HOOKS, "webhook", true},
     {"secret_file", HOOKS, "webhook", true},
     {"batch", HOOKS, "webhook", false},
@@ -43,11 +45,9 @@ static const struct {
     {"confirm_after", NATS, "nats", false},
 };
 
-static const char *const type_names[] = {[CONF_SINK_FILE] = "file",
-                                         [CONF_SINK_REDIS] = "redis",
-                                         [CONF_SINK_NATS] = "nats",
-                                         [CONF_SINK_WEBHOOK] = "webhook",
-                                         [CONF_SINK_S3] = "s3"};
+static const char *const type_names[] = {
+    [CONF_SINK_FILE] = "file",       [CONF_SINK_REDIS] = "redis", [CONF_SINK_NATS] = "nats",
+    [CONF_SINK_WEBHOOK] = "webhook", [CONF_SINK_S3] = "s3",       [CONF_SINK_KAFKA] = "kafka"};
 
 static void check_keys(struct reader *r, const struct yaml_node *map, const struct conf_sink *sink)
 {
@@ -85,11 +85,10 @@ static void check_file(struct reader *r, const struct yaml_node *map, struct con
                      keys[i]);
 }
 
-static void check_nats(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
+static void check_servers(struct reader *r, const struct yaml_node *map, struct conf_sink *sink,
+                          const char *example)
 {
     const struct yaml_node *address = yaml_find(map, "address");
-    const struct yaml_node *subject = yaml_find(map, "subject");
-    const struct yaml_node *stream = yaml_find(map, "stream");
     char text[CONF_PATH_MAX], *rest;
     unsigned count = 0, bad = 0;
     memcpy(text, sink->address, sizeof text);
@@ -101,8 +100,20 @@ static void check_nats(struct reader *r, const struct yaml_node *map, struct con
     if (address && (bad || !count || count > 8))
         diag_add(r->diags, reader_at(r, address), "bad_value",
                  "address must be one to eight of HOST:PORT or [IPv6]:PORT, separated by commas, "
-                 "such as '10.0.0.1:4222, 10.0.0.2:4222', not %s",
-                 reader_quote(r, address));
+                 "such as '%s', not %s",
+                 example, reader_quote(r, address));
+}
+
+static void check_kafka(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
+{
+    check_servers(r, map, sink, "10.0.0.1:9092, 10.0.0.2:9092");
+}
+
+static void check_nats(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
+{
+    const struct yaml_node *subject = yaml_find(map, "subject");
+    const struct yaml_node *stream = yaml_find(map, "stream");
+    check_servers(r, map, sink, "10.0.0.1:4222, 10.0.0.2:4222");
     if (!subject)
         snprintf(sink->subject, sizeof sink->subject, "%s", SUBJECT_DEFAULT);
     if (subject && subject_check(sink->subject))
@@ -148,12 +159,10 @@ static void check_webhook(struct reader *r, const struct yaml_node *map, struct 
 
 void check_sink(struct reader *r, const struct yaml_node *map, void *base)
 {
-    static void (*const checks[])(struct reader *, const struct yaml_node *,
-                                  struct conf_sink *) = {[CONF_SINK_FILE] = check_file,
-                                                         [CONF_SINK_REDIS] = check_redis,
-                                                         [CONF_SINK_NATS] = check_nats,
-                                                         [CONF_SINK_WEBHOOK] = check_webhook,
-                                                         [CONF_SINK_S3] = check_archive};
+    static void (*const checks[])(struct reader *, const struct yaml_node *, struct conf_sink *) = {
+        [CONF_SINK_FILE] = check_file,  [CONF_SINK_REDIS] = check_redis,
+        [CONF_SINK_NATS] = check_nats,  [CONF_SINK_WEBHOOK] = check_webhook,
+        [CONF_SINK_S3] = check_archive, [CONF_SINK_KAFKA] = check_kafka};
     struct conf_sink *sink = base;
     const struct yaml_node *type = yaml_find(map, "type");
     const struct yaml_node *user = yaml_find(map, "user");

@@ -208,6 +208,7 @@ enum conf_sink_type {
     CONF_SINK_NATS,
     CONF_SINK_WEBHOOK,
     CONF_SINK_S3,
+    CONF_SINK_KAFKA,
 };
 
 /* Where a server listens: an address and a port, or with port 0 a Unix socket's path. */
@@ -240,7 +241,7 @@ struct conf_sink {
     enum conf_compress compress;
 
     /* redis, nats */
-    char address[CONF_PATH_MAX]; /* a conf_endpoint; of nats several, separated by commas */
+    char address[CONF_PATH_MAX]; /* a conf_endpoint; of nats and kafka several, with commas */
     char user[CONF_NAME_MAX + 1];
     char password_file[CONF_PATH_MAX]; /* "": none */
     uint32_t database;
@@ -253,6 +254,9 @@ struct conf_sink {
     char subject[CONF_PATH_MAX]; /* a template, see subject.h */
     uint32_t replicas;           /* of a stream that is made */
     uint64_t confirm_after_ns;
+
+    /* kafka */
+    char topic[CONF_NAME_MAX + 1];
 
     /* webhook */
     char url[CONF_PATH_MAX];

@@ -32,9 +32,13 @@ static const char *const member_words[] = {[CONF_MEMBER_STRING] = "string",
                                            [CONF_MEMBER_OBJECT] = "object",
                                            [CONF_MEMBER_ARRAY] = "array",
                                            NULL};
-static const char *const sink_words[] = {
-    [CONF_SINK_FILE] = "file",       [CONF_SINK_REDIS] = "redis", [CONF_SINK_NATS] = "nats",
-    [CONF_SINK_WEBHOOK] = "webhook", [CONF_SINK_S3] = "s3",       NULL};
+static const char *const sink_words[] = {[CONF_SINK_FILE] = "file",
+                                         [CONF_SINK_REDIS] = "redis",
+                                         [CONF_SINK_NATS] = "nats",
+                                         [CONF_SINK_WEBHOOK] = "webhook",
+                                         [CONF_SINK_S3] = "s3",
+                                         [CONF_SINK_KAFKA] = "kafka",
+                                         NULL};
 static const char *const format_words[] = {
     [CONF_FORMAT_JSON] = "json", [CONF_FORMAT_CLOUDEVENTS] = "cloudevents", NULL};
 static const char *const compress_words[] = {
@@ -442,9 +446,9 @@ static const struct key sink_keys[] = {
      .help = "it gets nothing, and goes on where it stood when this is false again"},
     {"address", KEY_TEXT, KEY_HOT, AT(struct conf_sink, address), .absent = "none",
      .help =
-         "of a redis or nats sink, which needs it: the server, as unix:/PATH (redis), HOST:PORT "
-         "or '[IPV6]:PORT'; of nats up to 8, separated by commas; names are resolved at each "
-         "connect"},
+         "of a redis, nats or kafka sink, which needs it: the server, as unix:/PATH (redis), "
+         "HOST:PORT or '[IPV6]:PORT'; of nats and kafka up to 8, separated by commas; names are "
+         "resolved at each connect"},
     {"user", KEY_NAME, KEY_HOT, AT(struct conf_sink, user), .max = CONF_NAME_MAX,
      .absent = "the server's default user", .help = "redis, nats: who to log in as"},
     {"password_file", KEY_PATH, KEY_HOT, AT(struct conf_sink, password_file), .absent = "none",
@@ -476,8 +480,10 @@ static const struct key sink_keys[] = {
          "its disk later; the stream has to remember ids for as long"},
     {"timeout", KEY_TIME, KEY_HOT, AT(struct conf_sink, timeout_ns), .min = 10000000, .max = MINUTE,
      .fallback = "2s",
-     .help = "redis, nats, webhook: the longest that connecting or an answer may take; s3: the "
-             "same, and a second more for each 64 KiB; 10s unless given"},
+     .help = "redis, nats, kafka, webhook: the longest that connecting or an answer may take; s3: "
+             "the same, and a second more for each 64 KiB; 10s unless given"},
+    {"topic", KEY_NAME, KEY_HOT, AT(struct conf_sink, topic), .max = CONF_NAME_MAX,
+     .fallback = "trove", .help = "kafka: where messages go; it has to be there"},
     {"url", KEY_TEXT, KEY_HOT, AT(struct conf_sink, url), .absent = "none",
      .help = "of a webhook sink, which needs it: where batches are sent by POST, http:// or "
              "https://"},

@@ -22,7 +22,7 @@
 static const struct sink_ops *const sink_types[] = {
     [CONF_SINK_FILE] = &sink_file_ops,  [CONF_SINK_REDIS] = &sink_redis_ops,
     [CONF_SINK_NATS] = &sink_nats_ops,  [CONF_SINK_WEBHOOK] = &sink_webhook_ops,
-    [CONF_SINK_S3] = &sink_archive_ops,
+    [CONF_SINK_S3] = &sink_archive_ops, [CONF_SINK_KAFKA] = &sink_kafka_ops,
 };
 
 static const struct sink_ops *ops_of(const struct conf_sink *conf)
@@ -103,9 +103,10 @@ static uint64_t hash_target(const struct topo *topo, const struct conf_sink *con
     /* A sink of many files keeps by itself where they are; others may write to that directory. */
     int len = conf->directory[0]
                   ? snprintf(text, sizeof text, "directory %s", conf->name)
-                  : snprintf(text, sizeof text, "%d %s %s %s %u %s %s %s %s", (int)conf->type,
+                  : snprintf(text, sizeof text, "%d %s %s %s %u %s%s%s%s", (int)conf->type,
                              conf->path, conf->address, conf->stream, conf->database, conf->url,
-                             conf->endpoint, conf->bucket, conf->prefix);
+                             conf->type == CONF_SINK_KAFKA ? conf->topic : conf->endpoint,
+                             conf->bucket, conf->prefix);
     uint64_t hash = hash64(&topo->key, text, (size_t)len);
     return hash ? hash : 1;
 }

@@ -28,7 +28,8 @@ need_root() {
 
 # What the builds, the tests and the try need, by Debian's names.
 packages_build="gcc meson ninja-build pkg-config libdpdk-dev libck-dev liburcu-dev libxxhash-dev libfyaml-dev
-    libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev libhiredis-dev libzstd-dev zlib1g-dev liburing-dev libnats-dev libssl-dev"
+    libjansson-dev libmicrohttpd-dev libcurl4-openssl-dev libhiredis-dev libzstd-dev zlib1g-dev liburing-dev libnats-dev librdkafka-dev
+    libssl-dev"
 packages_run="iproute2 iputils-ping ethtool python3 zstd util-linux curl"
 packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev python3-pytest man-db strace valgrind redis-server nats-server
     wrk nghttp2-client nodejs chromium"

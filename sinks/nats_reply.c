@@ -2,10 +2,8 @@
 #include "sinks/nats_reply.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define HEADERS_MAX (4u << 10)
@@ -111,59 +109,13 @@ static int decode_base64(const char *text, char *out, size_t room)
     return (int)at;
 }
 
-void nats_at_encode(const char *journal, const struct sink_end end[SINK_EPOCH_JOURNALS_MAX],
-                    char out[NATS_AT_MAX])
-{
-    unsigned last = 0;
-    for (unsigned i = 0; i < SINK_EPOCH_JOURNALS_MAX; i++)
-        if (end[i].epoch)
-            last = i + 1;
-    size_t at = (size_t)snprintf(out, NATS_AT_MAX, "%.16s ", journal);
-    for (unsigned i = 0; i < last; i++) {
-        const char *comma = i ? "," : "";
-        at += end[i].epoch ? (size_t)snprintf(out + at, NATS_AT_MAX - at, "%s%u-%" PRIu64, comma,
-                                              end[i].epoch, end[i].ordinal)
-                           : (size_t)snprintf(out + at, NATS_AT_MAX - at, "%s", comma);
-    }
-}
-
-static bool read_number(const char **text, uint64_t max, uint64_t *value)
-{
-    char *rest;
-    if (**text < '0' || **text > '9')
-        return false;
-    errno = 0;
-    *value = strtoull(*text, &rest, 10);
-    *text = rest;
-    return !errno && *value <= max;
-}
-
-static bool read_at(const char *text, struct nats_stored *stored)
-{
-    size_t name = strcspn(text, " ");
-    if (!name || name >= sizeof stored->journal || text[name] != ' ')
-        return false;
-    memcpy(stored->journal, text, name);
-    text += name + 1;
-    for (unsigned i = 0; i < SINK_EPOCH_JOURNALS_MAX && *text; i++) {
-        uint64_t epoch = 0, ordinal = 0;
-        if (*text != ',' && (!read_number(&text, UINT32_MAX, &epoch) || *text++ != '-' ||
-                             !read_number(&text, UINT64_MAX, &ordinal)))
-            return false;
-        stored->end[i] = (struct sink_end){.epoch = (uint32_t)epoch, .ordinal = ordinal};
-        if (*text && *text++ != ',')
-            return false;
-    }
-    return *text == '\0';
-}
-
 /* Lines behind "NATS/1.0", each KEY: VALUE. */
 static bool find_at(char *headers, struct nats_stored *stored)
 {
     char *rest;
     for (char *line = strtok_r(headers, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest))
         if (strncmp(line, "Trove-At:", 9) == 0)
-            return read_at(line + 9 + strspn(line + 9, " "), stored);
+            return ends_parse(line + 9 + strspn(line + 9, " "), stored->journal, stored->end);
     return false;
 }
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sinks/sink.h"
+#include "sinks/ends.h"
 
 /* Error codes of the JetStream API that mean something to the sink. */
 enum {
@@ -45,17 +45,11 @@ struct nats_info {
 struct nats_stored {
     struct nats_refusal refusal;
     bool ours; /* it has such a header */
-    char journal[24];
+    char journal[ENDS_JOURNAL_MAX];
     struct sink_end end[SINK_EPOCH_JOURNALS_MAX];
 };
-
-#define NATS_AT_MAX (24 + SINK_EPOCH_JOURNALS_MAX * 34)
 
 /* Each returns 0, also for a refusal, or -EPROTO. */
 int nats_ack_parse(const char *bytes, size_t len, const char *stream, struct nats_ack *ack);
 int nats_info_parse(const char *bytes, size_t len, const char *stream, struct nats_info *info);
 int nats_stored_parse(const char *bytes, size_t len, struct nats_stored *stored);
-
-/* nats_at_encode writes the header Trove-At: "JOURNAL EPOCH-ORDINAL,,EPOCH-ORDINAL", by shard. */
-void nats_at_encode(const char *journal, const struct sink_end end[SINK_EPOCH_JOURNALS_MAX],
-                    char out[NATS_AT_MAX]);

@@ -11,7 +11,7 @@
 #include "dataplane/base/counter.h"
 
 /* What headers may add to a body, at most: their names, an id, two numbers. */
-#define HEADER_BYTES (NATS_AT_MAX + BODY_ID_MAX + 160u)
+#define HEADER_BYTES (ENDS_TEXT_MAX + BODY_ID_MAX + 160u)
 
 static uint64_t stream_repeats(const void *arg)
 {
@@ -75,8 +75,8 @@ static int stream_end(void *arg, uint32_t shard, struct sink_end *end)
 static int publish(struct nats_sink *sink, const struct nats_entry *entry, uint64_t tag,
                    uint64_t after, const struct sink_end *end)
 {
-    char at[NATS_AT_MAX], last[24];
-    nats_at_encode(sink->origin->journal, end, at);
+    char at[ENDS_TEXT_MAX], last[24];
+    ends_encode(sink->origin->journal, end, at);
     snprintf(last, sizeof last, "%" PRIu64, after);
     const struct nats_header headers[] = {
         {"Nats-Msg-Id", entry->id},

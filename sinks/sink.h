@@ -236,11 +236,13 @@ void pump_report(struct pump *pump, struct pump_report *report);
 
 /* The sinks there are: one JSON object a line of a file (file.c), or of files by the hour
  * (file_parts.c); one stream a shard, an entry an
- * outcome (redis_stream.c); one message of a JetStream an outcome (nats_stream.c); POSTs of
- * batches (webhook.c); objects of all records by the hour (archive.c). */
+ * outcome (redis_stream.c); one message of a JetStream an outcome (nats_stream.c), or of a Kafka
+ * topic (kafka_topic.c); POSTs of batches (webhook.c); objects of all records by the hour
+ * (archive.c). */
 extern const struct sink_ops sink_file_ops;
 extern const struct sink_ops sink_parts_ops;
 extern const struct sink_ops sink_redis_ops;
 extern const struct sink_ops sink_nats_ops;
+extern const struct sink_ops sink_kafka_ops;
 extern const struct sink_ops sink_webhook_ops;
 extern const struct sink_ops sink_archive_ops;

@@ -14,16 +14,16 @@ static void check_stored(const char *bytes, size_t size)
     struct nats_stored stored, again;
     if (nats_stored_parse(bytes, size, &stored) || !stored.ours)
         return;
-    char at[NATS_AT_MAX], *reply;
+    char at[ENDS_TEXT_MAX], *reply;
     size_t len;
-    nats_at_encode(stored.journal, stored.end, at);
+    ends_encode(stored.journal, stored.end, at);
     assert(strlen(at) < sizeof at);
     FILE *out = open_memstream(&reply, &len);
     assert(out);
     fputs("{\"message\":{\"hdrs\":\"", out);
     static const char letters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char headers[NATS_AT_MAX + 16];
+    char headers[ENDS_TEXT_MAX + 16];
     int count = snprintf(headers, sizeof headers, "X\r\nTrove-At: %s", at);
     while (count % 3) /* no padding, then */
         headers[count++] = '\n';

@@ -118,9 +118,9 @@ static void the_ends_come_back_as_they_were_sent(void **state)
         [4] = {.epoch = UINT32_MAX, .ordinal = UINT64_MAX},
     };
     struct nats_stored stored;
-    char text[NATS_AT_MAX];
+    char text[ENDS_TEXT_MAX];
     (void)state;
-    nats_at_encode("0123456789abcdef", end, text);
+    ends_encode("0123456789abcdef", end, text);
     assert_string_equal(text, "0123456789abcdef ,3-77,,,4294967295-18446744073709551615");
     assert_int_equal(parse_stored(text, &stored), 0);
     assert_true(stored.ours);
@@ -130,7 +130,7 @@ static void the_ends_come_back_as_they_were_sent(void **state)
         assert_int_equal(stored.end[i].ordinal, end[i].ordinal);
         end[i] = (struct sink_end){.epoch = UINT32_MAX, .ordinal = UINT64_MAX};
     }
-    nats_at_encode("0123456789abcdef", end, text);
+    ends_encode("0123456789abcdef", end, text);
     assert_int_equal(parse_stored(text, &stored), 0);
     assert_true(stored.ours);
     assert_int_equal(stored.end[63].ordinal, UINT64_MAX);
