@@ -19,5 +19,10 @@ void check_root(struct reader *reader, const struct yaml_node *map, void *base);
 /* check_archive checks what is of an s3 sink alone. */
 void check_archive(struct reader *reader, const struct yaml_node *map, struct conf_sink *sink);
 
+/* check_servers looks at the key `address` where it is several servers, with commas between them.
+ */
+void check_servers(struct reader *reader, const struct yaml_node *map, const char *servers,
+                   const char *example);
+
 /* check_http_event compares listen.http with limits, once both are read. */
 void check_http_event(struct reader *reader, const struct yaml_node *root, const struct conf *conf);

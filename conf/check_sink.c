@@ -1,4 +1,5 @@
 /* check_sink.c - which keys a sink of each type has, and needs. */
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/check.h"
@@ -85,13 +86,13 @@ static void check_file(struct reader *r, const struct yaml_node *map, struct con
                      keys[i]);
 }
 
-static void check_servers(struct reader *r, const struct yaml_node *map, struct conf_sink *sink,
-                          const char *example)
+void check_servers(struct reader *r, const struct yaml_node *map, const char *servers,
+                   const char *example)
 {
     const struct yaml_node *address = yaml_find(map, "address");
     char text[CONF_PATH_MAX], *rest;
     unsigned count = 0, bad = 0;
-    memcpy(text, sink->address, sizeof text);
+    snprintf(text, sizeof text, "%s", servers);
     for (char *word = strtok_r(text, ", ", &rest); word; word = strtok_r(NULL, ", ", &rest)) {
         struct conf_endpoint endpoint;
         bad += conf_server_parse(word, &endpoint) || !endpoint.port;
@@ -106,14 +107,14 @@ static void check_servers(struct reader *r, const struct yaml_node *map, struct 
 
 static void check_kafka(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
 {
-    check_servers(r, map, sink, "10.0.0.1:9092, 10.0.0.2:9092");
+    check_servers(r, map, sink->address, "10.0.0.1:9092, 10.0.0.2:9092");
 }
 
 static void check_nats(struct reader *r, const struct yaml_node *map, struct conf_sink *sink)
 {
     const struct yaml_node *subject = yaml_find(map, "subject");
     const struct yaml_node *stream = yaml_find(map, "stream");
-    check_servers(r, map, sink, "10.0.0.1:4222, 10.0.0.2:4222");
+    check_servers(r, map, sink->address, "10.0.0.1:4222, 10.0.0.2:4222");
     if (!subject)
         snprintf(sink->subject, sizeof sink->subject, "%s", SUBJECT_DEFAULT);
     if (subject && subject_check(sink->subject))

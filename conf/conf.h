@@ -273,6 +273,18 @@ struct conf_sink {
     struct conf_place place;
 };
 
+/* Leaderboards for browsers, over a NATS server. */
+struct conf_feed {
+    char address[CONF_PATH_MAX]; /* "": there is none */
+    char user[CONF_NAME_MAX + 1];
+    char password_file[CONF_PATH_MAX]; /* "": none */
+    char subject[CONF_PATH_MAX];       /* a template, see subject.h */
+    uint32_t by;                       /* enum board_order */
+    uint32_t top;                      /* rows of a hunt */
+    uint64_t every_ns;                 /* between two messages of a hunt, at least */
+    uint64_t timeout_ns;
+};
+
 /* When an answer to a POST leaves. */
 enum conf_ack { CONF_ACK_ACCEPTED, CONF_ACK_DURABLE };
 
@@ -402,6 +414,8 @@ struct conf {
 
     uint32_t hunt_count;
     struct conf_hunt hunts[CONF_HUNTS_MAX];
+
+    struct conf_feed feed;
 
     uint32_t sink_count;
     struct conf_sink sinks[CONF_SINKS_MAX];

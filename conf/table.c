@@ -563,6 +563,8 @@ static const struct key root_keys[] = {
      .help = "families of hunts: keys that hunts take over with template: NAME"},
     {"hunts", KEY_LIST, KEY_HOT, AT(struct conf, hunts), COUNT_AT(struct conf, hunt_count),
      .max = CONF_HUNTS_MAX, .set = &table_hunt, .help = "what to look for, and what to award"},
+    {"leaderboards", KEY_SECTION, .set = &table_feed,
+     .help = "who is told of the leaderboards as they change"},
     {"sinks", KEY_LIST, KEY_HOT, AT(struct conf, sinks), COUNT_AT(struct conf, sink_count),
      .max = CONF_SINKS_MAX, .set = &table_sink, .help = "who is told of the outcomes"},
     {0},

@@ -15,6 +15,8 @@ extern const struct key_set table_hunt;
 
 /* listen.http, its base a struct conf (table_http.c). */
 extern const struct key_set table_http;
+/* leaderboards, its base a struct conf (table_feed.c). */
+extern const struct key_set table_feed;
 
 /* One sink. */
 extern const struct key_set table_sink;

@@ -326,6 +326,7 @@ json_t *admin_status(struct topo *topo)
     json_object_set_new(status, "compressed", admin_packed(topo));
     json_object_set_new(status, "usage", status_usage(topo));
     json_object_set_new(status, "sinks", admin_sink_list(topo));
+    json_object_set_new(status, "leaderboard_feed", admin_feed(topo));
     json_object_set_new(status, "lcores", status_lcores(topo));
     json_object_set_new(status, "warnings", status_warnings(topo, &account));
     topo_read_unlock(topo);

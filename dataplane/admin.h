@@ -44,6 +44,9 @@ void admin_sink_change(void *context, const struct control_request *request,
                        struct control_response *response);
 /* admin_sink_list is what the status says of the sinks; admin_sink_warn adds what is not well. */
 json_t *admin_sink_list(struct topo *topo);
+
+/* What the publishing of leaderboards says of itself. */
+json_t *admin_feed(const struct topo *topo);
 void admin_sink_warn(struct topo *topo, json_t *warnings);
 
 /* What the status says of the start, and of checkpoints; admin_checkpoint_warn adds what is not

@@ -53,6 +53,14 @@ static bool read_count(const char *text, uint32_t *count)
     return *text >= '0' && *text <= '9' && !*end && value <= BOARD_ROWS_MAX;
 }
 
+json_t *admin_feed(const struct topo *topo)
+{
+    struct feed_report report;
+    feed_report(topo->feed.feed, &report);
+    return json_pack("{s:I, s:I, s:s}", "messages", (json_int_t)report.messages, "errors",
+                     (json_int_t)report.errors, "error", report.error);
+}
+
 void admin_leaderboard(void *context, const struct control_request *request,
                        struct control_response *response)
 {

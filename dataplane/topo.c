@@ -386,6 +386,8 @@ static int start_threads(struct topo *topo, char error[512])
     if (!rc)
         rc = sinks_start(topo);
     if (!rc)
+        rc = topo_start_feed(topo);
+    if (!rc)
         rc = topo_start_checkpoints(topo);
     for (uint32_t c = 0; !rc && c < topo->plan.core_count; c++) {
         struct core *core = &topo->cores[c];

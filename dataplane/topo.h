@@ -30,6 +30,7 @@
 #include "dataplane/topo_sink.h"
 #include "graph/shard.h"
 #include "sinks/board.h"
+#include "sinks/feed.h"
 
 /* A configuration version as the cores see it: published whole, never changed. */
 struct snapshot {
@@ -150,6 +151,11 @@ struct topo {
     struct snapshot *published; /* by RCU */
     struct snapshot *retired;   /* until every core has left it */
     struct sinks sinks;
+    struct {
+        struct feed *feed;
+        pthread_t thread;
+        bool started;
+    } feed; /* leaderboards for browsers */
     _Atomic int phase;
     _Atomic bool stop_wanted;
     _Atomic uint64_t events_per_s, requests_per_s;
@@ -171,6 +177,12 @@ void topo_stop(struct topo *topo);
 /* topo_fini ends the threads that still run, as after a start that failed half-way, and gives back
  * all that topo_start took. */
 void topo_fini(struct topo *topo);
+
+/* topo_start_feed starts the thread that publishes leaderboards, which does nothing unless it is
+ * configured; 0 or an errno.  It ends with PHASE_END, at once when it is cancelled. */
+int topo_start_feed(struct topo *topo);
+void topo_cancel_feed(struct topo *topo);
+void topo_free_feed(struct topo *topo);
 
 /* topo_start_thread starts a thread on a core; 0 or an errno. */
 int topo_start_thread(pthread_t *thread, uint32_t core, void *(*body)(void *), void *arg);

@@ -255,6 +255,7 @@ static int apply(struct topo *topo, struct conf *conf, struct apply_result *resu
         return 0;
     }
     sinks_enter(topo, &plan, conf);
+    feed_configure(topo->feed.feed, &conf->feed);
     publish(topo, next, result);
     return 0;
 }

@@ -97,16 +97,24 @@ static int copy_conf(struct conf_sink *to, const struct conf_sink *from)
     return 0;
 }
 
+/* A sink of many files keeps by itself where they are; others may write to that directory. */
+static int tell_target(const struct conf_sink *conf, char *text, size_t room)
+{
+    if (conf->directory[0])
+        return snprintf(text, room, "directory %s", conf->name);
+    if (conf->type == CONF_SINK_S3)
+        return snprintf(text, room, "%d %s %s %s", (int)conf->type, conf->endpoint, conf->bucket,
+                        conf->prefix);
+    if (conf->type == CONF_SINK_KAFKA)
+        return snprintf(text, room, "%d %s %s", (int)conf->type, conf->address, conf->topic);
+    return snprintf(text, room, "%d %s %s %s %u %s", (int)conf->type, conf->path, conf->address,
+                    conf->stream, conf->database, conf->url);
+}
+
 static uint64_t hash_target(const struct topo *topo, const struct conf_sink *conf)
 {
-    char text[6 * CONF_PATH_MAX + 2 * CONF_NAME_MAX + 64];
-    /* A sink of many files keeps by itself where they are; others may write to that directory. */
-    int len = conf->directory[0]
-                  ? snprintf(text, sizeof text, "directory %s", conf->name)
-                  : snprintf(text, sizeof text, "%d %s %s %s %u %s%s%s%s", (int)conf->type,
-                             conf->path, conf->address, conf->stream, conf->database, conf->url,
-                             conf->type == CONF_SINK_KAFKA ? conf->topic : conf->endpoint,
-                             conf->bucket, conf->prefix);
+    char text[3 * CONF_PATH_MAX + 2 * CONF_NAME_MAX + 64];
+    int len = tell_target(conf, text, sizeof text);
     uint64_t hash = hash64(&topo->key, text, (size_t)len);
     return hash ? hash : 1;
 }

@@ -94,6 +94,7 @@ static void join_all(struct topo *topo)
     join(topo->checkpoint.thread, &topo->checkpoint.started);
     join_journals(topo);
     sinks_join(topo);
+    join(topo->feed.thread, &topo->feed.started);
     join(topo->stock_thread, &topo->stock_started);
     join(topo->pack_thread, &topo->pack_started);
     for (uint32_t c = 0; c < topo->plan.core_count; c++)
@@ -117,6 +118,7 @@ void topo_stop(struct topo *topo)
     wait_until(sinks_ended, topo, clock_monotonic_ns() + wait_ns);
     phase_set(topo, PHASE_END);
     sinks_cancel(topo); /* nobody waits any more for who is on the other side of a network */
+    topo_cancel_feed(topo);
     join_all(topo);
     pthread_mutex_unlock(&topo->apply_lock);
 }
@@ -127,7 +129,9 @@ void topo_fini(struct topo *topo)
         return;
     phase_set(topo, PHASE_END); /* a start that failed half-way has threads at work */
     sinks_cancel(topo);
+    topo_cancel_feed(topo);
     join_all(topo);
+    topo_free_feed(topo);
     sinks_free(topo);
     for (uint32_t p = 0; p < topo->conf->port_count; p++)
         port_close(&topo->ports[p]);

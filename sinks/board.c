@@ -130,6 +130,7 @@ static void count_item(struct board *board, const struct sink_item *item)
         board->unranked += item->view.outcome.kind != OUTCOME_revoked;
         return;
     }
+    board->changes[entry->hunt - 1]++;
     uint64_t *value = &entry->value[of_tile(item) ? BOARD_CLAIMS : BOARD_AWARDS];
     if (item->view.outcome.kind == OUTCOME_revoked) {
         take_away(value, 1);
@@ -255,4 +256,16 @@ int board_read(struct board *board, const char *hunt_name, enum board_order orde
     rank(board, order, count, own, view);
     pthread_mutex_unlock(&board->lock);
     return hunt ? 0 : -ENOENT;
+}
+
+uint32_t board_hunts(struct board *board, struct board_hunt hunts[BOARD_HUNTS_MAX])
+{
+    pthread_mutex_lock(&board->lock);
+    uint32_t count = board->hunt_count;
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(hunts[i].name, board->hunts[i], sizeof hunts[i].name);
+        hunts[i].changes = board->changes[i];
+    }
+    pthread_mutex_unlock(&board->lock);
+    return count;
 }

@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+#include "dataplane/base/event.h"
 #include "sinks/sink.h"
 
 #define BOARD_HUNTS_MAX 256
@@ -57,6 +58,15 @@ int board_saved_at(const char *path, struct sink_cursor *cursor);
  * that hunt. */
 int board_read(struct board *board, const char *hunt, enum board_order order, uint32_t count,
                const char *user, struct board_view *view);
+
+/* board_hunts lists the hunts that somebody has won something in, in an order that stays, each with
+ * a count that grows whenever somebody's values change.  Returns how many, at most BOARD_HUNTS_MAX.
+ */
+struct board_hunt {
+    char name[EVENT_NAME_MAX + 1];
+    uint64_t changes;
+};
+uint32_t board_hunts(struct board *board, struct board_hunt hunts[BOARD_HUNTS_MAX]);
 
 /* Its pump's side; the sink is the struct board. */
 extern const struct sink_ops board_ops;

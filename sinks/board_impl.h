@@ -26,6 +26,7 @@ struct board {
     uint64_t unranked;
     uint32_t hunt_count;
     char hunts[BOARD_HUNTS_MAX][EVENT_NAME_MAX + 1];
+    uint64_t changes[BOARD_HUNTS_MAX]; /* of anybody's values, since the start */
     struct board_entry *slots;
     uint32_t *order; /* scratch of a reader: slots of the hunt asked for */
     uint64_t last_seq[RECORD_NO_PARTITION +

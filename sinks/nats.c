@@ -178,6 +178,20 @@ void nats_close(struct nats *nats)
     free(nats);
 }
 
+unsigned nats_split(const char *address, char urls[NATS_SERVERS_MAX][NATS_URL_MAX])
+{
+    unsigned count = 0;
+    while (count < NATS_SERVERS_MAX) {
+        address += strspn(address, ", ");
+        size_t len = strcspn(address, ", ");
+        if (!len)
+            break;
+        snprintf(urls[count++], NATS_URL_MAX, "nats://%.*s", (int)(len < 150 ? len : 150), address);
+        address += len;
+    }
+    return count;
+}
+
 size_t nats_max_payload(const struct nats *nats)
 {
     int64_t max = natsConnection_GetMaxPayload(nats->connection);
@@ -207,6 +221,18 @@ int nats_publish(struct nats *nats, const char *subject, uint64_t tag,
         status = natsConnection_PublishMsg(nats->connection, message);
     natsMsg_Destroy(message);
     return errno_of(status);
+}
+
+int nats_send(struct nats *nats, const char *subject, const void *body, size_t len)
+{
+    return errno_of(natsConnection_Publish(nats->connection, subject, body, (int)len));
+}
+
+int nats_ping(struct nats *nats, uint64_t tag)
+{
+    char subject[sizeof nats->prefix + 24];
+    snprintf(subject, sizeof subject, "%s%" PRIu64, nats->prefix, tag);
+    return nats_send(nats, subject, "", 0);
 }
 
 static int read_reply(struct nats *nats, struct nats_reply *reply)

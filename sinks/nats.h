@@ -21,6 +21,8 @@
 #define NATS_REPLY_MAX    (64u << 10) /* longer ones are at fault */
 #define NATS_UNPARSED_MAX (1u << 20)
 
+#define NATS_URL_MAX 160u
+
 struct nats;
 
 struct nats_settings {
@@ -48,6 +50,10 @@ struct nats_reply {
 int nats_open(struct nats **nats, const struct nats_settings *settings, char error[160]);
 void nats_close(struct nats *nats);
 
+/* nats_split reads servers as the configuration has them, HOST:PORT with commas between them.
+ * Returns how many. */
+unsigned nats_split(const char *address, char urls[NATS_SERVERS_MAX][NATS_URL_MAX]);
+
 /* nats_max_payload tells how long a message may be, headers and all. */
 size_t nats_max_payload(const struct nats *nats);
 
@@ -55,6 +61,12 @@ size_t nats_max_payload(const struct nats *nats);
 int nats_publish(struct nats *nats, const char *subject, uint64_t tag,
                  const struct nats_header *headers, unsigned header_count, const void *body,
                  size_t len);
+
+/* nats_send buffers a message that asks for nothing; nats_ping one to ourselves, which comes back
+ * with its tag, empty, once the server has had all that was buffered before it.  0 or a negative
+ * errno. */
+int nats_send(struct nats *nats, const char *subject, const void *body, size_t len);
+int nats_ping(struct nats *nats, uint64_t tag);
 
 /* nats_receive sends what is buffered and waits for the next reply, whatever its tag.  Returns 0 or
  * a negative errno, after which the connection is of no more use: -ETIMEDOUT, -ECANCELED,

@@ -21,15 +21,11 @@ static uint64_t stream_repeats(const void *arg)
 static void *stream_make(const struct sink_setup *setup)
 {
     struct nats_sink *sink = calloc(1, sizeof *sink);
-    char text[CONF_PATH_MAX], *rest;
     if (!sink)
         return NULL;
     sink->conf = setup->conf;
     sink->origin = setup->origin;
-    memcpy(text, setup->conf->address, sizeof text);
-    for (char *word = strtok_r(text, ", ", &rest); word && sink->url_count < NATS_SERVERS_MAX;
-         word = strtok_r(NULL, ", ", &rest))
-        snprintf(sink->urls[sink->url_count++], sizeof *sink->urls, "nats://%.150s", word);
+    sink->url_count = nats_split(setup->conf->address, sink->urls);
     return sink;
 }
 
