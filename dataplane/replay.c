@@ -399,7 +399,7 @@ static enum replay_step next_of_source(struct replay *replay, const struct recor
             return rc ? REPLAY_FAULT : REPLAY_END;
         if (check_record(replay, *record))
             return REPLAY_FAULT;
-        if (!passed_over(replay, *record))
+        if (!replay_passes_over(replay, *record))
             return REPLAY_RECORD;
     }
 }
