@@ -96,6 +96,7 @@ void replay_close(struct replay *replay)
 void replay_from(struct replay *replay, const struct replay_source *source)
 {
     replay->source = source;
+    replay->feed = (struct replay_feed){.last = 1};
     replay->start = (struct replay_start){.epoch = 1};
     replay->started = false;
     replay->count = 0;
@@ -392,11 +393,10 @@ static enum replay_step check_reached(struct replay *replay)
 
 static enum replay_step next_of_source(struct replay *replay, const struct record **record)
 {
-    const struct replay_source *source = replay->source;
     for (;;) {
-        int rc = source->next(source->arg, record, &replay->reader.config_version, replay->error);
-        if (rc <= 0)
-            return rc ? REPLAY_FAULT : REPLAY_END;
+        enum replay_step step = replay_next_of_source(replay, record);
+        if (step != REPLAY_RECORD)
+            return step;
         if (check_record(replay, *record))
             return REPLAY_FAULT;
         if (!replay_passes_over(replay, *record))

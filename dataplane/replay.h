@@ -53,11 +53,21 @@ struct replay_ahead {
     struct event events[STATE_BURST_MAX];
 };
 
+/* What a source has given and what was not yet asked for, in the reader's block. */
+struct replay_feed {
+    const struct record *record; /* the source's next one, not yet in the block */
+    uint32_t version;            /* that it was decided under */
+    int last; /* what the source said last: 1 while there is more */
+    uint32_t filled; /* bytes of the block, of which reader.end are given */
+    uint32_t story;  /* where the last event in it begins */
+};
+
 struct replay {
     const struct store *store;
     const struct hash_key *key;
     struct items *items;
     const struct replay_source *source; /* NULL: the store's journals */
+    struct replay_feed feed;            /* of the source */
     replay_bound bound;                 /* NULL: everything to its end */
     const void *bound_arg;
     char *error;

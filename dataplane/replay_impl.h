@@ -11,5 +11,8 @@
 int replay_fault(struct replay *replay, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* replay_next_of_source gives the source's next record, unchecked. */
+enum replay_step replay_next_of_source(struct replay *replay, const struct record **record);
+
 /* replay_passes_over returns whether a record is none that the caller waits for. */
 bool replay_passes_over(const struct replay *replay, const struct record *record);

@@ -63,9 +63,10 @@ int kafka_find_empty(struct kafka *kafka, bool *empty);
 void kafka_end_reading(struct kafka *kafka);
 
 /* kafka_produce takes a message into the transaction, which it begins when there is none.
- * kafka_commit ends it, or one with nothing else, with the position.  0 or a negative errno, after which the handle is of no
- * more use: -EBUSY somebody else has entered; -EINVAL a message was refused for what it is, and
- * kafka_refused says its index, or KAFKA_NO_RECORD when that is not known. */
+ * kafka_commit ends it, or one with nothing else, with the position.  0 or a negative errno, after
+ * which the handle is of no more use: -EBUSY somebody else has entered; -EINVAL a message was
+ * refused for what it is, and kafka_refused says its index, or KAFKA_NO_RECORD when that is not
+ * known. */
 int kafka_produce(struct kafka *kafka, const struct kafka_message *message);
 int kafka_commit(struct kafka *kafka, const struct kafka_position *position);
 uint32_t kafka_refused(const struct kafka *kafka);
