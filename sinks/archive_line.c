@@ -231,9 +231,13 @@ static struct rest take_string(struct rest *rest)
         return raw;
     json_init(&json, (const uint8_t *)rest->at, (size_t)(rest->end - rest->at), 1);
     size_t end = json_string(&json, 0);
+    if (end == JSON_FAULT) {
+        rest->at = NULL;
+        return raw;
+    }
     raw = (struct rest){rest->at, rest->at + end - 1};
-    rest->at = end == JSON_FAULT ? NULL : rest->at + end;
-    return rest->at ? raw : (struct rest){0};
+    rest->at += end;
+    return raw;
 }
 
 static void take_members(struct rest *rest, struct record *head, struct archive_record *to)
