@@ -55,12 +55,17 @@ static bool is_json(const struct record *record)
     return json_value(&json, 0, 0) == record->body_len;
 }
 
+static size_t put_text(const char *text, char *out)
+{
+    size_t len = strlen(text);
+    memcpy(out, text, len + 1);
+    return len;
+}
+
 static size_t put_hex(const uint8_t *bytes, size_t len, char *out)
 {
     static const char digits[] = "0123456789abcdef";
-    size_t at = 0;
-    memcpy(out, "\"hex\":\"", 7);
-    at += 7;
+    size_t at = put_text("\"hex\":\"", out);
     for (size_t i = 0; i < len; i++) {
         out[at++] = digits[bytes[i] >> 4];
         out[at++] = digits[bytes[i] & 15];
@@ -74,16 +79,16 @@ static size_t put_body(const struct record *record, char *out)
     const uint8_t *body = record_body(record);
     size_t len = record->body_len;
     if (is_json(record)) {
-        memcpy(out, "\"body\":", 7);
-        memcpy(out + 7, body, len);
-        return 7 + len;
+        size_t at = put_text("\"body\":", out);
+        memcpy(out + at, body, len);
+        return at + len;
     }
     if (record->kind == RECORD_OUTCOME || text_utf8_valid(body, len) != len)
         return put_hex(body, len, out);
-    memcpy(out, "\"text\":", 7);
-    int text = text_json_encode(body, len, out + 7, 6 * len + 2);
+    size_t at = put_text("\"text\":", out);
+    int text = text_json_encode(body, len, out + at, 6 * len + 2);
     assert(text > 0);
-    return 7 + (size_t)text;
+    return at + (size_t)text;
 }
 
 /* For who reads the archive without Trove; all of it is in the body as well. */
@@ -188,9 +193,9 @@ static uint8_t take_kind(struct rest *rest)
 {
     char word[WORD_MAX];
     take_word(rest, word);
-    for (uint8_t kind = RECORD_EVENT; kind < COUNT(kinds); kind++)
+    for (unsigned kind = RECORD_EVENT; kind < COUNT(kinds); kind++)
         if (strcmp(kinds[kind], word) == 0)
-            return kind;
+            return (uint8_t)kind;
     rest->at = NULL;
     return 0;
 }
@@ -199,9 +204,9 @@ static uint8_t take_reason(struct rest *rest)
 {
     char word[WORD_MAX];
     take_word(rest, word);
-    for (uint8_t reason = 0; reason < REASON_COUNT; reason++)
+    for (unsigned reason = 0; reason < REASON_COUNT; reason++)
         if (strcmp(reason_name(reason), word) == 0)
-            return reason;
+            return (uint8_t)reason;
     rest->at = NULL;
     return 0;
 }

@@ -62,7 +62,7 @@ static bool next_leftover(struct s3_xml *xml, const char *key, char id[3 * S3_ID
         if (s3_tag_opens(&tag, "Key") && s3_xml_text(&tag, name, sizeof name) < 0)
             name[0] = '\0';
         if (s3_tag_opens(&tag, "UploadId") && strcmp(name, key) == 0 &&
-            s3_xml_text(&tag, raw, sizeof raw) > 0 && s3_encode(raw, id, 3 * S3_ID_MAX))
+            s3_xml_text(&tag, raw, sizeof raw) > 0 && s3_encode(raw, id, (size_t)3 * S3_ID_MAX))
             return true;
     }
     return false;
