@@ -190,8 +190,8 @@ static int next_line(struct archive_reader *reader, const char **line, size_t *l
 static int begin_object(struct archive_reader *reader, char error[512])
 {
     const struct archive_name *name = current(reader);
-    const char *line;
-    size_t len;
+    const char *line = "";
+    size_t len = 0;
     if (!reader->objects.at || compare_journals(name - 1, name) != 0)
         reader->ordinal = 0;
     if (name->first != reader->ordinal + 1)
