@@ -13,10 +13,8 @@
 #include "graph/state.h"
 
 #define STATE_BED_BURST STATE_BURST_MAX
-#define STATE_BED_T0                                                                               \
-    (1795209600ull * 1000000000ull) /* when its first event comes, ns since 1970                   \
-                                     */
-#define STATE_BED_NODES 20000u      /* of its catalog */
+#define STATE_BED_T0    (1795209600ull * 1000000000ull) /* of its first event, ns since 1970 */
+#define STATE_BED_NODES 20000u                          /* of its catalog */
 
 /* A configuration of one hunt, its rules and a state. */
 struct state_bed {

@@ -1,6 +1,6 @@
 """bench_users.py - what an event costs as users grow.
 
-users   trove-users on core 1: event_ns of the state alone (dedupe, progress, a typical walk) with 1,000 to 10 million users, all known
+users   trove-users on core 1: event_ns of the state alone (dedupe, progress, a short walk) with 1,000 to 10 million users, all known
         before, visited at random. memory_ns is what the same random places cost with nothing computed: cache and TLB misses;
         memory_small_ns the same on pages of 4 KiB. cost_ratio is event_ns over that of 1,000 users; cost_ratio_unexplained
         the same without what memory_ns has grown by: what it is above 1 is ours.
