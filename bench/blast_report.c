@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "bench/blast_report.h"
+#include "bench/release.h"
 
 static double lag_us(const struct blast_run *run, double percentile)
 {
@@ -60,9 +61,9 @@ void blast_report_json(FILE *out, const struct blast_run *run)
             (double)run->lag.max / 1e3);
     fprintf(out,
             "\"delays\":%" PRIu64 ",\"unreachable\":%" PRIu64
-            ",\"interrupted\":%s,\"held_rate\":%s}\n",
-            run->link->delays, run->link->unreachable, run->interrupted ? "true" : "false",
-            run->held_rate ? "true" : "false");
+            ",\"release\":%s,\"interrupted\":%s,\"held_rate\":%s}\n",
+            run->link->delays, run->link->unreachable, RELEASE_BUILD ? "true" : "false",
+            run->interrupted ? "true" : "false", run->held_rate ? "true" : "false");
 }
 
 void blast_report_rate(FILE *out, double rate)

@@ -19,6 +19,7 @@
 #include <rte_errno.h>
 #include <rte_ring_elem.h>
 
+#include "bench/release.h"
 #include "dataplane/base/answer.h"
 #include "dataplane/base/clock.h"
 
@@ -271,6 +272,7 @@ int main(int argc, char **argv)
         else
             race.total = value;
     }
+    release_need();
     make_rings();
     for (uint64_t round = 0; round < rounds; round++)
         for (unsigned k = 0; k < KIND_COUNT; k++) {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/release.h"
 #include "bench/state_bed.h"
 #include "conf/conf.h"
 #include "dataplane/base/clock.h"
@@ -320,6 +321,7 @@ int main(int argc, char **argv)
         fputs("usage: trove-state CORE [SCALE [PART]]\n", stderr);
         return 2;
     }
+    release_need();
     cpu_set_t cores;
     CPU_ZERO(&cores);
     CPU_SET(core, &cores);

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "bench/release.h"
 #include "bench/state_bed.h"
 #include "dataplane/base/clock.h"
 #include "graph/mix.h"
@@ -115,6 +116,7 @@ int main(int argc, char **argv)
         fputs("usage: trove-users CORE [MAX], from 1000 to 10000000\n", stderr);
         return 2;
     }
+    release_need();
     cpu_set_t cores;
     CPU_ZERO(&cores);
     CPU_SET(core, &cores);

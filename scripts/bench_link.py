@@ -99,6 +99,20 @@ def highest_rate(attempt, low, first, step=1.6, within=1.05):
     return low, best
 
 
+def highest_rates(attempt, runs, low, first):
+    """highest_rate so many times, each around the one before: the rates (0: not even `low`), and what the last found one returned."""
+    rates, best = [], None
+    for _ in range(runs):
+        rate, found = (None, None)
+        if rates and rates[-1]:
+            rate, found = highest_rate(attempt, rates[-1] * 0.8, rates[-1], step=1.1)
+        if not found:
+            rate, found = highest_rate(attempt, low, first)
+        rates.append(rate if found else 0)
+        best = found or best
+    return rates, best
+
+
 def testpmd_rate(directory, seconds, size=170):
     """Datagrams a second that the generator sends at full rate into dpdk-testpmd, which only takes and drops them; and that it took."""
     socket, waited = directory / "vhost.sock", threading.Event()

@@ -17,7 +17,7 @@ import time
 
 from bench_http import Veth
 from bench_lib import PATIENCE_S, TOP, Daemon, Scenario, end, fail, figure, make_catalog, note, run_blast, start
-from bench_link import highest_rate
+from bench_link import highest_rates
 
 PROGRAMS = TOP / "build-peers"
 UNPACKED = PROGRAMS / "debian"
@@ -145,10 +145,7 @@ def bench_logger(directory, options, name, run):
         return found if found["lost"] <= 0 and found["sent"]["held_rate"] else None
 
     more = {"link": "veth", "per_datagram": 1}
-    rates = []
-    for _ in range(options.runs):
-        rate, best = highest_rate(attempt, 5_000, rates[-1] * 0.9 if rates and rates[-1] else 100_000)
-        rates.append(rate if best else 0)
+    rates, _ = highest_rates(attempt, options.runs, 5_000, 100_000)
     figure("udp", "events_per_s", rates, "1/s", peer=name, **more)
     for rate in AT:
         found = [run(name, directory, rate) for _ in range(options.runs)]

@@ -15,7 +15,7 @@ idle    what `idle: poll`, `pause` and `sleep` cost in latency at 2,000 events/s
 import shutil
 
 from bench_lib import Scenario, figure, note
-from bench_link import highest_rate, jitter_figures, latency_figures, once, testpmd_rate
+from bench_link import highest_rates, jitter_figures, latency_figures, once, testpmd_rate
 
 STEADY = 240_000
 RAMP = "2k..240k/5s,240k..1200k/5s,1200k/2s"
@@ -35,11 +35,7 @@ def rate_found(directory, options, **how):
         note(f"{int(rate):,}/s: sent {run['events_per_s']:,.0f}/s, lost {run['lost']:,}")
         return run if run["lost"] == 0 and run["sent"]["held_rate"] else None
 
-    rates = []
-    for _ in range(options.runs):
-        rate, best = highest_rate(attempt, STEADY / 2, (sum(rates) / len(rates)) * 0.95 if rates else 1_600_000)
-        rates.append(best["events_per_s"] if best else 0)
-    return rates
+    return highest_rates(attempt, options.runs, STEADY / 2, 1_600_000)[0]
 
 
 def bench_rates(directory, options, limit):

@@ -13,7 +13,7 @@ import bench_compare  # noqa: E402
 import bench_lib  # noqa: E402
 import bench_results  # noqa: E402
 import bench_table  # noqa: E402
-from bench_link import highest_rate  # noqa: E402
+from bench_link import highest_rate, highest_rates  # noqa: E402
 
 
 def one(name, values, unit="1/s", peer=None, at=None, **more):
@@ -87,6 +87,33 @@ def test_the_highest_rate_is_found_to_5_percent(limit):
     rate, best = highest_rate(attempt, 120_000, 1_600_000)
     assert best["rate"] == rate and limit / 1.06 <= rate <= limit
     assert len(tried) < 12
+
+
+def test_rates_of_later_runs_are_found_around_the_one_before():
+    tried = []
+
+    def attempt(rate):
+        tried.append(rate)
+        return {"rate": rate} if rate <= 1_000_000 else None
+
+    first, _ = highest_rates(attempt, 1, 120_000, 1_600_000)
+    alone = len(tried)
+    rates, best = highest_rates(attempt, 5, 120_000, 1_600_000)
+    assert rates[0] == first[0] and best["rate"] == rates[-1]
+    assert all(1_000_000 / 1.06 <= rate <= 1_000_000 for rate in rates)
+    assert len(tried) <= 2 * alone + 4 * 4
+
+
+def test_a_run_that_is_far_slower_than_the_one_before_is_searched_from_the_beginning():
+    tried = []
+
+    def attempt(rate):
+        tried.append(rate)
+        return {"rate": rate} if rate <= (1_000_000 if len(tried) < 12 else 300_000) else None
+
+    rates, _ = highest_rates(attempt, 6, 120_000, 1_600_000)
+    assert 300_000 / 1.06 <= rates[-1] <= 300_000
+    assert highest_rates(lambda _: None, 2, 120_000, 1_600_000) == ([0, 0], None)
 
 
 def test_a_rate_that_is_not_there_is_not_found():
