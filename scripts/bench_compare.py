@@ -25,6 +25,8 @@ def load(path):
     with open(path, encoding="utf-8") as file:
         for line in file:
             one = json.loads(line)
+            if "figure" not in one:
+                continue  # of a run, not of a figure
             more = {key: value for key, value in one.items() if key not in bench_table.USUAL and key not in ("worst", "limit")}
             at = None if "load" in one else one["at"]
             found[one["bench"], one["figure"], one["peer"], str(at), json.dumps(more, sort_keys=True)] = one

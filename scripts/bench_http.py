@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from bench_lib import BUILD, PATIENCE_S, Daemon, Scenario, end, fail, figure, make_catalog, run_blast, start
+from bench_lib import BUILD, PATIENCE_S, Daemon, Scenario, caveat, end, fail, figure, make_catalog, run_blast, start
 
 URL = "http://192.0.2.1:8080/v1/events"
 VHOST = "{ name: p0, device: 'net_vhost0,iface=%s/vhost.sock', address: 192.0.2.1/24 }"
@@ -250,7 +250,7 @@ def bench_wrk(directory, options):
         wrk_figures(nginx, "nginx", ack=None, cores="wrk 0, nginx 1", **common)
         figure("http", "requests_ratio", [ours["requests_per_s"] / theirs["requests_per_s"] for ours, theirs in zip(trove, nginx)], "1",
                peer="nginx", **common)
-    print("# nginx reads the body and answers 204: no JSON, no duplicates, no decision, no disk", file=sys.stderr)
+    caveat("nginx reads the body and answers 204: no JSON, no duplicates, no decision, no disk")
 
 
 def bench_http(directory, options):

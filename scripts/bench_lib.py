@@ -70,7 +70,7 @@ class Scenario:
 
 
 figures = []  # that were printed
-notes = []
+caveats = []  # what is not the same of peers: RESULTS.md has them
 children = []  # every process that was started: none outlives the benchmark
 
 
@@ -96,8 +96,13 @@ def fail(text):
 
 def note(text):
     """What people should know, beside the figures."""
-    notes.append(text)
     print(f"# {text}", file=sys.stderr, flush=True)
+
+
+def caveat(text):
+    """What a peer does not do, or why there is no figure of it: beside the figures, and in RESULTS.md."""
+    caveats.append(text)
+    note(text)
 
 
 def need_release():

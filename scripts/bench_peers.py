@@ -16,7 +16,7 @@ import subprocess
 import time
 
 from bench_http import Veth
-from bench_lib import PATIENCE_S, TOP, Daemon, Scenario, end, fail, figure, make_catalog, note, run_blast, start
+from bench_lib import PATIENCE_S, TOP, Daemon, Scenario, caveat, end, fail, figure, make_catalog, note, run_blast, start
 from bench_link import highest_rates
 
 PROGRAMS = TOP / "build-peers"
@@ -156,12 +156,12 @@ def bench_logger(directory, options, name, run):
 def bench_loggers(directory, options):
     make_catalog(directory)
     if not unpack_loggers():
-        note("no figures of rsyslog and syslog-ng: their packages cannot be fetched here")
+        caveat("no figures of rsyslog and syslog-ng: their packages cannot be fetched here")
         return
     with large_buffers():
         for name, run in ((None, decided), ("rsyslog", logged), ("syslog-ng", logged)):
             bench_logger(directory, options, name, run)
-    note("rsyslog and syslog-ng write the datagram's text to a file that nobody syncs: no JSON is looked at, no duplicate found, nothing decided, "
+    caveat("rsyslog and syslog-ng write the datagram's text to a file that nobody syncs: no JSON is looked at, no duplicate found, nothing decided, "
          "and what they lose nobody is told")
 
 
@@ -172,7 +172,7 @@ def build_programs():
         run ninja -C build-peers bench/peer-rocksdb bench/peer-jetstream"""
     run = subprocess.run(["bash", "-c", command], cwd=TOP, capture_output=True, text=True, check=False)
     if run.returncode:
-        note(f"no figures of RocksDB and JetStream: {run.stdout[-300:]}{run.stderr[-300:]}")
+        caveat(f"no figures of RocksDB and JetStream: {run.stdout[-300:]}{run.stderr[-300:]}")
     return not run.returncode
 
 
@@ -196,7 +196,7 @@ def bench_rocksdb(directory, options):
                 note("RocksDB found no duplicate: too few events")
             figure("durable", "events_per_s", [run["events_per_s"] for run in runs], "1/s", peer="rocksdb-sync", batch=batch, dedupe=dedupe)
             figure("durable", "durable_us_p99", [run["us"]["p99"] for run in runs], "us", peer="rocksdb-sync", batch=batch, dedupe=dedupe)
-    note("RocksDB is a library in the writer's own thread: no network, no JSON, nothing decided; its ids are kept for ever")
+    caveat("RocksDB is a library in the writer's own thread: no network, no JSON, nothing decided; its ids are kept for ever")
 
 
 def start_nats(directory):
@@ -215,7 +215,7 @@ def start_nats(directory):
 
 def bench_jetstream(directory, options):
     if not shutil.which("nats-server"):
-        note("no figure of jetstream: nats-server cannot be installed here")
+        caveat("no figure of jetstream: nats-server cannot be installed here")
         return
     for dedupe in (False, True):
         runs = []
@@ -226,7 +226,7 @@ def bench_jetstream(directory, options):
         if any(run["faults"] for run in runs):
             fail(f"JetStream refused messages: {runs}")
         figure("durable", "events_per_s", [run["events_per_s"] for run in runs], "1/s", peer="jetstream", pending=PENDING, dedupe=dedupe)
-    note("JetStream acknowledges what it has handed to the kernel and syncs every two minutes: a loss of power takes what was acknowledged; "
+    caveat("JetStream acknowledges what it has handed to the kernel and syncs every two minutes: a loss of power takes what was acknowledged; "
          "no JSON is looked at, nothing decided")
 
 

@@ -1,5 +1,6 @@
 """bench_results.py - bench/RESULTS.md: the machine, what was run, every figure, ratios to peers, and what was asked for."""
 import datetime
+import json
 import os
 import pathlib
 import platform
@@ -97,21 +98,34 @@ def table(heads, rows, out):
     print(file=out)
 
 
-def write(path, figures, ran, failed, notes):
-    """ran: (command line, seconds) of each scenario."""
+def load(path):
+    """The lines of bench/RESULTS.jsonl: figures, and what was run."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def save(path, lines):
+    """Both files: the lines, and what people read, which follows from them and from the machine."""
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    write(path.with_suffix(".md"), [line for line in lines if "figure" in line], [line for line in lines if "command" in line])
+
+
+def write(path, figures, ran):
+    """ran: {command, took_s, failed, caveats} of each scenario."""
     with open(path, "w", encoding="utf-8") as out:
         print("# Results\n\nWritten by `scripts/bench all`; `scripts/bench --help` says what each figure means, and `scripts/bench compare "
               "OLD NEW` compares two files such as bench/RESULTS.jsonl. Every figure is a median, with the lowest and the highest of its runs.\n",
               file=out)
         table(("machine", ""), machine(), out)
-        table(("command", "took"), ((f"`{command}`", f"{seconds:.0f} s") for command, seconds in ran), out)
-        for text in failed:
+        table(("command", "took"), ((f"`{one['command']}`", f"{one['took_s']:.0f} s") for one in ran), out)
+        for text in (one["failed"] for one in ran if one["failed"]):
             print(f"**Failed:** {text}\n", file=out)
         print("## What was asked for\n", file=out)
         table(("figure", "asked", "measured", "met"), asked_rows(figures), out)
         print("## Ratios\n\nOur best over the peer's best, in the same run of the same machine.\n", file=out)
         table(("bench", "figure", "peer", "ratio", "lowest to highest", "ours", "theirs"), ratio_rows(figures), out)
-        for text in notes:
+        for text in dict.fromkeys(text for one in ran for text in one["caveats"]):
             print(f"- {text}", file=out)
         for bench in dict.fromkeys(one["bench"] for one in figures):
             print(f"\n## {bench}\n", file=out)

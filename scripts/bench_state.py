@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import time
 
-from bench_lib import BUILD, PATIENCE_S, Scenario, fail, figure, note, start
+from bench_lib import BUILD, PATIENCE_S, Scenario, caveat, fail, figure, start
 
 
 def state_runs(runs):
@@ -39,7 +39,7 @@ def redis_rate(sock, sha, pipeline, count):
 def redis_claims(directory, runs):
     """SET NX in a script, as a claim service on Redis would: random tiles, most of them free. Rates by the pipeline's length."""
     if not shutil.which("redis-server") or not shutil.which("redis-benchmark"):
-        note("no figure of redis-lua: redis-server cannot be installed here")
+        caveat("no figure of redis-lua: redis-server cannot be installed here")
         return {}
     sock = directory / "redis.sock"
     server = start(["taskset", "-c", "1", "redis-server", "--port", "0", "--unixsocket", sock, "--unixsocketperm", "700", "--save", "",

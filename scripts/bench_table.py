@@ -1,7 +1,7 @@
 """bench_table.py - figures as people read them: a table, in columns or in Markdown."""
 import sys
 
-USUAL = ("bench", "figure", "value", "unit", "peer", "at", "runs", "min", "max", "values")
+USUAL = ("bench", "figure", "value", "unit", "peer", "at", "runs", "min", "max", "values", "scenario")
 
 
 def number(value):

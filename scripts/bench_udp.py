@@ -14,7 +14,7 @@ idle    what `idle: poll`, `pause` and `sleep` cost in latency at 2,000 events/s
 """
 import shutil
 
-from bench_lib import Scenario, figure, note
+from bench_lib import Scenario, caveat, figure, note
 from bench_link import highest_rates, jitter_figures, latency_figures, once, testpmd_rate
 
 STEADY = 240_000
@@ -70,14 +70,14 @@ def bench_latency(directory, options, at, label):
 
 def bench_generator(directory, options):
     if not shutil.which("dpdk-testpmd"):
-        note("no figure of testpmd: dpdk-dev cannot be installed here")
+        caveat("no figure of testpmd: dpdk-dev cannot be installed here")
         return None
     runs = [run for run in (testpmd_rate(directory, RATE_SECONDS) for _ in range(options.runs)) if run]
     if not runs:
         return None
     figure("udp", "generator_per_s", [run["sent_per_s"] for run in runs], "1/s", server="testpmd")
     figure("udp", "packets_per_s", [run["taken"] * run["sent_per_s"] / run["sent"] for run in runs], "1/s", peer="testpmd")
-    note("testpmd takes packets and drops them: it reads nothing, decides nothing, keeps nothing")
+    caveat("testpmd takes packets and drops them: it reads nothing, decides nothing, keeps nothing")
     return min(run["sent_per_s"] for run in runs)
 
 

@@ -123,7 +123,9 @@ def test_a_rate_that_is_not_there_is_not_found():
 def test_what_was_asked_is_held_against_what_was_measured(tmp_path):
     figures = [one("events_per_s", [3_100_000, 3_200_000], per_datagram=1, data="tmpfs"), one("decision_us_p50", [9.0], "us", load="240k", since="port"),
                one("events_per_s", [310_000], peer="rsyslog")]
-    bench_results.write(tmp_path / "R.md", figures, [("scripts/bench udp", 12.0)], ["http: no port"], ["a note"])
+    ran = {"scenario": "udp", "command": "scripts/bench udp", "took_s": 12.0, "failed": "http: no port", "caveats": ["a note"]}
+    bench_results.save(tmp_path / "R.jsonl", figures + [ran])
+    assert bench_results.load(tmp_path / "R.jsonl") == figures + [ran]
     text = (tmp_path / "R.md").read_text()
     assert "| udp, all but the disk, one event a datagram | >= 3,000,000 | 3,200,000 | yes |" in text
     assert "| 240,000/s, wire to decision, p50 | <= 8 | 9 | **no** |" in text
