@@ -121,6 +121,7 @@ struct http *http_init(struct arena *arena, const struct http_wiring *wiring)
     for (unsigned i = 0; i < HTTP_SHARDS_MAX; i++)
         http->waits[i] = empty;
     http->feeding = empty;
+    http->blocked = empty;
     set(http, &wiring->settings);
     return http;
 }

@@ -136,7 +136,8 @@ void http_settings_init(struct http_settings *settings);
     HTTP_COUNTER(idle_closed, "connections closed because nothing came")                           \
     HTTP_COUNTER(cut_short, "requests that a connection's end left incomplete")                    \
     HTTP_COUNTER(unanswered, "requests whose connection ended before their answer left")           \
-    HTTP_COUNTER(stalled, "connections reset because an answer was not read in time")              \
+    HTTP_COUNTER(stalled,                                                                          \
+                 "connections reset because answers were not read in time, or slots ran out")      \
     HTTP_COUNTER(held, "times that a connection had to wait for its own earlier requests")
 
 struct http_counters {

@@ -26,6 +26,7 @@ static void count_forgotten(struct http *http, const struct http_conn *conn)
 
 static void forget(struct http *http, struct http_conn *conn)
 {
+    http_blocked_remove(http, conn);
     while (conn->first != HTTP_NONE) {
         uint32_t slot = conn->first;
         conn->first = http_request_at(http, slot)->next;
@@ -45,7 +46,7 @@ void http_conn_finish(struct http *http, struct http_conn *conn)
     tcp_finish(http->tcp, conn->tcp);
 }
 
-static void abort_conn(struct http *http, struct http_conn *conn)
+void http_conn_abort(struct http *http, struct http_conn *conn)
 {
     conn->flags |= HTTP_CONN_FINISHED;
     count_forgotten(http, conn);
@@ -62,7 +63,7 @@ void http_conn_refuse(struct http *http, struct http_conn *conn, enum http_probl
     const char *text = http_answer_plain(http, problem, has_offset, offset, &len);
     uint32_t sent = tcp_send(http->tcp, conn->tcp, text, len);
     if (sent < len) {
-        abort_conn(http, conn);
+        http_conn_abort(http, conn);
         return;
     }
     counter_add(&http->counters.answer_bytes, len);
@@ -148,7 +149,7 @@ static void head_bad(struct http *http, struct http_conn *conn, const struct htt
     }
     if (conn->receiving == HTTP_NONE && http_request_take(http, conn) == HTTP_NONE) {
         if (first)
-            abort_conn(http, conn);
+            http_conn_abort(http, conn);
         return;
     }
     struct http_request *r = http_request_at(http, conn->receiving);
@@ -310,7 +311,7 @@ static void on_writable(void *app, struct tcp_conn *tcp)
 {
     struct http *http = app;
     struct http_conn *conn = find(http, tcp);
-    conn->flags &= (uint16_t)~HTTP_CONN_BLOCKED;
+    http_blocked_remove(http, conn);
     http_send_ready(http, (uint32_t)(conn - http->conns));
 }
 
@@ -322,7 +323,7 @@ static void late_answer(struct http *http, struct http_conn *conn)
         return;
     }
     counter_add(&http->counters.stalled, 1);
-    abort_conn(http, conn);
+    http_conn_abort(http, conn);
 }
 
 /* late_request refuses a request that did not come in in time; an empty line is none. */

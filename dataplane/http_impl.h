@@ -51,6 +51,7 @@ struct http_conn {
     uint32_t receiving;   /* the last one, while it comes in; HTTP_NONE */
     uint16_t count;       /* of them */
     uint16_t flags;       /* enum http_conn_flag */
+    uint32_t blocked_before, blocked_after; /* while HTTP_CONN_BLOCKED; connections, or HTTP_NONE */
 };
 
 enum http_request_state {
@@ -168,6 +169,7 @@ struct http {
     struct http_conn *conns;
     struct http_pool slots, mediums, larges, batches;
     struct http_list incoming[HTTP_CLASSES]; /* requests that come in, by buffer; oldest first */
+    struct http_list blocked;                /* connections whose answers TCP does not take */
     struct http_list feeding;                /* batches to be looked through and fed */
     struct http_list waits[HTTP_SHARDS_MAX]; /* requests that wait for the disk, in order */
     uint32_t waiting;                        /* in all of them */
@@ -189,6 +191,13 @@ static inline uint64_t http_ms(uint32_t ms)
 {
     return ms * UINT64_C(1000000);
 }
+
+/* http_blocked.c */
+void http_blocked_add(struct http *http, struct http_conn *conn);
+void http_blocked_remove(struct http *http, struct http_conn *conn);
+/* http_blocked_give_way resets the connection that has been blocked for longest, unless it is `to`,
+ * which wants a slot, or there is none: false. */
+bool http_blocked_give_way(struct http *http, const struct http_conn *to);
 
 /* http_buffer.c */
 uint8_t *http_buffer_bytes(const struct http *http, struct http_request *r);
@@ -253,6 +262,7 @@ void http_send_ready(struct http *http, uint32_t conn); /* answers what can be, 
 void http_send_continue(struct http *http, uint32_t conn);
 
 /* http_conn.c */
+void http_conn_abort(struct http *http, struct http_conn *conn);
 void http_conn_finish(struct http *http, struct http_conn *conn);
 void http_conn_refuse(struct http *http, struct http_conn *conn, enum http_problem problem,
                       bool has_offset, uint32_t offset);

@@ -11,7 +11,7 @@ static struct http_conn *conn_of(struct http *http, const struct http_request *r
     return &http->conns[r->conn];
 }
 
-static uint32_t take_slot(struct http *http)
+static uint32_t take_slot(struct http *http, const struct http_conn *conn)
 {
     uint32_t slot = http_pool_take(&http->slots);
     for (unsigned class = HTTP_SMALL; slot == HTTP_NONE && class < HTTP_CLASSES; class ++) {
@@ -20,12 +20,14 @@ static uint32_t take_slot(struct http *http)
         http_conn_give_way(http, http->incoming[class].first);
         slot = http_pool_take(&http->slots);
     }
+    if (slot == HTTP_NONE && http_blocked_give_way(http, conn))
+        slot = http_pool_take(&http->slots);
     return slot;
 }
 
 uint32_t http_request_take(struct http *http, struct http_conn *conn)
 {
-    uint32_t slot = take_slot(http);
+    uint32_t slot = take_slot(http, conn);
     if (slot == HTTP_NONE)
         return HTTP_NONE;
     struct http_request *r = http_request_at(http, slot);

@@ -90,7 +90,7 @@ void http_send_ready(struct http *http, uint32_t number)
         if (http->health == HTTP_HEALTH_draining && r->next == HTTP_NONE)
             r->flags |= HTTP_REQUEST_CLOSE;
         if (!send(http, conn, conn->first)) {
-            conn->flags |= HTTP_CONN_BLOCKED;
+            http_blocked_add(http, conn);
             return;
         }
         if (!pop(http, conn)) {

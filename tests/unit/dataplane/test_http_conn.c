@@ -891,6 +891,30 @@ static void test_cors_for_all(void **state)
     require_no_text(conn, "Allow-Methods");
 }
 
+/* Sixteen requests each: four who do not read have all slots that there are. */
+static void test_who_reads_no_answers_gives_way_when_slots_run_out(void **state)
+{
+    (void)state;
+    uint32_t deaf[4];
+    for (unsigned i = 0; i < 4; i++) {
+        deaf[i] = kit_open();
+        kit_read(deaf[i], 0);
+        for (unsigned k = 0; k < 16; k++)
+            kit_text(deaf[i], "POST /v1/events HTTP/1.1\r\nHost: t\r\n"
+                              "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+        kit_settle();
+    }
+    assert_int_equal(counters()->slots, 64);
+    uint32_t conn = kit_open();
+    kit_text(conn, "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    kit_settle();
+    assert_statuses(conn, "200");
+    assert_false(kit.conns[deaf[0]].open);
+    assert_true(kit.conns[deaf[1]].open && kit.conns[deaf[2]].open && kit.conns[deaf[3]].open);
+    assert_int_equal(counters()->stalled, 1);
+    assert_int_equal(counters()->slots, 48);
+}
+
 static void test_counters(void **state)
 {
     (void)state;
@@ -959,6 +983,7 @@ int main(void)
         TEST(test_cors_is_off),
         TEST(test_cors_by_list),
         TEST(test_cors_for_all),
+        TEST(test_who_reads_no_answers_gives_way_when_slots_run_out),
         TEST(test_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
