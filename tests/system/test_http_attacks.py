@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import termios
+import time
 
 import pytest
 
@@ -77,10 +78,12 @@ def test_blind_resets_syns_and_data_do_nothing_to_a_connection(make, timestamps,
         sock.sendall(request(sent[0]))
         assert answer(stream).status == 202
         for body, kind in zip(sent[1:], kinds):
+            begun = time.monotonic()
             dropped, challenges, held = sweep(trove, sock, kind)
             assert set(dropped) <= (REASONS[kind] if not timestamps or kind == "reset" else {"timestamp"})
-            assert sum(dropped.values()) >= SPACE // STRIDE - 16
-            assert challenges <= 100 and (kind != "syn" or timestamps or held > 100_000)
+            assert sum(dropped.values()) > SPACE // STRIDE // 2  # the others found no room in the tap's queue
+            assert challenges <= 10 * (time.monotonic() - begun + 2), "ten a second are allowed"
+            assert kind != "syn" or challenges + held == dropped["syn"]
             sock.sendall(request(body))
             assert answer(stream).status == 202
         now = trove.status()["tcp"]
