@@ -31,12 +31,14 @@ static void parse(const struct hash_key *key, const struct record *record, struc
     place(record, event);
 }
 
-/* wanted returns whether a record that was not given yet will be applied, as far as can be told. */
-static bool wanted(const struct replay *replay, const struct record *record)
+/* wanted returns whether a record that was not given yet will be applied, as far as can be told:
+ * what it says of itself was not checked. */
+static bool wanted(const struct replay *replay, const struct state *state,
+                   const struct record *record)
 {
     return record->kind == RECORD_EVENT && record->body_len <= EVENT_BYTES_MAX &&
            record->partition < replay->store->partition_count &&
-           !replay_passes_over(replay, record);
+           state_owns(state, record->partition) && !replay_passes_over(replay, record);
 }
 
 /* look_ahead parses the event of a record and those that follow it in its block, a burst of them as
@@ -49,7 +51,7 @@ static void look_ahead(struct replay *replay, const struct rules *rules, const s
     ahead->block = replay->reader.block_count;
     ahead->at = ahead->count = 0;
     while (record && ahead->count < STATE_BURST_MAX) {
-        if (wanted(replay, record))
+        if (wanted(replay, state, record))
             parse(&rules->key, record, &ahead->events[ahead->count++]);
         record = segment_reader_peek(&replay->reader, &at);
     }

@@ -146,3 +146,5 @@ struct state_usage {
 void state_usage(const struct state *state, struct state_usage *usage);
 uint64_t state_seq(const struct state *state, uint32_t partition);     /* last one given out */
 uint64_t state_last_ns(const struct state *state, uint32_t partition); /* its receive time */
+/* state_owns returns whether a partition, in [0, partition_count), is one of the shard's. */
+bool state_owns(const struct state *state, uint32_t partition);

@@ -144,3 +144,8 @@ uint64_t state_last_ns(const struct state *state, uint32_t id)
 {
     return state_partition(state, id)->last_ns;
 }
+
+bool state_owns(const struct state *state, uint32_t id)
+{
+    return id < state->partition_count && state->by_id[id];
+}
