@@ -2,6 +2,7 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -69,3 +70,18 @@ def test_after_an_interrupt_it_works_again(tmp_path):
     attempt(tmp_path)
     time.sleep(0.1)
     assert not pathlib.Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.skipif(not shutil.which("redis-server") or not shutil.which("nats-server", path=os.environ["PATH"] + ":/usr/sbin"),
+                    reason="redis-server or nats-server is not installed")
+def test_other_systems_have_the_awards_and_are_gone_afterwards(tmp_path):
+    said = attempt(tmp_path, "--sinks", "redis,nats")
+    awards = re.search(r"([\d,]+) awards, each once", said["redis"]).group(1)
+    assert f"{awards} awards, each once" in said["nats"] and said["winners"].startswith(f"{awards},")
+    for command in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            assert str(tmp_path).encode() not in command.read_bytes(), command
+        except OSError:
+            pass  # it has just ended
+    run = subprocess.run([TOP / "scripts/try", "--sinks", "postgres"], capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and "not postgres" in run.stderr
