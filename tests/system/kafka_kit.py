@@ -1,14 +1,11 @@
 """kafka_kit.py - librdkafka's mock cluster as a test's own, or a real cluster by its address, and what a topic holds."""
 import collections
 import json
-import os
 import subprocess
 
 from conftest import BUILD
 
-REAL = os.environ.get("TROVE_KAFKA", "")  # scripts/kafka sets it: HOST:PORT of a real cluster
-
-PRODUCE, FETCH, METADATA, FIND_COORDINATOR, INIT, ADD_PARTITIONS, ADD_OFFSETS, END, OFFSET_COMMIT, OFFSET_FETCH = 0, 1, 3, 10, 22, 24, 25, 26, 28, 9
+PRODUCE, INIT, ADD_OFFSETS, END, OFFSET_COMMIT = 0, 22, 25, 26, 28  # numbers of requests
 
 
 class Mock:
