@@ -1,11 +1,13 @@
 /* table_feed.c - the keys of leaderboards, and what they have to do with each other. */
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/check.h"
 #include "conf/subject.h"
 #include "conf/table_row.h"
 
-#define FEED(member) AT(struct conf, feed.member)
+#define DEFAULT_SUBJECT "trove.board.{hunt}"
+#define FEED(member)    AT(struct conf, feed.member)
 
 static const char *const order_words[] = {"awards", "claims", "score", NULL};
 
@@ -18,7 +20,7 @@ static const struct key feed_keys[] = {
     {"password_file", KEY_PATH, KEY_HOT, FEED(password_file), .absent = "none",
      .help = "the file whose first line is the password, read at each connect; relative to "
              "data_dir"},
-    {"subject", KEY_TEXT, KEY_HOT, FEED(subject), .fallback = "trove.board.{hunt}",
+    {"subject", KEY_TEXT, KEY_HOT, FEED(subject), .absent = DEFAULT_SUBJECT,
      .help =
          "where messages go; {hunt}, {pop} and {host} stand for what they say, with _ for dots"},
     {"by", KEY_CHOICE, KEY_HOT, FEED(by), .words = order_words, .fallback = "awards",
@@ -38,6 +40,8 @@ static void check_feed(struct reader *r, const struct yaml_node *map, void *base
     const struct yaml_node *subject = yaml_find(map, "subject");
     const struct yaml_node *user = yaml_find(map, "user");
     check_servers(r, map, feed->address, "10.0.0.1:4222, 10.0.0.2:4222");
+    if (!subject)
+        snprintf(feed->subject, sizeof feed->subject, "%s", DEFAULT_SUBJECT);
     if (subject && (subject_check(feed->subject) || strstr(feed->subject, "{outcome}")))
         diag_add(r->diags, reader_at(r, subject), "bad_value",
                  "subject must be words of letters, digits, _, - and up to %d of {hunt}, {pop} and "

@@ -82,10 +82,18 @@ void feed_free(struct feed *feed)
     free(feed);
 }
 
+static bool is_same(const struct conf_feed *a, const struct conf_feed *b)
+{
+    return strcmp(a->address, b->address) == 0 && strcmp(a->user, b->user) == 0 &&
+           strcmp(a->password_file, b->password_file) == 0 && strcmp(a->subject, b->subject) == 0 &&
+           a->by == b->by && a->top == b->top && a->every_ns == b->every_ns &&
+           a->timeout_ns == b->timeout_ns;
+}
+
 void feed_configure(struct feed *feed, const struct conf_feed *conf)
 {
     pthread_mutex_lock(&feed->lock);
-    feed->changed = feed->changed || memcmp(&feed->wanted, conf, sizeof *conf) != 0;
+    feed->changed |= !is_same(&feed->wanted, conf);
     feed->wanted = *conf;
     pthread_mutex_unlock(&feed->lock);
 }

@@ -156,7 +156,7 @@ static void sinks_have_the_keys_of_their_type(void **state)
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: kafka, address: 'a:1, b' }\n", "bad_value",
                  11, 39, "one to eight of HOST:PORT");
     assert_fault(MINIMAL "sinks:\n  - { name: a, type: kafka, address: 'a:1', stream: a }\n",
-                 "conflict", 11, 54, "stream belongs to sinks of type redis and nats");
+                 "conflict", 11, 53, "stream belongs to sinks of type redis and nats");
     static const char *const urls[] = {"coupons.example", "ftp://a/b",  "http://", "https:///x",
                                        "http://u:p@h/x",  "http://a b", "HTTP://a"};
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
