@@ -16,6 +16,11 @@
 #define WORDS_MAX  4
 #define ERRORS_MAX 1000
 
+static int number(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
+
 static int push_errors(rd_kafka_mock_cluster_t *cluster, int16_t api, int code, int count)
 {
     rd_kafka_resp_err_t errors[ERRORS_MAX];
@@ -30,7 +35,7 @@ static int push_errors(rd_kafka_mock_cluster_t *cluster, int16_t api, int code, 
 static int obey(rd_kafka_mock_cluster_t *cluster, char words[WORDS_MAX][128])
 {
     const char *verb = words[0];
-    int one = atoi(words[1]), two = atoi(words[2]), three = atoi(words[3]);
+    int one = number(words[1]), two = number(words[2]), three = number(words[3]);
     if (strcmp(verb, "topic") == 0)
         return rd_kafka_mock_topic_create(cluster, words[1], two, 1);
     if (strcmp(verb, "errors") == 0)
@@ -53,7 +58,7 @@ static int obey(rd_kafka_mock_cluster_t *cluster, char words[WORDS_MAX][128])
 int main(int argc, char **argv)
 {
     char error[256], line[600];
-    int brokers = argc == 2 ? atoi(argv[1]) : 0;
+    int brokers = argc == 2 ? number(argv[1]) : 0;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set(conf, "log_level", "0", NULL, 0);
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
