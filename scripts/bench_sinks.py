@@ -223,7 +223,9 @@ class Slow(http.server.ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def close(self):
-        self.shutdown()
+        ending = threading.Thread(target=self.shutdown, daemon=True)
+        ending.start()
+        ending.join(5)  # a request that is being slept on does not hold up the rest
         self.server_close()
 
 
