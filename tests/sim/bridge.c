@@ -69,8 +69,8 @@ static void draw(struct bridge *bridge)
     f->lose = random_chance(r, 700) ? random_below(r, 301) : 0;
     f->duplicate = random_chance(r, 500) ? random_below(r, 200) : 0;
     f->corrupt = random_chance(r, 500) ? random_below(r, 100) : 0;
-    f->split = random_chance(r, 500) ? random_below(r, 500) : 0;
-    f->merge = random_chance(r, 500) ? random_below(r, 500) : 0;
+    f->split = random_chance(r, 800) ? random_below(r, 600) : 0;
+    f->merge = random_chance(r, 800) ? random_below(r, 600) : 0;
     f->delay_ms_min = random_below(r, 10);
     f->delay_ms_max = f->delay_ms_min + (random_chance(r, 600) ? random_below(r, 30) : 0);
     f->bytes_max = SEGMENT_MAX;

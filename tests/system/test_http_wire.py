@@ -12,6 +12,8 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 from conftest import BUILD, CONFIG, encode
 from posts import HTTP, PORT, Stream, answer, at_rest, awaited, journal, request
 from test_http_many import used
@@ -22,8 +24,22 @@ CLIENTS = 24
 PATIENCE_S = 20
 
 
-def bridge(trove):
-    """The daemon's tap has no address of its own any more: the clients' is on the bridge's."""
+@pytest.fixture
+def bridge():
+    """bridge() puts the wire before a daemon that runs: its tap has no address of its own any more, the clients' is on the bridge's."""
+    wires = []
+
+    def build():
+        wires.append(put_bridge())
+        return wires[0]
+
+    yield build
+    for wire in wires:
+        wire.kill()
+        wire.wait()
+
+
+def put_bridge():
     pathlib.Path("/proc/sys/net/ipv6/conf/trove0/disable_ipv6").write_text("1")
     subprocess.run(["ip", "link", "set", "trove0", "arp", "off", "up"], check=True)
     wire = subprocess.Popen([BUILD / "tests/sim/bridge", "--seed", str(SEED), "--redraw", "1", "client0", "trove0"], stdout=subprocess.PIPE,
@@ -38,7 +54,7 @@ class Client(threading.Thread):
     """Connection after connection, each with a few requests at once; one that is slow or dies is left, and the next one begun."""
 
     def __init__(self, number, until):
-        super().__init__()
+        super().__init__(daemon=True)
         self.random, self.until = random.Random(SEED * 1000 + number), until
         self.sent, self.answered, self.broken, self.fault = [], [], 0, None
 
@@ -87,10 +103,10 @@ class Client(threading.Thread):
         self.answered += events
 
 
-def test_what_was_answered_over_a_hostile_wire_is_journaled_once(make):
+def test_what_was_answered_over_a_hostile_wire_is_journaled_once(make, bridge):
     trove = make(HTTP, config=CONFIG.replace("500_000", str(500_000 + 20_000 * SECONDS)))  # every id is a new one
     trove.start(expect_ready=False)
-    wire = bridge(trove)
+    wire = bridge()
     before, until = used(trove.status()), time.monotonic() + SECONDS
     clients = [Client(number, until) for number in range(CLIENTS)]
     for client in clients:
