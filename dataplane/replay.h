@@ -57,9 +57,9 @@ struct replay_ahead {
 struct replay_feed {
     const struct record *record; /* the source's next one, not yet in the block */
     uint32_t version;            /* that it was decided under */
-    int last; /* what the source said last: 1 while there is more */
-    uint32_t filled; /* bytes of the block, of which reader.end are given */
-    uint32_t story;  /* where the last event in it begins */
+    int last;                    /* what the source said last: 1 while there is more */
+    uint32_t filled;             /* bytes of the block, of which reader.end are given */
+    uint32_t story;              /* where the last event in it begins */
 };
 
 struct replay {

@@ -17,8 +17,8 @@ static const struct record *pending(struct replay *replay)
 {
     struct replay_feed *feed = &replay->feed;
     if (!feed->record && feed->last > 0)
-        feed->last = replay->source->next(replay->source->arg, &feed->record, &feed->version,
-                                          replay->error);
+        feed->last =
+            replay->source->next(replay->source->arg, &feed->record, &feed->version, replay->error);
     return feed->last > 0 ? feed->record : NULL;
 }
 
