@@ -528,6 +528,7 @@ enum story_result story_tell(const struct story_request *request, json_t **told,
 {
     struct story story = {.request = request,
                           .replay = {.reader = {.fd = -1}}, /* closed as if it had been opened */
+                          .base = {.checkpoint = {.fd = -1}},
                           .error = error,
                           .steps = json_array(),
                           .hunts = json_object(),
