@@ -66,7 +66,8 @@ static uint8_t make_event(uint8_t *out, uint64_t id, uint64_t receive_ns, uint64
     for (; len < EVENT_BYTES - 3; len++)
         text[len] = 'x';
     need(len + 3 <= STRIDE, "an item's name is too long");
-    memcpy(text + len, "\"}}", 3);
+    text[len] = '"';
+    text[len + 1] = text[len + 2] = '}';
     memcpy(out, text, (size_t)len + 3);
     return (uint8_t)(len + 3);
 }
