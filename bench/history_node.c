@@ -15,7 +15,7 @@
 #include "dataplane/replay.h"
 #include "graph/items.h"
 
-#define BUDGET       (8u * SHARD_BURST)
+#define BUDGET       (8ull * SHARD_BURST)
 #define SLEEP_MIN_NS (20 * NS_PER_US)
 #define STOCK_NS     (10 * NS_PER_MS)
 
