@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "dataplane/base/clock.h"
 
@@ -152,7 +153,7 @@ static bool is_passing(rd_kafka_resp_err_t code)
 static int run(struct kafka *kafka, const char *what,
                rd_kafka_error_t *(*call)(rd_kafka_t *producer, int timeout_ms))
 {
-    for (;;) {
+    while (!atomic_load(kafka->cancel)) {
         int ms = wait_ms(kafka, SLICE_MS);
         rd_kafka_error_t *error = call(kafka->producer, ms);
         if (!error)
@@ -160,9 +161,10 @@ static int run(struct kafka *kafka, const char *what,
         bool again = ms && rd_kafka_error_is_retriable(error);
         (void)rd_kafka_poll(kafka->producer, again ? PAUSE_MS : 0);
         int rc = fail_error(kafka, what, error);
-        if (!again)
-            return atomic_load(kafka->cancel) ? fail_cancelled(kafka) : rc;
+        if (!again && !atomic_load(kafka->cancel))
+            return rc;
     }
+    return fail_cancelled(kafka);
 }
 
 /* Says what to do about a call of the reader, or of another that begins anew: go on, or not. */
@@ -325,13 +327,19 @@ void kafka_end_reading(struct kafka *kafka)
     kafka->reader = NULL;
 }
 
-/* A transaction that stays open holds up its readers until it times out. */
+/* A transaction that stays open holds up its readers until it times out. And librdkafka 2.0 ends
+ * the process when it is destroyed at the moment at which it tells the coordinator of a partition:
+ * who begins to abort has nothing more to tell, and who was committing has told it a moment later.
+ */
 static void abandon(struct kafka *kafka)
 {
-    if (!kafka->in_transaction || atomic_load(kafka->cancel))
+    if (!kafka->in_transaction)
         return;
-    kafka->deadline_ns = clock_monotonic_ns() + SLICE_MS * NS_PER_MS;
-    (void)run(kafka, "abort", rd_kafka_abort_transaction);
+    rd_kafka_error_t *error = rd_kafka_abort_transaction(kafka->producer, SLICE_MS);
+    if (!error)
+        return;
+    rd_kafka_error_destroy(error);
+    nanosleep(&(struct timespec){.tv_nsec = SLICE_MS * (long)NS_PER_MS}, NULL);
 }
 
 void kafka_close(struct kafka *kafka)
