@@ -245,8 +245,8 @@ static int end_object(struct archive_reader *reader, char error[512])
 static int read_record(struct archive_reader *reader, struct archive_record *record,
                        char error[512])
 {
-    const char *line;
-    size_t len;
+    const char *line = NULL;
+    size_t len = 0;
     int rc = next_line(reader, &line, &len, error);
     if (rc <= 0)
         return rc;

@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+static bool ends_name(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '/';
+}
+
 bool s3_xml_next(struct s3_xml *xml, struct s3_tag *tag)
 {
     while (xml->at < xml->end) {
@@ -15,8 +20,7 @@ bool s3_xml_next(struct s3_xml *xml, struct s3_tag *tag)
             continue;
         *tag = (struct s3_tag){.closes = open[1] == '/', .text = close + 1};
         tag->name = open + 1 + tag->closes;
-        while (tag->name + tag->name_len < close &&
-               !memchr(" \t\r\n/", tag->name[tag->name_len], 5))
+        while (tag->name + tag->name_len < close && !ends_name(tag->name[tag->name_len]))
             tag->name_len++;
         const char *next = memchr(tag->text, '<', (size_t)(xml->end - tag->text));
         tag->text_len = (size_t)((next ? next : xml->end) - tag->text);

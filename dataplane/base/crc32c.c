@@ -8,7 +8,7 @@
 
 #include <nmmintrin.h>
 
-#define LANE 1024u
+#define LANE ((size_t)1024)
 
 /* Entry i is what LANE zero bytes make of a sum that has bit i alone: sums are linear. */
 static const uint32_t behind_lane[32] = {
