@@ -62,10 +62,10 @@ def report(found):
             figure("parse", "permuted_ratio", [one / other for one, other in zip(ns, written)], "1", events=events, order=order)
 
 
-def instructions(directory, events):
+def instructions(program, directory, events):
     """Instructions an event of event_parse with what it calls, the same in every run."""
     run = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/out", "--toggle-collect=event_parse",
-                          PROGRAM, "--once", events], capture_output=True, text=True, check=True)
+                          program, "--once", events], capture_output=True, text=True, check=True)
     return int(re.search(r"Collected : (\d+)", run.stderr)[1]) / EVENTS
 
 
@@ -75,7 +75,7 @@ def bench_parse(directory, options):
     report(found)
     if options.instructions:
         for events in sorted({key[0] for key in found}):
-            figure("parse", "instructions", instructions(directory, events), "1", events=events)
+            figure("parse", "instructions", instructions(PROGRAM, directory, events), "1", events=events)
 
 
 SCENARIOS = {"parse": Scenario(bench_parse, "the parser alone, beside simdjson")}

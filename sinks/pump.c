@@ -552,7 +552,8 @@ int pump_poll(struct pump *pump, unsigned budget)
     int rc = pump->is_open ? 0 : pump_open(pump);
     if (!rc && pump->failed && mode != PUMP_PAUSED)
         rc = begin_again(pump);
-    pump_count_lag(pump); /* a commit may hang: what waits then is told meanwhile */
+    mode = atomic_load(&pump->mode); /* that may have taken its time */
+    pump_count_lag(pump);            /* a commit may hang: what waits then is told meanwhile */
     bool whole = pump->wiring.ops->take != NULL;
     if (!rc && mode != PUMP_PAUSED)
         rc = whole ? pump_poll_whole(pump, &outcomes) : poll_epochs(pump, budget, &outcomes);

@@ -106,9 +106,15 @@ def counted(trove):
     return trove.status()["http"], trove.status()["tcp"]
 
 
-def at_rest(trove, seconds=15):
-    """The status once no connection and no request is open any more."""
+def used(now):
+    """What connections take."""
+    return {"buffers": now["packets"]["buffers_used"], "chunks": now["tcp"]["now"]["chunks"], **now["http"]["now"],
+            "connections": now["tcp"]["now"]["connections"], "frames": now["tcp"]["now"]["frames_waiting"]}
+
+
+def at_rest(trove, seconds=15, before=None):
+    """The status once no connection and no request is open any more, and nothing more is in use than before."""
     def idle():
         now = trove.status()
-        return not any(now["http"]["now"].values()) and not now["tcp"]["now"]["connections"] and now
+        return not any(now["http"]["now"].values()) and not now["tcp"]["now"]["connections"] and before in (None, used(now)) and now
     return awaited(idle, seconds)

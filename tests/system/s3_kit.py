@@ -41,7 +41,7 @@ def body_of(record):
 
 def journal(trove):
     """Every event and dead letter of the data directory, in order: (seq, bytes)."""
-    lines = trove.ctl("segment", "export", "--data-dir", trove.dir / "data").stdout.splitlines()
+    lines = trove.ctl("segment", "export", "--data-dir", trove.dir / "data").stdout.strip("\n").split("\n")
     return [(one["seq"], body_of(one)) for one in map(json.loads, lines) if one["kind"] in ("event", "rejected")]
 
 
@@ -52,7 +52,7 @@ def records(objects):
         if not name.endswith(".zst"):
             continue
         parts = parts_of(name)
-        head, *lines = unpack(objects[name]).decode().splitlines()
+        head, *lines = unpack(objects[name]).decode().strip("\n").split("\n")
         where = int(parts["epoch"]), int(parts["shard"])
         assert json.loads(head) == {"archive": 1, "journal": parts["journal"], "epoch": where[0], "shard": where[1], "first": int(parts["first"])}
         for number, text in enumerate(lines, int(parts["first"])):

@@ -109,6 +109,7 @@ def test_latency_interval_by_interval(trove):
         for _ in range(20):
             sock.send(encode())
         trove.settled(70 + 20 * count)
+        time.sleep(0.3)  # longer than an interval
     assert logger.is_alive()
     logger.join()
     assert agree(log) == 100

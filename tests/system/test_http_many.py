@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from posts import HTTP, PORT, Stream, answer, at_rest, awaited, bodies, connect, journal, post, request
+from posts import HTTP, PORT, Stream, answer, at_rest, awaited, bodies, connect, journal, post, request, used
 
 SOURCES = [f"198.18.{i}.2" for i in range(64)]  # prefixes of their own, as clients on the internet have
 
@@ -78,11 +78,6 @@ def status_of(client):
     return int(client.got[9:12])
 
 
-def used(now):
-    return {"buffers": now["packets"]["buffers_used"], "chunks": now["tcp"]["now"]["chunks"], **now["http"]["now"],
-            "connections": now["tcp"]["now"]["connections"], "frames": now["tcp"]["now"]["frames_waiting"]}
-
-
 def test_10_000_connections_are_open_at_once_and_each_is_answered_again_and_again(server):
     before, open_clients, sent = used(server.status()), [], bodies(10_000)
     drive(10_000, 500, lambda n: request(sent[n]), open_clients.append)
@@ -99,7 +94,7 @@ def test_10_000_connections_are_open_at_once_and_each_is_answered_again_and_agai
             assert answer(Stream(client.sock)).json["result"] == "duplicate"
     for client in open_clients:
         client.sock.close()
-    now = at_rest(server)
+    now = at_rest(server, before=before)
     assert used(now) == before
     assert (now["account"]["accepted"], now["account"]["duplicate"]) == (10_000, 10_000)
     assert len({bytes_ for _, bytes_ in journal(server)}) == len(journal(server)) == 10_000
@@ -118,7 +113,7 @@ def test_100_000_connections_come_and_go_and_leave_nothing(server):
 
     drive(100_000, 1000, lambda _: wire, finished)
     assert statuses == {200: 100_000}
-    now = at_rest(server)
+    now = at_rest(server, before=before)
     assert used(now) == before
     assert now["tcp"]["opened"] == now["http"]["connections"] == 100_000
     assert sum(now["tcp"]["ended"].values()) == 100_000
@@ -146,7 +141,7 @@ def test_10_000_who_never_end_their_heads_do_not_keep_a_client_out(make):
     assert now["http"]["answers"]["408"] + now["http"]["problems"]["gave_way"] == 10_000
     for sock in slow:
         sock.close()
-    assert used(at_rest(trove)) == before
+    assert used(at_rest(trove, before=before)) == before
 
 
 def test_who_does_not_read_answers_is_given_up(make):
@@ -168,7 +163,7 @@ def test_who_does_not_read_answers_is_given_up(make):
     now = awaited(lambda: (now := trove.status())["tcp"]["now"]["connections"] == 0 and now, 20)
     assert now["http"]["stalled"] + now["tcp"]["ended"]["window"] + now["tcp"]["ended"]["timeout"] == 1
     sock.close()
-    assert used(at_rest(trove)) == before
+    assert used(at_rest(trove, before=before)) == before
 
 
 def test_a_flood_from_one_prefix_leaves_room_for_others(make):

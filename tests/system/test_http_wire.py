@@ -15,8 +15,8 @@ import time
 import pytest
 
 from conftest import BUILD, CONFIG, encode
-from posts import HTTP, PORT, Stream, answer, at_rest, awaited, journal, request
-from test_http_many import used
+from posts import HTTP, PORT, Stream, answer, at_rest, awaited, journal, request, used
+
 
 SECONDS = int(os.environ.get("TROVE_WIRE_SECONDS", "15"))
 SEED = int(os.environ.get("TROVE_WIRE_SEED", "1"))
@@ -114,7 +114,7 @@ def test_what_was_answered_over_a_hostile_wire_is_journaled_once(make, bridge):
     for client in clients:
         client.join(timeout=SECONDS + 4 * PATIENCE_S)
         assert not client.is_alive() and not client.fault, client.fault
-    now = at_rest(trove, seconds=90)  # the kernel, or ours, gives up what the wire has cut off
+    now = at_rest(trove, seconds=90, before=before)  # the kernel, or ours, gives up what the wire has cut off
     wire.send_signal(signal.SIGTERM)
     faults = json.loads(wire.communicate(timeout=10)[0])
     sent = collections.Counter(event for client in clients for event in client.sent)

@@ -10,10 +10,10 @@ import sys
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "bench"))
+sys.path.insert(0, str(TOP / "scripts"))
 
 from conftest import BUILD  # noqa: E402
-from parse import instructions  # noqa: E402
+from bench_parse import instructions  # noqa: E402
 
 PROGRAM = BUILD / "bench/trove-parse"
 POST = BUILD / "bench/trove-post"
@@ -25,9 +25,9 @@ NOISE = 0.03  # what another patch level of the compiler may change
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
 @pytest.mark.skipif(not PROGRAM.exists(), reason=f"{PROGRAM} is not built")
 @pytest.mark.parametrize("events", sorted(KEPT))
-def test_event_parse_takes_the_instructions_that_are_kept(events):
+def test_event_parse_takes_the_instructions_that_are_kept(tmp_path, events):
     """Fewer is a reason to write the new number down, with what made the difference."""
-    assert instructions(PROGRAM, events) == pytest.approx(KEPT[events], rel=NOISE)
+    assert instructions(PROGRAM, tmp_path, events) == pytest.approx(KEPT[events], rel=NOISE)
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
