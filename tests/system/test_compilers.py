@@ -44,7 +44,7 @@ def build_directory():
 
 def compiled(directory):
     """The helper by every compiler and level, from the sources, two at a time."""
-    libs = subprocess.run(["pkg-config", "--cflags", "--libs", "libfyaml", "libxxhash", "libzstd"], capture_output=True, text=True, check=True)
+    libs = subprocess.run(["pkg-config", "--cflags", "--libs", "libfyaml", "libxxhash", "libzstd", "zlib"], capture_output=True, text=True, check=True)
     arch = ["-march=x86-64-v3"] if os.uname().machine == "x86_64" else []
 
     def build(compiler, level):
