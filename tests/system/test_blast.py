@@ -103,7 +103,7 @@ def test_who_does_not_listen_is_named():
 
 def test_dpdk_was_given_its_threads_before_the_sender_took_priority(server):
     """It waits for them in naps of a microsecond. Under SCHED_FIFO the core was not given away in these, and the start took up to 40 s."""
-    run = started("--nap", "20us", "--core", "0", "--rate", "100", "--duration", "2s")
+    run = started("--nap", "20us", "--core", "0", "--rate", "100", "--duration", "2s", "--connections", "4")
     while run.poll() is None and os.sched_getscheduler(run.pid) != os.SCHED_FIFO:
         time.sleep(0.01)
     others = [int(task) for task in os.listdir(f"/proc/{run.pid}/task") if int(task) != run.pid]
