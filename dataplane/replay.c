@@ -213,6 +213,21 @@ static uint64_t known_seq(const struct replay *replay, uint32_t partition)
     return replay->start.seq ? replay->start.seq[partition] : UINT64_MAX - 1;
 }
 
+/* A journal that has lost its end looks like one that a crash cut off, until what came later is
+ * read: the segment named is the one that goes on. */
+static int missing_before(struct replay *replay, const struct record *record, uint64_t before)
+{
+    char name[SEGMENT_NAME_MAX] = "of the archive";
+    if (!replay->source)
+        segment_name(replay->ids[replay->at], name);
+    return replay_fault(replay,
+                        "records are missing: segment %s goes on with %llu after %llu in partition "
+                        "%u; one written before it is gone or has lost its end, restore it from a "
+                        "copy, nothing was changed",
+                        name, (unsigned long long)record->seq, (unsigned long long)before,
+                        record->partition);
+}
+
 static int check_record(struct replay *replay, const struct record *record)
 {
     if (check_kind(replay, record))
@@ -227,11 +242,7 @@ static int check_record(struct replay *replay, const struct record *record)
     bool follows = *seq || !replay->started ? record->seq == before + 1
                                             : record->seq && record->seq - 1 <= before;
     if (!follows)
-        return replay_fault(
-            replay,
-            "records are missing: %llu follows %llu in partition %u; a segment is gone, "
-            "restore it from a copy, nothing was changed",
-            (unsigned long long)record->seq, (unsigned long long)before, record->partition);
+        return missing_before(replay, record, before);
     *seq = record->seq;
     return 0;
 }

@@ -141,7 +141,7 @@ def test_a_segment_that_lost_its_end_in_an_earlier_epoch_is_noticed(make):
     trove = filled(make, epochs=2)
     path = segments(trove)[0]
     os.truncate(path, blocks(path)[20])
-    refuses(trove, "records are missing")
+    refuses(trove, segments(trove)[1].name, "records are missing", "has lost its end")
 
 
 def test_an_empty_last_segment_is_what_a_crash_leaves(make):
