@@ -170,6 +170,7 @@ static int start_eal(const struct blast_options *options, char *fault)
         pages[1],
         "-m",
         "64",
+        "--iova-mode=va", /* a ring of 16,384 needs more memory in a row than two pages often are */
     };
     int argc = sizeof args / sizeof args[0];
     char *argv[sizeof args / sizeof args[0] + 1] = {NULL};
