@@ -109,4 +109,4 @@ def test_dpdk_was_given_its_threads_before_the_sender_took_priority(server):
     others = [int(task) for task in os.listdir(f"/proc/{run.pid}/task") if int(task) != run.pid]
     assert others and {os.sched_getscheduler(task) for task in others} == {os.SCHED_OTHER}
     out, err = run.communicate(timeout=60)
-    assert json.loads(out)["answered"], err
+    assert run.returncode == 0 and json.loads(out)["answered"], err

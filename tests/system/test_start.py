@@ -12,7 +12,6 @@ CASES = [
     ("device: net_tap0,iface=trove0", "device: net_af_packet0", "needs iface="),
     ("device: net_tap0,iface=trove0", "device: net_teleport0", "neither a PCI address"),
     ("device: net_tap0,iface=trove0", "device: 0000:ff:1f.7", "no PCI device"),
-    ("huge_pages: off", "huge_pages: on", "huge pages needed"),
     ("{dir}/data", "/proc/trove", "data_dir /proc/trove: cannot make it"),
     ("users: 10000", "users: 1_000_000_000", "MiB of memory needed"),
     ("limits:", "lcores: [{{core: 999, run: [rx, shard]}}]\nlimits:", "core 999 is not one that troved may use"),
@@ -20,15 +19,31 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("old, new, message", CASES, ids=[case[2] for case in CASES])
-def test_says_what_and_how(make, old, new, message):
-    trove = make(config=CONFIG.replace(old, new))
+def refusal(trove):
+    """The one line of error that a daemon which cannot start leaves."""
     trove.start(expect_ready=False)
     assert trove.process.wait(timeout=30) == 1
     trove.process = None
     lines = [line for line in trove.log.read_text().splitlines() if "error" in line]
     assert len(lines) == 1, trove.log.read_text()
-    assert message in lines[0]
+    return lines[0]
+
+
+@pytest.mark.parametrize("old, new, message", CASES, ids=[case[2] for case in CASES])
+def test_says_what_and_how(make, old, new, message):
+    assert message in refusal(make(config=CONFIG.replace(old, new)))
+
+
+def test_without_huge_pages_says_how_many_and_how(make, tmp_path):
+    """Whatever this machine has reserved, this daemon finds none free."""
+    free, none = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", tmp_path / "none"
+    none.write_text("0\n")
+    subprocess.run(["mount", "--bind", none, free], check=True)
+    try:
+        line = refusal(make(config=CONFIG.replace("huge_pages: off", "huge_pages: on")))
+    finally:
+        subprocess.run(["umount", "-l", free], check=True)
+    assert "huge pages needed, 0 free" in line and "Fix now: echo " in line
 
 
 def test_two_daemons_do_not_share_a_data_directory(make, trove):
