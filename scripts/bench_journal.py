@@ -16,14 +16,14 @@ import shutil
 import signal
 import statistics
 import subprocess
-import sys
 import time
 
-from bench_lib import BUILD, CONFIG, PATIENCE_S, Daemon, Scenario, fail, figure, make_catalog, run_blast, start
+from bench_lib import BUILD, CONFIG, PATIENCE_S, Daemon, Scenario, fail, figure, make_catalog, start
+from bench_link import PORT, blast
+from bench_redis import redis_peer, redis_rate
 
 RATE = 240_000
 USERS = 10_000_000
-PORT = "{ name: p0, device: 'net_vhost0,iface=%s/vhost.sock', address: 192.0.2.1/24, timestamp: trailer }"
 JOURNAL = "journal: {{ group_commit: 1ms, buffer: 256MiB, io: {io}, checkpoint: {checkpoint} }}"
 PIPELINE = 64  # commands in a round trip of the peer
 
@@ -106,17 +106,10 @@ def bench_recovery(directory, options):
 
 # ---- durable ----
 
-def blast(directory, seconds):
-    return run_blast(["--vdev", f"net_virtio_user0,path={directory}/vhost.sock,queue_size=16384", "--source-ip", "192.0.2.2", "--core", "0",
-                      "--nap", "20us", "--patience", "10ms", "--huge", "--rate", str(RATE), "--users", "100000", "--catalog",
-                      directory / "catalog.tsv", "--zipf", "1.0", "--types", "view:80,purchase:20", "--size", "170", "--duplicates", "1%",
-                      "--stamp", "--duration", f"{seconds}s", "dpdk://192.0.2.1:7001"])
-
-
 def durable_once(directory, seconds, io, checkpoint):
     """Wire-to-durable by percentile, at the rate."""
     daemon = Daemon(directory, PORT % directory, ids=max(1_000_000, int(RATE * seconds * 1.1)), more=JOURNAL.format(io=io, checkpoint=checkpoint))
-    sent = blast(directory, seconds)
+    sent = blast(directory, str(RATE), seconds)
     account = daemon.account()
     made = daemon.ctl("status")["checkpoint"]["made"]
     stage = daemon.ctl("latency", "--stage", "durable")["stages"][0]
@@ -133,31 +126,14 @@ def durable_figures(runs, **more):
         figure("durable", f"durable_us_{name}", [run[name] for run in runs], "us", RATE, since="planned send", **more)
 
 
-def redis_rate(directory, command, count):
-    """The peer's best: one connection's pipelines in turn with seven others, every reply after a sync."""
-    sock = directory / "redis.sock"
-    run = subprocess.run(["taskset", "-c", "0", "redis-benchmark", "-s", sock, "-c", "8", "-P", str(PIPELINE), "-n", str(count), "-r", "1000000",
-                          "--csv", *command], capture_output=True, text=True, check=True)
-    return float(run.stdout.strip().splitlines()[-1].split('","')[1].strip('"'))
-
-
 def redis_rates(directory, runs):
-    if not shutil.which("redis-server") or not shutil.which("redis-benchmark"):
-        print("# no figure of redis: redis-server cannot be installed here", file=sys.stderr)
-        return {}
-    sock = directory / "redis.sock"
-    server = start(["taskset", "-c", "1", "redis-server", "--port", "0", "--unixsocket", sock, "--unixsocketperm", "700", "--save", "",
-                    "--appendonly", "yes", "--appendfsync", "always", "--dir", directory], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + PATIENCE_S
-    while not sock.exists():
-        if server.poll() is not None or time.monotonic() > deadline:
-            fail("redis-server did not start")
-        time.sleep(0.05)
+    """The peer's best, every reply after a sync."""
     event = "x" * 170
     commands = {"XADD": ["XADD", "events", "MAXLEN", "~", "1000000", "*", "event", event], "SET": ["SET", "event:__rand_int__", event]}
-    rates = {name: [redis_rate(directory, command, 1_000_000) for _ in range(runs)] for name, command in commands.items()}
-    server.terminate()
-    server.wait()
+    with redis_peer(directory, "--appendonly", "yes", "--appendfsync", "always") as sock:
+        if not sock:
+            return {}
+        rates = {name: [redis_rate(sock, 1_000_000, PIPELINE, 10**6, *command) for _ in range(runs)] for name, command in commands.items()}
     for name, values in rates.items():
         figure("durable", "events_per_s", values, "1/s", peer=f"redis {name}", pipeline=PIPELINE)
     return rates

@@ -19,6 +19,7 @@ import time
 
 from bench_lib import BUILD, PATIENCE_S, Daemon, Scenario, end, fail, figure, note, start
 from bench_link import JOURNAL, PORT, blast, stage_percentiles
+from bench_redis import redis_server
 
 LIVE, BACKLOG, STEADY = 50_000, 240_000, 240_000
 NATS_PORT = 4322
@@ -40,13 +41,8 @@ class RedisSink:
     name = "redis"
 
     def __init__(self, directory, fsync):
-        self.dir = directory / f"redis-{fsync}"
-        shutil.rmtree(self.dir, ignore_errors=True)
-        self.dir.mkdir()
-        self.server = start(["redis-server", "--port", "0", "--unixsocket", self.dir / "s", "--dir", self.dir, "--save", "", "--appendonly",
-                             "yes", "--appendfsync", fsync], stdout=subprocess.DEVNULL)
-        wait_for((self.dir / "s").exists, "redis-server")
-        self.lines = f"  - {{ name: redis, type: redis, address: 'unix:{self.dir}/s', max_length: 0"
+        self.server, sock = redis_server(directory / f"redis-{fsync}", "--appendonly", "yes", "--appendfsync", fsync)
+        self.lines = f"  - {{ name: redis, type: redis, address: 'unix:{sock}', max_length: 0"
 
     def close(self):
         end(self.server)

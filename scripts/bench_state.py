@@ -7,12 +7,11 @@ state   trove-state alone on core 1, its tables well beyond the caches (it takes
         many ours are. Every figure is the median of --runs.
 """
 import json
-import shutil
 import statistics
 import subprocess
-import time
 
-from bench_lib import BUILD, PATIENCE_S, Scenario, caveat, fail, figure, start
+from bench_lib import BUILD, Scenario, fail, figure
+from bench_redis import redis_peer, redis_rate
 
 
 def state_runs(runs):
@@ -30,30 +29,16 @@ def state_runs(runs):
     return {name: values for (name, _), values in found.items()}
 
 
-def redis_rate(sock, sha, pipeline, count):
-    run = subprocess.run(["taskset", "-c", "0", "redis-benchmark", "-s", sock, "-c", "8", "-P", str(pipeline), "-n", str(count), "-r", "1000000000000",
-                          "--csv", "evalsha", sha, "1", "tile:__rand_int__", "user"], capture_output=True, text=True, check=True)
-    return float(run.stdout.strip().splitlines()[-1].split('","')[1].strip('"'))
-
-
 def redis_claims(directory, runs):
     """SET NX in a script, as a claim service on Redis would: random tiles, most of them free. Rates by the pipeline's length."""
-    if not shutil.which("redis-server") or not shutil.which("redis-benchmark"):
-        caveat("no figure of redis-lua: redis-server cannot be installed here")
-        return {}
-    sock = directory / "redis.sock"
-    server = start(["taskset", "-c", "1", "redis-server", "--port", "0", "--unixsocket", sock, "--unixsocketperm", "700", "--save", "",
-                    "--appendonly", "no"], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + PATIENCE_S
-    while not sock.exists():
-        if server.poll() is not None or time.monotonic() > deadline:
-            fail("redis-server did not start")
-        time.sleep(0.05)
     script = "if redis.call('SET', KEYS[1], ARGV[1], 'NX') then return 1 else return 0 end"
-    sha = subprocess.run(["redis-cli", "-s", sock, "script", "load", script], capture_output=True, text=True, check=True).stdout.strip()
-    rates = {pipeline: [redis_rate(sock, sha, pipeline, count) for _ in range(runs)] for pipeline, count in ((64, 1000000), (1, 200000))}
-    server.terminate()
-    server.wait()
+    with redis_peer(directory, "--appendonly", "no") as sock:
+        if not sock:
+            return {}
+        sha = subprocess.run(["redis-cli", "-s", sock, "script", "load", script], capture_output=True, text=True, check=True).stdout.strip()
+        claim = ("evalsha", sha, "1", "tile:__rand_int__", "user")
+        rates = {pipeline: [redis_rate(sock, count, pipeline, 10**12, *claim) for _ in range(runs)]
+                 for pipeline, count in ((64, 1_000_000), (1, 200_000))}
     for pipeline, values in rates.items():
         figure("state", "claims_per_s", values, "1/s", peer="redis-lua", pipeline=pipeline)
     return rates
