@@ -62,14 +62,16 @@ static int pin(char *fault)
 }
 
 /* Who sleeps at the right moments and comes first when awake disturbs nobody and is never late.
- * Only once the link is open: DPDK waits there, in naps too short to be left, for threads of its
- * own that are to run on the same core, and had to wait for the kernel to take it away by force. */
+ * Only while events are sent: to open and to close a link DPDK waits, in naps too short to be left,
+ * for threads of its own that are to run on the same core, and had to wait for the kernel to take
+ * it away by force. */
 static int take_priority(char *fault)
 {
     const struct sched_param priority = {.sched_priority = 3};
     if (!options.nap_ns)
         return 0;
-    run.nap_ns = http.nap_ns = options.nap_ns;
+    run.nap.ns = http.nap.ns = options.nap_ns;
+    run.nap.last_ns = http.nap.last_ns = clock_monotonic_ns();
     prctl(PR_SET_TIMERSLACK, 1000ul);
     if (sched_setscheduler(0, SCHED_FIFO, &priority) == 0)
         return 0;
@@ -77,6 +79,11 @@ static int take_priority(char *fault)
     snprintf(fault, BLAST_FAULT_MAX, "--nap needs real-time priority: %s; run it as root",
              strerror(-rc));
     return rc;
+}
+
+static void leave_priority(void)
+{
+    (void)sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){.sched_priority = 0});
 }
 
 static int limit(uint64_t events, char *fault)
@@ -169,11 +176,31 @@ static int answer(char *fault)
     if (rc == 0)
         fputs("trove-blast: answering\n", stderr);
     while (rc == 0 && !stop) {
-        if (!blast_server_turn(&server, clock_monotonic_ns()) && options.nap_ns)
-            nanosleep(&(struct timespec){.tv_nsec = (long)options.nap_ns}, NULL);
+        uint64_t now_ns = clock_monotonic_ns();
+        if (blast_server_turn(&server, now_ns))
+            blast_nap_busy(&run.nap, now_ns);
+        else
+            blast_nap_idle(&run.nap);
     }
+    leave_priority();
     blast_server_fini(&server);
     wire->close(wire);
+    return rc;
+}
+
+static int post_all(char *fault)
+{
+    int rc = take_priority(fault);
+    if (rc < 0)
+        return rc;
+    rc = blast_http_run(&http, fault);
+    leave_priority();
+    blast_http_report_json(stdout, &http);
+    fflush(stdout);
+    blast_http_report_line(stderr, &http);
+    if (rc == 0)
+        rc = blast_save_end(&http.log, &options, &http.answer, http.source->start_real_ns,
+                            http.last_answer_ns, fault);
     return rc;
 }
 
@@ -200,19 +227,11 @@ static int post(char *fault)
     http.stop = &stop;
     http.end_ns = run.end_ns;
     http.grace_ns = run.grace_ns;
-    rc = take_priority(fault);
-    if (rc == 0)
-        rc = blast_save_begin(&http.log, &options, &http.answer, fault);
+    rc = blast_save_begin(&http.log, &options, &http.answer, fault);
     if (rc == 0)
         rc = blast_http_init(&http, fault);
     if (rc == 0) {
-        rc = blast_http_run(&http, fault);
-        blast_http_report_json(stdout, &http);
-        fflush(stdout);
-        blast_http_report_line(stderr, &http);
-        if (rc == 0)
-            rc = blast_save_end(&http.log, &options, &http.answer, http.source->start_real_ns,
-                                http.last_answer_ns, fault);
+        rc = post_all(fault);
         blast_http_fini(&http);
     }
     http.wire->close(http.wire);
@@ -233,6 +252,7 @@ static int send_datagrams(char *fault)
         return rc;
     }
     blast_run(&run);
+    leave_priority();
     blast_report_json(stdout, &run);
     fflush(stdout);
     blast_report_line(stderr, &run);

@@ -19,6 +19,7 @@
 
 #include "bench/blast_answer.h"
 #include "bench/blast_log.h"
+#include "bench/blast_nap.h"
 #include "bench/blast_request.h"
 #include "bench/blast_source.h"
 #include "bench/blast_tcp.h"
@@ -73,7 +74,7 @@ struct blast_http {
     const volatile sig_atomic_t *stop;
     uint64_t end_ns;   /* the plan's, since the start; UINT64_MAX when a count ends it */
     uint64_t grace_ns; /* how long after end_ns a late sender may go on */
-    uint64_t nap_ns;   /* asleep when there was nothing to do; 0: spin */
+    struct blast_nap nap;
 
     struct blast_tcp tcp;
     struct blast_request request;

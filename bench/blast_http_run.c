@@ -1,7 +1,6 @@
 /* blast_http_run.c - the phases of a run: open, send, wait for answers, close. */
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "bench/blast_http.h"
 #include "dataplane/base/clock.h"
@@ -14,14 +13,9 @@
 static void turn(struct blast_http *http)
 {
     if (blast_http_turn(http, clock_monotonic_ns()))
-        return;
-    if (http->nap_ns)
-        clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = (long)http->nap_ns},
-                        NULL);
-#ifdef __x86_64__
+        blast_nap_busy(&http->nap, http->now_ns);
     else
-        __builtin_ia32_pause();
-#endif
+        blast_nap_idle(&http->nap);
 }
 
 static int connect_all(struct blast_http *http, char *fault)

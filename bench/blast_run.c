@@ -62,14 +62,8 @@ static void send(struct blast_run *run, uint32_t count)
 static void wait(struct blast_run *run, uint64_t now_ns, uint64_t until_ns)
 {
     uint64_t ns = until_ns - now_ns;
-    if (run->nap_ns) {
-        clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = (long)run->nap_ns}, NULL);
-        return;
-    }
-    if (run->link->spins || ns < SLEEP_LEAST_NS) {
-#ifdef __x86_64__
-        __builtin_ia32_pause();
-#endif
+    if (run->nap.ns || run->link->spins || ns < SLEEP_LEAST_NS) {
+        blast_nap_idle(&run->nap);
         return;
     }
     ns -= WAKE_EARLY_NS;
@@ -137,6 +131,7 @@ void blast_run(struct blast_run *run)
             break;
         else if (next_ns > now_ns)
             wait(run, now_ns, next_ns);
+        blast_nap_busy(&run->nap, run->start_ns + now_ns);
         run->link->idle(run->link);
         now_ns = since_start(run);
         if (blast_log_due(&run->log, now_ns))

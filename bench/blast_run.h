@@ -14,6 +14,7 @@
 
 #include "bench/blast_link.h"
 #include "bench/blast_log.h"
+#include "bench/blast_nap.h"
 #include "bench/blast_source.h"
 #include "dataplane/base/histogram.h"
 
@@ -23,9 +24,9 @@ struct blast_run {
     struct blast_source *source;
     struct blast_link *link;
     const volatile sig_atomic_t *stop;
-    uint64_t end_ns;   /* the plan's, UINT64_MAX when a count ends it */
-    uint64_t nap_ns;   /* how long to be asleep between looks at the plan; 0: not at all */
-    uint64_t grace_ns; /* how long after end_ns a late sender may go on */
+    uint64_t end_ns;      /* the plan's, UINT64_MAX when a count ends it */
+    uint64_t grace_ns;    /* how long after end_ns a late sender may go on */
+    struct blast_nap nap; /* between looks at the plan */
 
     /* What blast_run found. */
     bool interrupted;

@@ -48,9 +48,9 @@ def server():
     made.server_close()
 
 
-def started(*args):
+def started(*args, inside=()):
     """A run over a tap interface of its own, which is up as soon as it is there."""
-    run = subprocess.Popen([BUILD / "bench/trove-blast", "--no-huge", "--vdev", "net_tap0,iface=blast0", "--source-ip", "198.51.100.2",
+    run = subprocess.Popen([*inside, BUILD / "bench/trove-blast", "--no-huge", "--vdev", "net_tap0,iface=blast0", "--source-ip", "198.51.100.2",
                             *args, f"http://{ADDRESS}:{PORT}/v1/events"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while "blast0" not in [name for _, name in socket.if_nameindex()] and run.poll() is None:
         time.sleep(0.01)
@@ -106,7 +106,24 @@ def test_dpdk_was_given_its_threads_before_the_sender_took_priority(server):
     run = started("--nap", "20us", "--core", "0", "--rate", "100", "--duration", "2s", "--connections", "4")
     while run.poll() is None and os.sched_getscheduler(run.pid) != os.SCHED_FIFO:
         time.sleep(0.01)
-    others = [int(task) for task in os.listdir(f"/proc/{run.pid}/task") if int(task) != run.pid]
-    assert others and {os.sched_getscheduler(task) for task in others} == {os.SCHED_OTHER}
-    out, err = run.communicate(timeout=60)
+    try:
+        others = [int(task) for task in os.listdir(f"/proc/{run.pid}/task") if int(task) != run.pid]
+        assert others and {os.sched_getscheduler(task) for task in others} == {os.SCHED_OTHER}
+        out, err = run.communicate(timeout=60)
+    finally:
+        run.kill()  # at its priority, nothing else on its core would end it
+        run.wait()
     assert run.returncode == 0 and json.loads(out)["answered"], err
+
+
+def test_the_priority_is_given_back_before_the_port_is_closed(server):
+    """DPDK waits for its threads there as it does at the start."""
+    calls = ["strace", "-qq", "-e", "trace=sched_setscheduler,clock_nanosleep", "-e", "signal=none"]
+    run = started("--nap", "5ms", "--core", "0", "--rate", "100", "--duration", "1s", "--connections", "2", inside=calls)
+    _, err = run.communicate(timeout=60)
+    said = [line for line in err.splitlines() if line.startswith(("sched_", "clock_"))]
+    policies = [at for at, line in enumerate(said) if line.startswith("sched_setscheduler(0")]
+    assert run.returncode == 0 and len(policies) == 2, err
+    assert "SCHED_FIFO" in said[policies[0]] and "SCHED_OTHER" in said[policies[1]]
+    # Its own naps are of 5 ms, DPDK's of less: those are all before, or behind.
+    assert all("tv_nsec=5000000}" in line for line in said[policies[0] + 1 : policies[1]])
