@@ -48,11 +48,6 @@ struct kafka_sink {
     char body[BODY_BYTES_MAX];
 };
 
-static bool is_before(const struct sink_end *a, const struct sink_end *b)
-{
-    return a->epoch < b->epoch || (a->epoch == b->epoch && a->ordinal < b->ordinal);
-}
-
 __attribute__((format(printf, 3, 4))) static int fail(struct kafka_sink *sink, int rc,
                                                       const char *format, ...)
 {
@@ -299,7 +294,7 @@ static int topic_deliver(void *arg, const struct sink_item *item)
 {
     struct kafka_sink *sink = arg;
     const struct sink_end place = {.epoch = item->epoch, .ordinal = item->ordinal};
-    if (!is_before(&sink->pending[item->shard], &place)) {
+    if (!sink_end_is_before(&sink->pending[item->shard], &place)) {
         counter_add(&sink->repeats, 1);
         return 0;
     }

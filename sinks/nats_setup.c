@@ -126,7 +126,7 @@ static void take_ends(struct nats_sink *sink, const struct sink_end *end)
 {
     for (unsigned i = 0; i < SINK_EPOCH_JOURNALS_MAX; i++) {
         sink->end[i] = end[i];
-        if (nats_end_is_before(&sink->end[i], &sink->floor[i]))
+        if (sink_end_is_before(&sink->end[i], &sink->floor[i]))
             sink->end[i] = sink->floor[i];
     }
     sink->is_known = true;

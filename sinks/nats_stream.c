@@ -221,7 +221,7 @@ static int stream_deliver(void *arg, const struct sink_item *item)
     int rc = full ? flush(sink) : 0;
     if (rc)
         return rc;
-    if (nats_end_is_before(&sink->end[item->shard], &place))
+    if (sink_end_is_before(&sink->end[item->shard], &place))
         return add(sink, item);
     counter_add(&sink->repeats, 1);
     return 0;

@@ -61,8 +61,3 @@ int nats_sink_fail_link(struct nats_sink *sink, int rc, const char *what);
 
 /* nats_sink_connect connects, makes or checks the stream, and learns its end. */
 int nats_sink_connect(struct nats_sink *sink, uint64_t resume);
-
-static inline bool nats_end_is_before(const struct sink_end *a, const struct sink_end *b)
-{
-    return a->epoch < b->epoch || (a->epoch == b->epoch && a->ordinal < b->ordinal);
-}

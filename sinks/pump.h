@@ -58,11 +58,6 @@ struct pump {
     bool skip_wanted;          /* under the lock: of report.stuck */
 };
 
-static inline bool sink_end_is_before(const struct sink_end *a, const struct sink_end *b)
-{
-    return a->epoch < b->epoch || (a->epoch == b->epoch && a->ordinal < b->ordinal);
-}
-
 /* pump_start_tails points the tails at the journals of now's epoch, where now says. */
 void pump_start_tails(struct pump *pump);
 

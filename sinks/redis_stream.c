@@ -541,9 +541,8 @@ static int stream_deliver(void *arg, const struct sink_item *item)
         rc = find_end(sink, item->shard);
     if (rc)
         return rc;
-    const struct sink_end *end = &sink->end[item->shard];
-    bool is_new =
-        end->epoch < item->epoch || (end->epoch == item->epoch && end->ordinal < item->ordinal);
+    const struct sink_end place = {.epoch = item->epoch, .ordinal = item->ordinal};
+    bool is_new = sink_end_is_before(&sink->end[item->shard], &place);
     bool wins = sink->conf->winners[0] && is_word_on_award(item);
     counter_add(&sink->repeats, !is_new);
     if (is_new || wins)

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "conf/conf.h"
@@ -40,6 +41,11 @@ struct sink_end {
     uint32_t epoch; /* 0: it has nothing of it */
     uint32_t reserved;
 };
+
+static inline bool sink_end_is_before(const struct sink_end *a, const struct sink_end *b)
+{
+    return a->epoch < b->epoch || (a->epoch == b->epoch && a->ordinal < b->ordinal);
+}
 
 /* Why an operation failed. */
 struct sink_fault {
