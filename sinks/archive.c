@@ -8,7 +8,6 @@
  * then be the same: the bucket decides, not this host.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "dataplane/base/clock.h"
 #include "sinks/archive_hours.h"
 #include "sinks/archive_object.h"
+#include "sinks/fault.h"
 #include "sinks/s3.h"
 
 #define HOUR_NS (3600 * NS_PER_S)
@@ -50,20 +50,9 @@ struct sink_archive {
     struct sink_fault fault;
 };
 
-static __attribute__((format(printf, 3, 4))) int fail(struct sink_archive *sink, int rc,
-                                                      const char *format, ...)
-{
-    va_list args;
-    sink->fault = (struct sink_fault){0};
-    va_start(args, format);
-    vsnprintf(sink->fault.text, sizeof sink->fault.text, format, args);
-    va_end(args);
-    return rc;
-}
-
 static int fail_s3(struct sink_archive *sink, int rc)
 {
-    fail(sink, rc, "%s", s3_error(sink->s3));
+    fault_say(&sink->fault, rc, "%s", s3_error(sink->s3));
     sink->fault.retry_after_ns = s3_retry_after(sink->s3);
     return rc;
 }
@@ -119,10 +108,11 @@ static int mark_bucket(struct sink_archive *sink)
     if (!rc)
         rc = s3_put(sink->s3, key, NULL, body, (size_t)len);
     if (!rc)
-        return fail(sink, -ENOTSUP,
-                    "%.120s overwrites objects although If-None-Match: * asks it not to: two hosts "
-                    "could destroy each other's archive; use a server that honours it",
-                    sink->conf->endpoint);
+        return fault_say(
+            &sink->fault, -ENOTSUP,
+            "%.120s overwrites objects although If-None-Match: * asks it not to: two hosts "
+            "could destroy each other's archive; use a server that honours it",
+            sink->conf->endpoint);
     return rc == -EEXIST ? 0 : fail_s3(sink, rc);
 }
 
@@ -131,6 +121,7 @@ static int archive_open(void *arg, uint64_t resume)
     struct sink_archive *sink = arg;
     const struct conf_sink *conf = sink->conf;
     (void)resume;
+    sink->fault = (struct sink_fault){0};
     sink->s3 = s3_new(&(struct s3_target){.endpoint = conf->endpoint,
                                           .bucket = conf->bucket,
                                           .region = conf->region,
@@ -138,12 +129,12 @@ static int archive_open(void *arg, uint64_t resume)
                                           .timeout_ns = conf->timeout_ns,
                                           .cancel = &sink->cancel});
     if (!sink->s3)
-        return fail(sink, -ENOMEM, "no memory for a connection");
+        return fault_say(&sink->fault, -ENOMEM, "no memory for a connection");
     int rc = archive_object_open(&sink->object, sink->spool_path);
     if (rc)
-        fail(sink, rc, "%.200s: %s", sink->spool_path, strerror(-rc));
+        fault_say(&sink->fault, rc, "%.200s: %s", sink->spool_path, strerror(-rc));
     if (!rc && (rc = archive_hours_open(&sink->hours, sink->state_path)))
-        fail(sink, rc, "%.200s: %s", sink->state_path, strerror(-rc));
+        fault_say(&sink->fault, rc, "%.200s: %s", sink->state_path, strerror(-rc));
     if (!rc)
         rc = mark_bucket(sink);
     if (rc)
@@ -209,7 +200,7 @@ static int archive_take(void *arg, const struct sink_record *record)
     if (!rc)
         rc = archive_object_add(object, &(struct archive_record){record->record, record->ordinal,
                                                                  record->config_version});
-    return rc ? fail(sink, rc, "%.200s: %s", sink->spool_path, strerror(-rc)) : 0;
+    return rc ? fault_say(&sink->fault, rc, "%.200s: %s", sink->spool_path, strerror(-rc)) : 0;
 }
 
 /* How many records may fill what so many have not: judged by their length, but at most twice as
@@ -262,13 +253,15 @@ static int compare(struct sink_archive *sink, const char *key, const struct s3_m
         archived->limit_first != first) {
         archived->limit_first = first;
         archived->limit_last = there.last;
-        return fail(sink, -EAGAIN, "%.150s is there and ends with record %llu: it is made again so",
-                    key, (unsigned long long)there.last);
+        return fault_say(&sink->fault, -EAGAIN,
+                         "%.150s is there and ends with record %llu: it is made again so", key,
+                         (unsigned long long)there.last);
     }
-    return fail(sink, -EEXIST,
-                "%.150s is there with another content: a second data directory with the same key "
-                "writes to this bucket; stop one, or give it its own prefix",
-                key);
+    return fault_say(
+        &sink->fault, -EEXIST,
+        "%.150s is there with another content: a second data directory with the same key "
+        "writes to this bucket; stop one, or give it its own prefix",
+        key);
 }
 
 /* Once the manifest is there, the group is forgotten. */
@@ -290,11 +283,11 @@ static int end_group(struct sink_archive *sink, struct archive_group *group)
     }
     key_of(sink, &name, key);
     if (rc)
-        fail(sink, rc, "no memory for a manifest");
+        fault_say(&sink->fault, rc, "no memory for a manifest");
     else if ((rc = s3_put(sink->s3, key, &meta, text, len)))
         rc = rc == -EEXIST ? compare(sink, key, &meta, NULL, 0) : fail_s3(sink, rc);
     if (!rc && (rc = archive_hours_drop(&sink->hours, group, sink->state_path)))
-        fail(sink, rc, "%.200s: %s", sink->state_path, strerror(-rc));
+        fault_say(&sink->fault, rc, "%.200s: %s", sink->state_path, strerror(-rc));
     sha256_free(sha);
     free(text);
     return rc;
@@ -349,7 +342,7 @@ static int note_object(struct sink_archive *sink, uint32_t hour)
                                   .bytes = object->bytes};
     memcpy(entry.sha256, object->sha256, sizeof entry.sha256);
     int rc = archive_hours_add(&sink->hours, &entry);
-    return rc ? fail(sink, rc, "%.200s: %s", sink->state_path, strerror(-rc)) : 0;
+    return rc ? fault_say(&sink->fault, rc, "%.200s: %s", sink->state_path, strerror(-rc)) : 0;
 }
 
 static int make_object(struct sink_archive *sink, struct archived *archived)
@@ -363,7 +356,7 @@ static int make_object(struct sink_archive *sink, struct archived *archived)
                                 .first = object->first};
     int rc = archive_object_finish(object);
     if (rc)
-        return fail(sink, rc, "%.200s: %s", sink->spool_path, strerror(-rc));
+        return fault_say(&sink->fault, rc, "%.200s: %s", sink->spool_path, strerror(-rc));
     memcpy(meta.sha256, object->sha256, sizeof meta.sha256);
     key_of(sink, &name, key);
     rc = make_room(sink, name.hour);
@@ -382,12 +375,13 @@ static int check_limit(struct sink_archive *sink)
     uint64_t limit = limit_of(sink);
     if (!limit || sink->object.last == limit)
         return 0;
-    return fail(sink, -EEXIST,
-                "the archive has an object of epoch %u, shard %u, that goes from record %llu to "
-                "%llu, and the journal ends before: a second data directory with the same key "
-                "writes to this bucket",
-                sink->object.epoch, sink->object.shard, (unsigned long long)sink->object.first,
-                (unsigned long long)limit);
+    return fault_say(
+        &sink->fault, -EEXIST,
+        "the archive has an object of epoch %u, shard %u, that goes from record %llu to "
+        "%llu, and the journal ends before: a second data directory with the same key "
+        "writes to this bucket",
+        sink->object.epoch, sink->object.shard, (unsigned long long)sink->object.first,
+        (unsigned long long)limit);
 }
 
 static int archive_commit(void *arg, uint64_t *resume)

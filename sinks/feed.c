@@ -11,6 +11,7 @@
 
 #include "conf/subject.h"
 #include "dataplane/base/clock.h"
+#include "sinks/fault.h"
 #include "sinks/feed_rows.h"
 #include "sinks/nats.h"
 #include "sinks/secret.h"
@@ -126,9 +127,7 @@ static uint64_t fail(struct feed *feed, const char *why)
 {
     char text[200];
     snprintf(text, sizeof text, "%.60s: %.120s", feed->conf.address, why);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
+    fault_clean(text);
     say(feed, text, 0);
     nats_close(feed->link);
     feed->link = NULL;

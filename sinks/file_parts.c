@@ -10,7 +10,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/base/zstd_frame.h"
 #include "sinks/body.h"
+#include "sinks/fault.h"
 #include "sinks/part_file.h"
 
 #define OPEN_MAX     8
@@ -53,22 +53,13 @@ struct sink_parts {
     struct sink_fault fault;
 };
 
-static __attribute__((format(printf, 3, 4))) int fail(struct sink_parts *sink, int rc,
-                                                      const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(sink->fault.text, sizeof sink->fault.text, format, args);
-    va_end(args);
-    return rc;
-}
-
 static int fail_part(struct sink_parts *sink, int rc, const struct part *part)
 {
     char path[PART_PATH_MAX];
     part_path(sink->list.directory, sink->conf->name, part, true, path);
-    return fail(sink, rc, "%.180s: %s", path,
-                rc == -EBADMSG ? "it is shorter than what was committed of it" : strerror(-rc));
+    return fault_say(&sink->fault, rc, "%.180s: %s", path,
+                     rc == -EBADMSG ? "it is shorter than what was committed of it"
+                                    : strerror(-rc));
 }
 
 static void parts_free(void *arg);
@@ -228,7 +219,7 @@ static int begin_part(struct sink_parts *sink, uint32_t hour, struct open_part *
     if (rc)
         return rc;
     if (sink->list.count == PART_LIST_MAX)
-        return fail(sink, -EMFILE, "more than %d files in one batch", PART_LIST_MAX);
+        return fault_say(&sink->fault, -EMFILE, "more than %d files in one batch", PART_LIST_MAX);
     int64_t number = part_number(sink->list.directory, sink->conf->name, hour);
     part.number = (uint32_t)number;
     rc = number < 0 ? (int)number : save_births(sink, &part);
@@ -318,15 +309,16 @@ static int load_list(struct sink_parts *sink, uint64_t resume)
     struct part_list *list = &sink->list;
     sink->state_fd = open(sink->state_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (sink->state_fd < 0)
-        return fail(sink, -errno, "%.180s: %s", sink->state_path, strerror(errno));
+        return fault_say(&sink->fault, -errno, "%.180s: %s", sink->state_path, strerror(errno));
     int rc = part_list_load(sink->state_fd, resume, list);
     if (rc == -ENOENT && resume == SINK_RESUME_NONE) {
         memset(list, 0, offsetof(struct part_list, parts));
         rc = 0;
     }
     if (rc)
-        fail(sink, rc, "%.160s does not say how far the files of the cursor's commit are: %s",
-             sink->state_path, strerror(-rc));
+        fault_say(&sink->fault, rc,
+                  "%.160s does not say how far the files of the cursor's commit are: %s",
+                  sink->state_path, strerror(-rc));
     return rc;
 }
 
@@ -340,7 +332,7 @@ static int parts_open(void *arg, uint64_t resume)
         rc = recover_parts(sink);
     if (rc) {
         if (!sink->fault.text[0])
-            fail(sink, rc, "%.180s: %s", sink->state_path, strerror(-rc));
+            fault_say(&sink->fault, rc, "%.180s: %s", sink->state_path, strerror(-rc));
         parts_close(sink);
     }
     return rc;
@@ -433,7 +425,7 @@ static int parts_commit(void *arg, uint64_t *resume)
     sink->list.commit++;
     rc = part_list_save(sink->state_fd, &sink->list);
     if (rc)
-        return fail(sink, rc, "%.180s: %s", sink->state_path, strerror(-rc));
+        return fault_say(&sink->fault, rc, "%.180s: %s", sink->state_path, strerror(-rc));
     *resume = sink->list.commit;
     return 0;
 }

@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "dataplane/base/counter.h"
 #include "sinks/body.h"
 #include "sinks/ends.h"
+#include "sinks/fault.h"
 #include "sinks/kafka.h"
 
 #define RUN_LEN 16u /* hex digits */
@@ -47,20 +47,6 @@ struct kafka_sink {
     struct sink_place places[SINK_BATCH_MAX];
     char body[BODY_BYTES_MAX];
 };
-
-__attribute__((format(printf, 3, 4))) static int fail(struct kafka_sink *sink, int rc,
-                                                      const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(sink->fault.text, sizeof sink->fault.text, format, args);
-    va_end(args);
-    /* What a server says is shown to people: no control characters. */
-    for (char *c = sink->fault.text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    return rc;
-}
 
 /* ---- made, opened ---- */
 
@@ -108,7 +94,8 @@ static int fail_link(struct kafka_sink *sink, int rc)
     const char *hint = rc == -EBUSY ? "; another troved has taken over, on a copy of this data "
                                       "directory?"
                                     : "";
-    return fail(sink, rc, "%.60s: %.130s%s", sink->conf->address, kafka_error(sink->link), hint);
+    return fault_say(&sink->fault, rc, "%.60s: %.130s%s", sink->conf->address,
+                     kafka_error(sink->link), hint);
 }
 
 static int connect_link(struct kafka_sink *sink)
@@ -121,11 +108,11 @@ static int connect_link(struct kafka_sink *sink)
                                             .cancel = &sink->cancel};
     int rc = kafka_open(&sink->link, &settings, error);
     if (rc == -ENOENT)
-        return fail(sink, rc,
-                    "%.60s: there is no topic %s: make it, with as many partitions as "
-                    "are to be read at once",
-                    sink->conf->address, sink->conf->topic);
-    return rc ? fail(sink, rc, "%.60s: %.160s", sink->conf->address, error) : 0;
+        return fault_say(&sink->fault, rc,
+                         "%.60s: there is no topic %s: make it, with as many partitions as "
+                         "are to be read at once",
+                         sink->conf->address, sink->conf->topic);
+    return rc ? fault_say(&sink->fault, rc, "%.60s: %.160s", sink->conf->address, error) : 0;
 }
 
 /* One that was shut out comes back when it was the last that wrote, as after a transaction that
@@ -140,10 +127,11 @@ static int check_run(struct kafka_sink *sink)
         snprintf(sink->found, sizeof sink->found, "%.*s", (int)RUN_LEN, text);
     else if (strncmp(text, sink->run, RUN_LEN) != 0 && strncmp(text, sink->found, RUN_LEN) != 0 &&
              *text)
-        return fail(sink, -EBUSY,
-                    "%.60s: another troved has written as %s since: only one may run on a data "
-                    "directory or a copy of it; restart the one that is to go on",
-                    sink->conf->address, sink->id);
+        return fault_say(
+            &sink->fault, -EBUSY,
+            "%.60s: another troved has written as %s since: only one may run on a data "
+            "directory or a copy of it; restart the one that is to go on",
+            sink->conf->address, sink->id);
     return 0;
 }
 
@@ -161,9 +149,9 @@ static int take_position(struct kafka_sink *sink)
     if (strlen(text) <= RUN_LEN || text[RUN_LEN] != ' ' ||
         !ends_parse(text + RUN_LEN + 1, journal, end) ||
         strcmp(journal, sink->origin->journal) != 0)
-        return fail(sink, -EPROTO,
-                    "%.60s: what the group %s has committed for topic %s is not a sink's",
-                    sink->conf->address, sink->id, sink->conf->topic);
+        return fault_say(&sink->fault, -EPROTO,
+                         "%.60s: what the group %s has committed for topic %s is not a sink's",
+                         sink->conf->address, sink->id, sink->conf->topic);
     take_ends(sink, end);
     sink->number = sink->position.number;
     return 0;

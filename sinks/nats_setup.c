@@ -2,36 +2,23 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "sinks/fault.h"
 #include "sinks/nats_stream.h"
 #include "sinks/secret.h"
 
 #define WINDOW_MIN_NS (120 * NS_PER_S)
-
-int nats_sink_fail(struct nats_sink *sink, int rc, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(sink->fault.text, sizeof sink->fault.text, format, args);
-    va_end(args);
-    /* What a server says is shown to people: no control characters. */
-    for (char *c = sink->fault.text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    return rc;
-}
 
 int nats_sink_fail_link(struct nats_sink *sink, int rc, const char *what)
 {
     const char *why = rc == -EPROTO ? "the answer is not one of a JetStream server's"
                       : rc == -ECONNRESET && sink->link ? nats_error(sink->link)
                                                         : strerror(-rc);
-    return nats_sink_fail(sink, rc, "%.100s: %s: %.120s", sink->conf->address, what, why);
+    return fault_say(&sink->fault, rc, "%.100s: %s: %.120s", sink->conf->address, what, why);
 }
 
 /* ---- requests ---- */
@@ -48,16 +35,16 @@ static int request(struct nats_sink *sink, const char *verb, const char *body)
             rc = nats_receive(sink->link, &sink->reply);
     } while (!rc && sink->reply.tag != tag);
     if (!rc && sink->reply.no_responders)
-        return nats_sink_fail(sink, -EREMOTEIO, "%.120s: %s: JetStream does not answer",
-                              sink->conf->address, verb);
+        return fault_say(&sink->fault, -EREMOTEIO, "%.120s: %s: JetStream does not answer",
+                         sink->conf->address, verb);
     return rc ? nats_sink_fail_link(sink, rc, verb) : 0;
 }
 
 static int fail_refused(struct nats_sink *sink, const char *verb,
                         const struct nats_refusal *refusal)
 {
-    return nats_sink_fail(sink, -EREMOTEIO, "%.80s: %s: %s", sink->conf->address, verb,
-                          refusal->text);
+    return fault_say(&sink->fault, -EREMOTEIO, "%.80s: %s: %s", sink->conf->address, verb,
+                     refusal->text);
 }
 
 static int ask_info(struct nats_sink *sink, const char *verb, const char *body,
@@ -95,7 +82,7 @@ static int create_stream(struct nats_sink *sink, struct nats_info *info)
 {
     char *text = creation(sink);
     int rc = text ? ask_info(sink, "CREATE", text, info)
-                  : nats_sink_fail(sink, -ENOMEM, "%s", strerror(ENOMEM));
+                  : fault_say(&sink->fault, -ENOMEM, "%s", strerror(ENOMEM));
     free(text);
     if (!rc && info->refusal.code)
         rc = fail_refused(sink, "the stream cannot be created", &info->refusal);
@@ -106,17 +93,17 @@ static int check_stream(struct nats_sink *sink, const struct nats_info *info)
 {
     const struct conf_sink *conf = sink->conf;
     if (info->no_ack || info->sealed || info->mirror)
-        return nats_sink_fail(sink, -EINVAL, "stream %s %s: give this sink another stream",
-                              conf->stream,
-                              info->no_ack   ? "acknowledges nothing"
-                              : info->sealed ? "is sealed"
-                                             : "is a mirror");
+        return fault_say(&sink->fault, -EINVAL, "stream %s %s: give this sink another stream",
+                         conf->stream,
+                         info->no_ack   ? "acknowledges nothing"
+                         : info->sealed ? "is sealed"
+                                        : "is a mirror");
     if (info->window_ns < conf->confirm_after_ns)
-        return nats_sink_fail(sink, -EINVAL,
-                              "stream %s remembers ids for %.1f s, and confirm_after is %.1f s: "
-                              "raise its duplicate window, or lower confirm_after",
-                              conf->stream, (double)info->window_ns / NS_PER_S,
-                              (double)conf->confirm_after_ns / NS_PER_S);
+        return fault_say(&sink->fault, -EINVAL,
+                         "stream %s remembers ids for %.1f s, and confirm_after is %.1f s: "
+                         "raise its duplicate window, or lower confirm_after",
+                         conf->stream, (double)info->window_ns / NS_PER_S,
+                         (double)conf->confirm_after_ns / NS_PER_S);
     return 0;
 }
 
@@ -134,9 +121,9 @@ static void take_ends(struct nats_sink *sink, const struct sink_end *end)
 
 static int fail_owner(struct nats_sink *sink, const char *whose)
 {
-    return nats_sink_fail(sink, -EEXIST,
-                          "stream %s holds messages of %.40s: give this sink its own stream",
-                          sink->conf->stream, whose);
+    return fault_say(&sink->fault, -EEXIST,
+                     "stream %s holds messages of %.40s: give this sink its own stream",
+                     sink->conf->stream, whose);
 }
 
 static int read_last(struct nats_sink *sink)
@@ -185,8 +172,8 @@ static int open_link(struct nats_sink *sink)
     if (conf->password_file[0]) {
         int rc = secret_read(conf->password_file, password);
         if (rc < 0)
-            return nats_sink_fail(sink, rc, "password_file %.150s: %s", conf->password_file,
-                                  strerror(-rc));
+            return fault_say(&sink->fault, rc, "password_file %.150s: %s", conf->password_file,
+                             strerror(-rc));
     }
     struct nats_settings settings = {
         .server_count = sink->url_count,
@@ -199,7 +186,7 @@ static int open_link(struct nats_sink *sink)
         settings.servers[i] = sink->urls[i];
     int rc = nats_open(&sink->link, &settings, error);
     secret_wipe(password);
-    return rc ? nats_sink_fail(sink, rc, "%.80s: connect: %s", conf->address, error) : 0;
+    return rc ? fault_say(&sink->fault, rc, "%.80s: connect: %s", conf->address, error) : 0;
 }
 
 int nats_sink_connect(struct nats_sink *sink, uint64_t resume)

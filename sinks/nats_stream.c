@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "dataplane/base/counter.h"
+#include "sinks/fault.h"
 
 /* What headers may add to a body, at most: their names, an id, two numbers. */
 #define HEADER_BYTES (ENDS_TEXT_MAX + BODY_ID_MAX + 160u)
@@ -135,8 +136,8 @@ static int fail_entry(struct nats_sink *sink, const struct nats_entry *entry)
     const struct nats_refusal *refusal = &entry->ack.refusal;
     sink->fault.at = entry->place;
     sink->fault.of_record = refusal->code == NATS_TOO_LONG;
-    return nats_sink_fail(sink, -EREMOTEIO, "%.80s: %.60s: %s", sink->conf->address, entry->id,
-                          refusal->text);
+    return fault_say(&sink->fault, -EREMOTEIO, "%.80s: %.60s: %s", sink->conf->address, entry->id,
+                     refusal->text);
 }
 
 /* Goes through the answers in order.  Returns 0 with *done entries that the stream has: all of

@@ -54,9 +54,7 @@ struct nats_sink {
     char buffer[NATS_BATCH_BYTES];
 };
 
-/* nats_sink_fail notes a fault and returns rc; nats_sink_fail_link one of the connection. */
-int nats_sink_fail(struct nats_sink *sink, int rc, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* nats_sink_fail_link notes a fault of the connection and returns rc. */
 int nats_sink_fail_link(struct nats_sink *sink, int rc, const char *what);
 
 /* nats_sink_connect connects, makes or checks the stream, and learns its end. */

@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +20,9 @@
 #include "dataplane/base/counter.h"
 #include "dataplane/base/text.h"
 #include "sinks/body.h"
+#include "sinks/fault.h"
 #include "sinks/redis.h"
 #include "sinks/secret.h"
-#include "sinks/sink.h"
 
 #define BATCH_MAX   512u
 #define BATCH_BYTES (256u << 10)
@@ -148,24 +147,10 @@ static void stream_free(void *arg)
 
 /* ---- faults ---- */
 
-static __attribute__((format(printf, 3, 4))) int fail(struct sink_redis *sink, int rc,
-                                                      const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(sink->fault.text, sizeof sink->fault.text, format, args);
-    va_end(args);
-    /* What a server says is shown to people: no control characters. */
-    for (char *c = sink->fault.text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    return rc;
-}
-
 static int fail_link(struct sink_redis *sink, int rc, const char *what)
 {
-    return fail(sink, rc, "%s: %s: %s", sink->conf->address, what,
-                rc == -EPROTO ? "the answer is not one of a Redis server's" : strerror(-rc));
+    return fault_say(&sink->fault, rc, "%s: %s: %s", sink->conf->address, what,
+                     rc == -EPROTO ? "the answer is not one of a Redis server's" : strerror(-rc));
 }
 
 /* Before Redis 7 an error inside a script has the script's place in front. */
@@ -209,8 +194,8 @@ static int call(struct sink_redis *sink, const char *const *words, struct redis_
     if (rc)
         return fail_link(sink, rc, what);
     if (reply->kind == REDIS_ERROR)
-        return fail(sink, -EREMOTEIO, "%s: %s: %s", sink->conf->address, what,
-                    error_text(reply->text));
+        return fault_say(&sink->fault, -EREMOTEIO, "%s: %s: %s", sink->conf->address, what,
+                         error_text(reply->text));
     return 0;
 }
 
@@ -224,8 +209,8 @@ static int authenticate(struct sink_redis *sink, struct redis_reply *reply)
         return 0;
     int rc = secret_read(conf->password_file, password);
     if (rc < 0)
-        return fail(sink, rc, "password_file %.150s: %s", conf->password_file,
-                    rc == -EFBIG ? "longer than 512 bytes" : strerror(-rc));
+        return fault_say(&sink->fault, rc, "password_file %.150s: %s", conf->password_file,
+                         rc == -EFBIG ? "longer than 512 bytes" : strerror(-rc));
     rc = conf->user[0] ? CALL(sink, reply, "AUTH", conf->user, password)
                        : CALL(sink, reply, "AUTH", password);
     secret_wipe(password);
@@ -241,10 +226,11 @@ static int check_owner(struct sink_redis *sink, struct redis_reply *reply)
     if (!rc)
         rc = CALL(sink, reply, "GET", key);
     if (!rc && strcmp(reply->text, sink->journal) != 0)
-        rc = fail(sink, -EEXIST,
-                  "the streams %s:* belong to another data directory (%s holds '%.32s', not '%s'): "
-                  "give this sink its own stream",
-                  sink->conf->stream, key, reply->text, sink->journal);
+        rc = fault_say(
+            &sink->fault, -EEXIST,
+            "the streams %s:* belong to another data directory (%s holds '%.32s', not '%s'): "
+            "give this sink its own stream",
+            sink->conf->stream, key, reply->text, sink->journal);
     return rc;
 }
 
@@ -330,8 +316,8 @@ static int find_end(struct sink_redis *sink, uint32_t shard)
     sink->end[shard] = (struct sink_end){0};
     int rc = CALL(sink, &reply, "EVALSHA", sink->sha[END], "1", key);
     if (!rc && reply.len && parse_id(reply.text, &sink->end[shard]))
-        rc = fail(sink, -EPROTO, "stream %s ends with '%.40s', which is no id of ours", key,
-                  reply.text);
+        rc = fault_say(&sink->fault, -EPROTO, "stream %s ends with '%.40s', which is no id of ours",
+                       key, reply.text);
     sink->known[shard] = !rc;
     return rc;
 }
@@ -425,7 +411,8 @@ static int take_answer(struct sink_redis *sink, const struct redis_reply *reply)
 {
     char *rest, *text = NULL;
     if (reply->kind == REDIS_ERROR)
-        return fail(sink, -EREMOTEIO, "%s: XADD: %s", sink->conf->address, error_text(reply->text));
+        return fault_say(&sink->fault, -EREMOTEIO, "%s: XADD: %s", sink->conf->address,
+                         error_text(reply->text));
     uint64_t added = strtoull(reply->text, &rest, 10);
     uint64_t repeats = *rest == ' ' ? strtoull(rest, &text, 10) : UINT64_MAX;
     if (added > sink->new_count || repeats > sink->new_count - added || !text || *text != ' ')
@@ -440,7 +427,8 @@ static int take_answer(struct sink_redis *sink, const struct redis_reply *reply)
     const char *why = error_text(text);
     sink->fault.at = entry->place;
     sink->fault.of_record = is_of_record(why);
-    return fail(sink, -EREMOTEIO, "%s: XADD %s: %s", sink->conf->address, entry->id, why);
+    return fault_say(&sink->fault, -EREMOTEIO, "%s: XADD %s: %s", sink->conf->address, entry->id,
+                     why);
 }
 
 static int take_answers(struct sink_redis *sink, unsigned winners)
@@ -455,8 +443,8 @@ static int take_answers(struct sink_redis *sink, unsigned winners)
     for (; !rc && winners; winners--) {
         rc = redis_read(sink->link, &reply);
         if (!rc && reply.kind == REDIS_ERROR)
-            return fail(sink, -EREMOTEIO, "%s: winners: %s", sink->conf->address,
-                        error_text(reply.text));
+            return fault_say(&sink->fault, -EREMOTEIO, "%s: winners: %s", sink->conf->address,
+                             error_text(reply.text));
     }
     return rc ? fail_link(sink, rc, "XADD") : 0;
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "dataplane/base/clock.h"
+#include "sinks/fault.h"
 #include "sinks/s3_call.h"
 #include "sinks/s3_credentials.h"
 #include "sinks/s3_xml.h"
@@ -59,9 +60,7 @@ int s3_fail(struct s3 *s3, int rc, const char *format, ...)
     va_start(args, format);
     vsnprintf(s3->error, sizeof s3->error, format, args);
     va_end(args);
-    for (char *c = s3->error; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
+    fault_clean(s3->error);
     return rc;
 }
 

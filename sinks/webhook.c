@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "conf/http_client.h"
 #include "dataplane/base/clock.h"
 #include "sinks/body.h"
+#include "sinks/fault.h"
 #include "sinks/secret.h"
 #include "sinks/signature.h"
 
@@ -54,19 +54,6 @@ struct sink_webhook {
     size_t used;
     char body[BODY_ROOM];
 };
-
-static __attribute__((format(printf, 3, 4))) int fail(struct sink_webhook *sink, int rc,
-                                                      const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(sink->fault.text, sizeof sink->fault.text, format, args);
-    va_end(args);
-    for (char *c = sink->fault.text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    return rc;
-}
 
 static void *webhook_make(const struct sink_setup *setup)
 {
@@ -127,7 +114,7 @@ static int keep_range(struct sink_webhook *sink)
     if (sink->fresh) {
         sink->range_count = 0;
         if (ftruncate(sink->state_fd, 0))
-            return fail(sink, -errno, "%.180s: %s", sink->state_path, strerror(errno));
+            return fault_say(&sink->fault, -errno, "%.180s: %s", sink->state_path, strerror(errno));
         sink->fresh = false;
     }
     for (uint32_t i = 0; i < sink->range_count; i++)
@@ -136,7 +123,7 @@ static int keep_range(struct sink_webhook *sink)
     int len = snprintf(line, sizeof line, "%u %u %" PRIu64 " %" PRIu64 " .\n", sink->batch.epoch,
                        sink->batch.shard, sink->batch.first, sink->batch.last);
     if (write(sink->state_fd, line, (size_t)len) != len || fdatasync(sink->state_fd))
-        return fail(sink, -EIO, "%.180s: %s", sink->state_path, strerror(errno));
+        return fault_say(&sink->fault, -EIO, "%.180s: %s", sink->state_path, strerror(errno));
     if (sink->range_count < RANGES_MAX)
         sink->ranges[sink->range_count++] = sink->batch;
     return 0;
@@ -178,7 +165,7 @@ static int webhook_open(void *arg, uint64_t resume)
         rc = -ENOMEM;
     if (rc) {
         webhook_close(sink);
-        return fail(sink, rc, "%.180s: %s", sink->state_path, strerror(-rc));
+        return fault_say(&sink->fault, rc, "%.180s: %s", sink->state_path, strerror(-rc));
     }
     return 0;
 }
@@ -198,9 +185,9 @@ static int judge(struct sink_webhook *sink, const struct http_answer *answer)
     sink->fault.of_record = of_batch && sink->count == 1;
     if (of_batch && sink->count > 1)
         sink->single = sink->batch;
-    return fail(sink, -EREMOTEIO, "%.120s: status %d%s%.*s", sink->conf->url, status,
-                answer->len ? ": " : "", (int)(answer->len < 80 ? answer->len : 80),
-                answer->len ? answer->text : "");
+    return fault_say(&sink->fault, -EREMOTEIO, "%.120s: status %d%s%.*s", sink->conf->url, status,
+                     answer->len ? ": " : "", (int)(answer->len < 80 ? answer->len : 80),
+                     answer->len ? answer->text : "");
 }
 
 static int sign(struct sink_webhook *sink, char line[SIGNATURE_MAX + 24])
@@ -208,13 +195,13 @@ static int sign(struct sink_webhook *sink, char line[SIGNATURE_MAX + 24])
     char secret[SECRET_MAX + 2], signature[SIGNATURE_MAX];
     int len = secret_read(sink->conf->secret_file, secret);
     if (len <= 0)
-        return fail(sink, len ? len : -EINVAL, "secret_file %.150s: %s", sink->conf->secret_file,
-                    len ? strerror(-len) : "its first line is empty");
+        return fault_say(&sink->fault, len ? len : -EINVAL, "secret_file %.150s: %s",
+                         sink->conf->secret_file, len ? strerror(-len) : "its first line is empty");
     int rc = signature_make(secret, (size_t)len, clock_realtime_ns() / NS_PER_S, sink->body,
                             sink->used, signature);
     secret_wipe(secret);
     if (rc)
-        return fail(sink, rc, "the body cannot be signed: %s", strerror(-rc));
+        return fault_say(&sink->fault, rc, "the body cannot be signed: %s", strerror(-rc));
     snprintf(line, SIGNATURE_MAX + 24, "Trove-Signature: %s", signature);
     return 0;
 }
@@ -245,7 +232,8 @@ static int post(struct sink_webhook *sink)
     };
     rc = http_client_call(sink->client, &request, &answer);
     if (rc)
-        return fail(sink, rc, "%.120s: %.120s", sink->conf->url, http_client_error(sink->client));
+        return fault_say(&sink->fault, rc, "%.120s: %.120s", sink->conf->url,
+                         http_client_error(sink->client));
     return judge(sink, &answer);
 }
 
@@ -314,7 +302,7 @@ static int webhook_commit(void *arg, uint64_t *resume)
 {
     struct sink_webhook *sink = arg;
     if (is_cut_short(sink))
-        return fail(sink, -EAGAIN, "a batch that was begun is read again");
+        return fault_say(&sink->fault, -EAGAIN, "a batch that was begun is read again");
     int rc = flush(sink);
     if (rc)
         return rc;
