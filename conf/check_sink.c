@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "conf/check.h"
+#include "conf/servers.h"
 #include "conf/subject.h"
 
 #define FILES (1u << CONF_SINK_FILE)
@@ -90,15 +91,13 @@ void check_servers(struct reader *r, const struct yaml_node *map, const char *se
                    const char *example)
 {
     const struct yaml_node *address = yaml_find(map, "address");
-    char text[CONF_PATH_MAX], *rest;
-    unsigned count = 0, bad = 0;
-    snprintf(text, sizeof text, "%s", servers);
-    for (char *word = strtok_r(text, ", ", &rest); word; word = strtok_r(NULL, ", ", &rest)) {
+    char words[SERVERS_MAX][SERVER_MAX];
+    unsigned count = servers_split(servers, words), bad = 0;
+    for (unsigned i = 0; i < count && i < SERVERS_MAX; i++) {
         struct conf_endpoint endpoint;
-        bad += conf_server_parse(word, &endpoint) || !endpoint.port;
-        count++;
+        bad += conf_server_parse(words[i], &endpoint) || !endpoint.port;
     }
-    if (address && (bad || !count || count > 8))
+    if (address && (bad || !count || count > SERVERS_MAX))
         diag_add(r->diags, reader_at(r, address), "bad_value",
                  "address must be one to eight of HOST:PORT or [IPv6]:PORT, separated by commas, "
                  "such as '%s', not %s",

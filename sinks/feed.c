@@ -139,7 +139,7 @@ static uint64_t fail(struct feed *feed, const char *why)
 
 static int connect_link(struct feed *feed, char error[160])
 {
-    char urls[NATS_SERVERS_MAX][NATS_URL_MAX], password[SECRET_MAX + 2] = "";
+    char password[SECRET_MAX + 2] = "";
     const struct conf_feed *conf = &feed->conf;
     if (conf->password_file[0]) {
         int rc = secret_read(conf->password_file, password);
@@ -148,15 +148,13 @@ static int connect_link(struct feed *feed, char error[160])
             return rc;
         }
     }
-    struct nats_settings settings = {
-        .server_count = nats_split(conf->address, urls),
+    const struct nats_settings settings = {
+        .servers = conf->address,
         .user = conf->user[0] ? conf->user : NULL,
         .password = conf->user[0] ? password : NULL,
         .timeout_ns = conf->timeout_ns,
         .cancel = &feed->cancel,
     };
-    for (unsigned i = 0; i < settings.server_count; i++)
-        settings.servers[i] = urls[i];
     int rc = nats_open(&feed->link, &settings, error);
     secret_wipe(password);
     for (unsigned i = 0; !rc && i < BOARD_HUNTS_MAX; i++)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "conf/servers.h"
 #include "dataplane/base/clock.h"
 
 #define SLICE_MS 100 /* between two looks at *cancel */
@@ -26,7 +27,7 @@ struct kafka {
     const _Atomic bool *cancel;
     char link[120]; /* what the last connection failed with */
     char error[200];
-    char servers[512];
+    char servers[SERVERS_MAX * SERVER_MAX];
 };
 
 /* ---- errors ---- */
@@ -261,6 +262,17 @@ static int find_topic(struct kafka *kafka, rd_kafka_t *rk, rd_kafka_topic_t *top
     return end_call(kafka, "connect", code);
 }
 
+/* As librdkafka wants them: commas and nothing else between two. */
+static void name_servers(struct kafka *kafka, const char *list)
+{
+    char servers[SERVERS_MAX][SERVER_MAX];
+    unsigned count = servers_split(list, servers);
+    size_t at = 0;
+    for (unsigned i = 0; i < count && i < SERVERS_MAX; i++)
+        at += (size_t)snprintf(kafka->servers + at, sizeof kafka->servers - at, "%s%s",
+                               i ? "," : "", servers[i]);
+}
+
 int kafka_open(struct kafka **out, const struct kafka_settings *settings, char error[200])
 {
     struct kafka *kafka = calloc(1, sizeof *kafka);
@@ -272,7 +284,7 @@ int kafka_open(struct kafka **out, const struct kafka_settings *settings, char e
     kafka->refused = KAFKA_NO_RECORD;
     kafka->timeout_ns = settings->timeout_ns;
     kafka->cancel = settings->cancel;
-    snprintf(kafka->servers, sizeof kafka->servers, "%s", settings->servers);
+    name_servers(kafka, settings->servers);
     snprintf(kafka->topic, sizeof kafka->topic, "%s", settings->topic);
     snprintf(kafka->id, sizeof kafka->id, "%s", settings->id);
     int rc = open_reader(kafka);

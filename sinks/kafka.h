@@ -25,7 +25,7 @@
 struct kafka;
 
 struct kafka_settings {
-    const char *servers; /* HOST:PORT, separated by commas */
+    const char *servers; /* as the configuration has them: conf/servers.h */
     const char *topic;
     const char *id;      /* the transactional id, and the name of the group */
     uint64_t timeout_ns; /* of each function but kafka_close */

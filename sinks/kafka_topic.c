@@ -27,7 +27,6 @@ static_assert(RUN_LEN + 1 + ENDS_TEXT_MAX <= KAFKA_POSITION_MAX, "a position fit
 struct kafka_sink {
     const struct conf_sink *conf;
     const struct line_origin *origin;
-    char servers[CONF_PATH_MAX]; /* conf->address, with nothing but commas in between */
     char id[160];
     char run[RUN_LEN + 1];
     char found[RUN_LEN + 1]; /* whose position was there when this sink first came; "": nobody's */
@@ -50,16 +49,6 @@ struct kafka_sink {
 
 /* ---- made, opened ---- */
 
-static void name_servers(struct kafka_sink *sink)
-{
-    char text[CONF_PATH_MAX], *rest;
-    size_t at = 0;
-    memcpy(text, sink->conf->address, sizeof text);
-    for (char *word = strtok_r(text, ", ", &rest); word; word = strtok_r(NULL, ", ", &rest))
-        at += (size_t)snprintf(sink->servers + at, sizeof sink->servers - at, "%s%s", at ? "," : "",
-                               word);
-}
-
 static void *topic_make(const struct sink_setup *setup)
 {
     uint64_t run;
@@ -69,7 +58,6 @@ static void *topic_make(const struct sink_setup *setup)
         return NULL;
     }
     sink->conf = setup->conf;
-    name_servers(sink);
     sink->origin = setup->origin;
     snprintf(sink->run, sizeof sink->run, "%016" PRIx64, run);
     snprintf(sink->id, sizeof sink->id, "trove-%s-%s", setup->origin->journal, setup->conf->name);
@@ -101,7 +89,7 @@ static int fail_link(struct kafka_sink *sink, int rc)
 static int connect_link(struct kafka_sink *sink)
 {
     char error[200];
-    const struct kafka_settings settings = {.servers = sink->servers,
+    const struct kafka_settings settings = {.servers = sink->conf->address,
                                             .topic = sink->conf->topic,
                                             .id = sink->id,
                                             .timeout_ns = sink->conf->timeout_ns,

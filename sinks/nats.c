@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "conf/servers.h"
 #include "dataplane/base/clock.h"
 
 #define SLICE_MS      50 /* between two looks at *cancel */
@@ -83,11 +84,23 @@ static int errno_of(natsStatus status)
     }
 }
 
+static natsStatus set_servers(natsOptions *options, const char *list)
+{
+    char servers[SERVERS_MAX][SERVER_MAX], text[SERVERS_MAX][SERVER_MAX + 8];
+    const char *urls[SERVERS_MAX];
+    unsigned count = servers_split(list, servers);
+    count = count < SERVERS_MAX ? count : SERVERS_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(text[i], sizeof text[i], "nats://%s", servers[i]);
+        urls[i] = text[i];
+    }
+    return natsOptions_SetServers(options, urls, (int)count);
+}
+
 static natsStatus set_options(natsOptions *options, struct nats *nats,
                               const struct nats_settings *settings)
 {
-    const char **servers = (const char **)(uintptr_t)settings->servers;
-    natsStatus status = natsOptions_SetServers(options, servers, (int)settings->server_count);
+    natsStatus status = set_servers(options, settings->servers);
     if (status == NATS_OK)
         status = natsOptions_SetTimeout(options, (int64_t)(settings->timeout_ns / NS_PER_MS));
     if (status == NATS_OK)
@@ -176,20 +189,6 @@ void nats_close(struct nats *nats)
     natsConnection_Destroy(nats->connection);
     nats_ReleaseThreadMemory();
     free(nats);
-}
-
-unsigned nats_split(const char *address, char urls[NATS_SERVERS_MAX][NATS_URL_MAX])
-{
-    unsigned count = 0;
-    while (count < NATS_SERVERS_MAX) {
-        address += strspn(address, ", ");
-        size_t len = strcspn(address, ", ");
-        if (!len)
-            break;
-        snprintf(urls[count++], NATS_URL_MAX, "nats://%.*s", (int)(len < 150 ? len : 150), address);
-        address += len;
-    }
-    return count;
 }
 
 size_t nats_max_payload(const struct nats *nats)

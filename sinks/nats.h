@@ -17,19 +17,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NATS_SERVERS_MAX  8
 #define NATS_REPLY_MAX    (64u << 10) /* longer ones are at fault */
 #define NATS_UNPARSED_MAX (1u << 20)
-
-#define NATS_URL_MAX 160u
 
 struct nats;
 
 struct nats_settings {
-    unsigned server_count;
-    const char *servers[NATS_SERVERS_MAX]; /* nats://HOST:PORT */
-    const char *user, *password;           /* NULL: none */
-    uint64_t timeout_ns;                   /* of connecting, and of every later wait */
+    const char *servers;         /* as the configuration has them: conf/servers.h */
+    const char *user, *password; /* NULL: none */
+    uint64_t timeout_ns;         /* of connecting, and of every later wait */
     const _Atomic bool *cancel;
 };
 
@@ -49,10 +45,6 @@ struct nats_reply {
  * a line in error. */
 int nats_open(struct nats **nats, const struct nats_settings *settings, char error[160]);
 void nats_close(struct nats *nats);
-
-/* nats_split reads servers as the configuration has them, HOST:PORT with commas between them.
- * Returns how many. */
-unsigned nats_split(const char *address, char urls[NATS_SERVERS_MAX][NATS_URL_MAX]);
 
 /* nats_max_payload tells how long a message may be, headers and all. */
 size_t nats_max_payload(const struct nats *nats);

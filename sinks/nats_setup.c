@@ -175,15 +175,13 @@ static int open_link(struct nats_sink *sink)
             return fault_say(&sink->fault, rc, "password_file %.150s: %s", conf->password_file,
                              strerror(-rc));
     }
-    struct nats_settings settings = {
-        .server_count = sink->url_count,
+    const struct nats_settings settings = {
+        .servers = conf->address,
         .user = conf->user[0] ? conf->user : NULL,
         .password = conf->user[0] ? password : NULL,
         .timeout_ns = conf->timeout_ns,
         .cancel = &sink->cancel,
     };
-    for (unsigned i = 0; i < sink->url_count; i++)
-        settings.servers[i] = sink->urls[i];
     int rc = nats_open(&sink->link, &settings, error);
     secret_wipe(password);
     return rc ? fault_say(&sink->fault, rc, "%.80s: connect: %s", conf->address, error) : 0;

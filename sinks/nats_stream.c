@@ -26,7 +26,6 @@ static void *stream_make(const struct sink_setup *setup)
         return NULL;
     sink->conf = setup->conf;
     sink->origin = setup->origin;
-    sink->url_count = nats_split(setup->conf->address, sink->urls);
     return sink;
 }
 

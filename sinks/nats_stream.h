@@ -33,8 +33,6 @@ struct nats_entry {
 struct nats_sink {
     const struct conf_sink *conf;
     const struct line_origin *origin;
-    char urls[NATS_SERVERS_MAX][NATS_URL_MAX];
-    unsigned url_count;
     _Atomic bool cancel;
     struct nats *link;
     uint64_t tag;  /* of the next message */
