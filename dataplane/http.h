@@ -86,7 +86,7 @@ struct http_limits {
                          slowly, and what is at the shards */
     uint32_t mediums; /* [1, 65536] of medium_bytes */
     uint32_t larges;  /* [1, 4096] of body_bytes */
-    uint32_t batches; /* [1, 65536] at once, about 17 KiB each */
+    uint32_t batches; /* [1, 65536] at once, about 18 KiB each */
     uint32_t medium_bytes; /* [HTTP_HEAD_BYTES_MAX, body_bytes]: nearly every body fits */
     uint32_t body_bytes;   /* [HTTP_HEAD_BYTES_MAX, HTTP_BODY_BYTES_MAX] */
     uint32_t shard_count;  /* [1, HTTP_SHARDS_MAX] */

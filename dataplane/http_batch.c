@@ -3,7 +3,8 @@
  * First it is looked through, some 32 KiB a turn: an array must be JSON as a whole, and how many
  * elements there are must be known before one is taken.  The comma behind each element of an array,
  * and the bracket behind the last one, become a byte that JSON text cannot have, so that they need
- * not be parsed again to be found.
+ * not be parsed again to be found.  Where the first elements stand is kept, so that a batch of
+ * usual size is not looked through twice.
  *
  * Then it is fed: as many events at once as there was room for when it began, the rest turn by
  * turn, as long as half of that room stays for single events.
@@ -102,10 +103,44 @@ static void broken(struct http *http, struct http_batch *batch, uint8_t *body, e
     r->offset = offset;
     r->flags |= HTTP_REQUEST_HAS_OFFSET;
     http_batch_give(http, slot);
-    if (r->len <= EVENT_BYTES_MAX && http_request_submit(http, slot, 0, 0, r->len))
+    if (r->len <= EVENT_BYTES_MAX && http_request_submit(http, slot))
         r->state = HTTP_REQUEST_OPEN;
     else
         http_request_refuse(http, slot, HTTP_PROBLEM_array);
+}
+
+/* trim takes white space off an element. */
+static struct http_batch_span trim(const uint8_t *body, uint32_t at, uint32_t len)
+{
+    while (len && json_is_space(body[at])) {
+        at++;
+        len--;
+    }
+    while (len && json_is_space(body[at + len - 1]))
+        len--;
+    return (struct http_batch_span){at, len};
+}
+
+/* count counts an element, and keeps the places of the first ones.  Returns whether there may be so
+ * many. */
+static bool count(struct http *http, struct http_batch *batch, const uint8_t *body, uint32_t len)
+{
+    if (batch->count == http->settings.batch_events) {
+        refuse(http, batch, HTTP_PROBLEM_batch_events);
+        return false;
+    }
+    if (batch->count < HTTP_BATCH_KEPT)
+        batch->spans[batch->count] = trim(body, batch->at, len);
+    batch->count++;
+    return true;
+}
+
+/* behind moves on behind an element and what separates it from the next. */
+static void behind(struct http_batch *batch, uint32_t len)
+{
+    batch->at += len;
+    if (batch->count <= HTTP_BATCH_KEPT)
+        batch->kept = batch->at;
 }
 
 /* value reads the element at batch->at.  Returns whether it goes on. */
@@ -125,12 +160,10 @@ static bool value(struct http *http, struct http_batch *batch, uint8_t *body, ui
         broken(http, batch, body, json.reason, batch->at + (uint32_t)stop);
         return false;
     }
+    if (!count(http, batch, body, (uint32_t)end))
+        return false;
     batch->at += (uint32_t)end;
     batch->state = ARRAY_COMMA;
-    if (++batch->count > http->settings.batch_events) {
-        refuse(http, batch, HTTP_PROBLEM_batch_events);
-        return false;
-    }
     return true;
 }
 
@@ -147,7 +180,7 @@ static bool array_step(struct http *http, struct http_batch *batch, uint8_t *bod
     if (ends || (batch->state == ARRAY_COMMA && *c == ',')) {
         batch->state = ends ? ARRAY_TAIL : ARRAY_VALUE;
         *c = SEPARATOR;
-        batch->at++;
+        behind(batch, 1);
         return true;
     }
     if (batch->state != ARRAY_COMMA)
@@ -203,11 +236,9 @@ static enum scan scan_lines(struct http *http, struct http_batch *batch, const u
         if (batch->at - begin >= SCAN_BYTES)
             return SCAN_MORE;
         uint32_t line = http_batch_element(batch, body, len, batch->at);
-        if (!blank(body + batch->at, line) && ++batch->count > http->settings.batch_events) {
-            refuse(http, batch, HTTP_PROBLEM_batch_events);
+        if (!blank(body + batch->at, line) && !count(http, batch, body, line))
             return SCAN_OVER;
-        }
-        batch->at += line + 1;
+        behind(batch, line + 1);
     }
     return SCAN_DONE;
 }
@@ -239,7 +270,7 @@ static bool start(struct http *http, struct http_batch *batch)
         refuse(http, batch, HTTP_PROBLEM_rate);
     else {
         batch->state = FEED;
-        batch->at = 0;
+        batch->at = batch->kept;
         counter_add(&http->counters.batches, 1);
         return true;
     }
@@ -255,48 +286,39 @@ static bool scan(struct http *http, struct http_batch *batch)
     return scanned == SCAN_DONE && start(http, batch);
 }
 
-/* next finds the element at or behind batch->at; there is one. */
-static uint32_t next(struct http_batch *batch, const uint8_t *body, uint32_t len)
+/* next finds the next element to be fed; there is one. */
+static struct http_batch_span next(struct http_batch *batch, const uint8_t *body, uint32_t len)
 {
+    if (batch->fed < HTTP_BATCH_KEPT)
+        return batch->spans[batch->fed];
     for (;;) {
-        uint32_t size = http_batch_element(batch, body, len, batch->at);
-        if (!blank(body + batch->at, size))
-            return size;
+        uint32_t at = batch->at, size = http_batch_element(batch, body, len, at);
         batch->at += size + 1;
+        if (!blank(body + at, size))
+            return trim(body, at, size);
     }
-}
-
-/* trim takes white space off the element at batch->at. */
-static void trim(struct http_batch *batch, const uint8_t *body, uint32_t *size)
-{
-    while (json_is_space(body[batch->at]) && *size) {
-        batch->at++;
-        --*size;
-    }
-    while (*size && json_is_space(body[batch->at + *size - 1]))
-        --*size;
 }
 
 static void feed(struct http *http, struct http_batch *batch)
 {
     struct http_request *r = http_request_at(http, batch->request);
+    const struct http_intake *intake = &http->intake;
     const uint8_t *body = http_buffer_bytes(http, r);
-    uint32_t room = http->intake.room(http->intake.rx);
-    uint32_t keep = http->settings.batch_room / 2;
-    for (unsigned i = 0; i < FEED_EVENTS && batch->fed < batch->count; i++) {
-        if (batch->fed >= batch->at_once && room <= keep)
-            return;
-        uint32_t size = next(batch, body, r->len);
-        uint32_t whole = size, begin = batch->at;
-        trim(batch, body, &size);
-        if (!http_request_submit(http, batch->request, batch->fed, batch->at, size)) {
-            batch->at = begin;
-            return;
+    uint32_t room = intake->room(intake->rx), keep = http->settings.batch_room / 2;
+    uint32_t fed = batch->fed, rest = batch->count - fed;
+    uint32_t end = fed + (rest < FEED_EVENTS ? rest : FEED_EVENTS);
+    while (batch->fed < end && (batch->fed < batch->at_once || room > keep)) {
+        uint32_t before = batch->at;
+        struct http_batch_span span = next(batch, body, r->len);
+        uint64_t token = http_token(batch->request, batch->fed, span.at);
+        if (!intake->submit(intake->rx, token, body + span.at, span.len, r->wire_ns, r->id)) {
+            batch->at = before;
+            break;
         }
-        batch->at = begin + whole + 1;
         batch->fed++;
         room -= room > 0;
     }
+    http_request_opened(http, r, batch->fed - fed);
 }
 
 static void skip_bracket(struct http_batch *batch, const uint8_t *body)
@@ -312,11 +334,8 @@ static bool turn(struct http *http, uint32_t number)
     struct http_batch *batch = http_batch_at(http, number);
     uint32_t slot = batch->request, fed = batch->fed;
     struct http_request *r = http_request_at(http, slot);
-    if (batch->state < FEED) {
-        if (!scan(http, batch))
-            return true;
-        skip_bracket(batch, http_buffer_bytes(http, r));
-    }
+    if (batch->state < FEED && !scan(http, batch))
+        return true;
     feed(http, batch);
     if (batch->fed < batch->count)
         return batch->fed > fed;

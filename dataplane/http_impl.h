@@ -23,6 +23,7 @@
 #define HTTP_HEAD_TEXT_MAX  640   /* status line and headers of an answer */
 #define HTTP_SMALL_TEXT_MAX 640   /* body of an answer that is no batch's */
 #define HTTP_BATCH_TEXT_MAX 12288 /* body of a batch's */
+#define HTTP_BATCH_KEPT     128   /* elements whose places are kept: those of most batches */
 
 /* Slots and offsets share a token with the index in the batch. */
 #define HTTP_TOKEN_SLOT_BITS   22 /* HTTP_SLOTS_MAX of them */
@@ -125,6 +126,12 @@ struct http_batch_claim {
     uint8_t claim; /* enum answer_claim */
 };
 
+/* An element without the white space around it. */
+struct http_batch_span {
+    uint32_t at; /* in the body */
+    uint32_t len;
+};
+
 struct http_batch {
     uint32_t request;
     uint32_t before, after; /* in the list of those to be looked through and fed */
@@ -133,6 +140,7 @@ struct http_batch {
     bool listed;    /* in http.feeding */
     uint32_t count; /* elements */
     uint32_t at;    /* in the body: looked through, or fed, up to here */
+    uint32_t kept;  /* in the body: behind the elements whose places are kept */
     uint32_t fed;
     uint32_t at_once; /* that are fed whatever room they leave to others */
     uint32_t answered;
@@ -143,6 +151,7 @@ struct http_batch {
     uint64_t ordinals[HTTP_SHARDS_MAX]; /* the highest of each shard, 0: none */
     struct http_batch_error errors[HTTP_BATCH_ERRORS];
     struct http_batch_claim told[HTTP_BATCH_CLAIMS]; /* by index */
+    struct http_batch_span spans[HTTP_BATCH_KEPT];   /* of the first elements */
     char spill[HTTP_BATCH_TEXT_MAX + HTTP_HEAD_TEXT_MAX];
 };
 
@@ -187,6 +196,13 @@ static inline struct http_batch *http_batch_at(const struct http *http, uint32_t
     return http_pool_at(&http->batches, batch);
 }
 
+/* http_token is what an event is submitted with, and its answer comes back with. */
+static inline uint64_t http_token(uint32_t slot, uint32_t index, uint32_t at)
+{
+    return UINT64_C(1) | (uint64_t)slot << 1 | (uint64_t)index << (1 + HTTP_TOKEN_SLOT_BITS) |
+           (uint64_t)at << (1 + HTTP_TOKEN_SLOT_BITS + HTTP_TOKEN_INDEX_BITS);
+}
+
 static inline uint64_t http_ms(uint32_t ms)
 {
     return ms * UINT64_C(1000000);
@@ -222,9 +238,10 @@ void http_request_refuse(struct http *http, uint32_t slot, enum http_problem pro
 void http_request_ready(struct http *http, uint32_t slot);
 /* orphan: the connection is over; the slot is given back as soon as nobody needs it. */
 void http_request_orphan(struct http *http, uint32_t slot);
-/* submit hands an event to the shards; false: no room. */
-bool http_request_submit(struct http *http, uint32_t slot, uint32_t index, uint32_t at,
-                         uint32_t len);
+/* submit hands the whole body to the shards as one event; false: no room. */
+bool http_request_submit(struct http *http, uint32_t slot);
+/* opened counts events that were submitted. */
+void http_request_opened(struct http *http, struct http_request *r, uint32_t events);
 void http_request_answered(struct http *http, uint32_t slot, uint32_t shard,
                            const struct answer *answer);
 /* pay takes events off what the connection may send; false: it has sent more than it may. */

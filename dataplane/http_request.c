@@ -119,19 +119,21 @@ bool http_request_pay(struct http *http, const struct http_request *r, uint32_t 
     return true;
 }
 
-bool http_request_submit(struct http *http, uint32_t slot, uint32_t index, uint32_t at,
-                         uint32_t len)
+void http_request_opened(struct http *http, struct http_request *r, uint32_t events)
+{
+    r->open += events;
+    counter_add(&http->counters.events, events);
+    counter_add(&http->counters.open_events, events);
+}
+
+bool http_request_submit(struct http *http, uint32_t slot)
 {
     struct http_request *r = http_request_at(http, slot);
-    uint64_t token = UINT64_C(1) | (uint64_t)slot << 1 |
-                     (uint64_t)index << (1 + HTTP_TOKEN_SLOT_BITS) |
-                     (uint64_t)at << (1 + HTTP_TOKEN_SLOT_BITS + HTTP_TOKEN_INDEX_BITS);
-    const uint8_t *bytes = http_buffer_bytes(http, r) + at;
-    if (!http->intake.submit(http->intake.rx, token, bytes, len, r->wire_ns, r->id))
+    const uint8_t *bytes = http_buffer_bytes(http, r);
+    if (!http->intake.submit(http->intake.rx, http_token(slot, 0, 0), bytes, r->len, r->wire_ns,
+                             r->id))
         return false;
-    r->open++;
-    counter_add(&http->counters.events, 1);
-    counter_add(&http->counters.open_events, 1);
+    http_request_opened(http, r, 1);
     return true;
 }
 
@@ -140,7 +142,7 @@ static void submit_single(struct http *http, uint32_t slot)
     struct http_request *r = http_request_at(http, slot);
     if (!http_request_pay(http, r, 1))
         http_request_refuse(http, slot, HTTP_PROBLEM_rate);
-    else if (http_request_submit(http, slot, 0, 0, r->len))
+    else if (http_request_submit(http, slot))
         r->state = HTTP_REQUEST_OPEN;
     else
         http_request_refuse(http, slot, HTTP_PROBLEM_no_room);

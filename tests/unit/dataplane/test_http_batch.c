@@ -240,6 +240,33 @@ static void test_a_long_batch_is_fed_in_portions(void **state)
     }
 }
 
+/* Where the first 128 elements stand is kept, the others are looked for again. */
+static void test_white_space_around_the_last_element_that_is_kept(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n < 12; n++) {
+        unsigned count = 125 + n % 6;
+        bool array = n >= 6;
+        char want[140 * 5], *end = want;
+        restart();
+        add(array ? " [" : " \r\n\n");
+        for (unsigned i = 0; i < count; i++) {
+            char text[16];
+            snprintf(text, sizeof text, "%s\t%u \r", i == 0 ? "" : array ? "," : "\n \n\n", i);
+            add(text);
+            end += sprintf(end, "%u\n", i);
+        }
+        add(array ? "\n ] " : "\n\n ");
+        uint32_t conn = send_body(array ? JSON : NDJSON);
+        kit_settle();
+        assert_string_equal(kit.log, want);
+        assert_string_equal(kit_statuses(conn), "200");
+        char told[32];
+        snprintf(told, sizeof told, "\"rejected\":%u,", count);
+        require_text(conn, told);
+    }
+}
+
 static void test_batch_needs_room_to_begin(void **state)
 {
     (void)state;
@@ -559,6 +586,7 @@ int main(void)
         TEST(test_long_broken_array_is_not_kept),
         TEST(test_element_longer_than_any_event),
         TEST(test_a_long_batch_is_fed_in_portions),
+        TEST(test_white_space_around_the_last_element_that_is_kept),
         TEST(test_batch_needs_room_to_begin),
         TEST(test_more_errors_than_are_listed),
         TEST(test_errors_that_do_not_fit),
