@@ -126,7 +126,7 @@ void state_bed_walker(struct conf_hunt *hunt, const char *catalog)
 uint64_t state_bed_apply(struct state_bed *bed, enum outcome_kind expected, uint64_t *edges)
 {
     uint64_t start_ns = clock_monotonic_ns(), strange = 0;
-    state_prefetch(bed->state, bed->rules, bed->events, STATE_BED_BURST);
+    state_prefetch(bed->state, bed->rules, bed->events, STATE_BED_BURST, NULL);
     for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
         struct verdict verdict = state_apply(bed->state, bed->rules, &bed->events[i], outcomes);
         strange += verdict.result != RESULT_ACCEPTED ||

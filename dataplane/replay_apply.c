@@ -55,7 +55,7 @@ static void look_ahead(struct replay *replay, const struct rules *rules, const s
             parse(&rules->key, record, &ahead->events[ahead->count++]);
         record = segment_reader_peek(&replay->reader, &at);
     }
-    state_prefetch(state, rules, ahead->events, ahead->count);
+    state_prefetch(state, rules, ahead->events, ahead->count, NULL);
 }
 
 static void event_of(struct replay *replay, const struct rules *rules, const struct state *state,

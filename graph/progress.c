@@ -10,10 +10,9 @@ static uint32_t seconds(uint64_t ns)
     return s < PROGRESS_FOREVER - 1 ? (uint32_t)s : PROGRESS_FOREVER - 1;
 }
 
-struct hash128 progress_key(struct hash128 user_key, uint64_t hunt_key)
+struct hash128 progress_mark(uint64_t hunt_key)
 {
-    return (struct hash128){.lo = user_key.lo ^ mix64(hunt_key),
-                            .hi = user_key.hi ^ mix64(~hunt_key)};
+    return (struct hash128){.lo = mix64(hunt_key), .hi = mix64(~hunt_key)};
 }
 
 /* A third of the index's slots are used: of two lines of eight, one always has room. */

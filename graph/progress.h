@@ -85,8 +85,13 @@ struct progress {
     struct progress *copy; /* mirror.h: what changes is changed there too; NULL: no copy is made */
 };
 
-/* progress_key joins a user's hash with a hunt's. */
-struct hash128 progress_key(struct hash128 user_key, uint64_t hunt_key);
+/* progress_mark is a hunt's part in the keys of its users, which progress_key joins with theirs. */
+struct hash128 progress_mark(uint64_t hunt_key);
+
+static inline struct hash128 progress_key(struct hash128 user_key, struct hash128 mark)
+{
+    return (struct hash128){.lo = user_key.lo ^ mark.lo, .hi = user_key.hi ^ mark.hi};
+}
 
 size_t progress_footprint(uint32_t limit);
 void progress_init(struct progress *progress, struct arena *arena, uint32_t limit);

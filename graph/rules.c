@@ -9,6 +9,7 @@
 #include "dataplane/base/outcome.h"
 #include "graph/claims.h"
 #include "graph/mix.h"
+#include "graph/progress.h"
 
 static_assert(CONF_HUNTS_MAX <= 64 && CONF_TYPES_MAX <= 64, "bit masks of 64");
 static_assert(RULES_TYPE_SLOTS >= 2 * CONF_TYPES_MAX, "probing ends at an empty slot");
@@ -175,6 +176,7 @@ static void build_hunt(struct build *build, uint32_t index)
         .decay = from->decay,
         .ttl_ns = from->ttl_ns,
     };
+    hunt->mark = progress_mark(hunt->key + (uint64_t)hunt->kind);
     memcpy(hunt->name, from->name, sizeof hunt->name);
     build_variants(from, hunt);
     if (rules_find_hunt(build->rules, hunt->key) >= 0) {

@@ -38,6 +38,8 @@ struct rules_variant {
 struct rules_hunt {
     uint64_t key; /* hash64 of the name: user state belongs to this, not to the index */
     enum conf_hunt_kind kind;
+    struct hash128 mark; /* progress_mark: another kind of hunt under the same name has no use for
+                            the old one's progress */
     bool once;
     uint64_t cooldown_ns;
     int64_t starts_ms, ends_ms;

@@ -230,10 +230,13 @@ static void record_story(struct shard *shard, const struct event *event,
     }
 }
 
-static struct answer decide(struct shard *shard, const struct event *event, uint64_t now_ns)
+/* decide decides the event that waits at `at`. */
+static struct answer decide(struct shard *shard, uint32_t at, uint64_t now_ns)
 {
+    const struct event *event = &shard->waiting[at];
     struct outcome outcomes[STATE_OUTCOMES_MAX];
-    struct verdict verdict = state_apply(shard->state, shard->rules, event, outcomes);
+    struct verdict verdict =
+        state_apply_identified(shard->state, shard->rules, event, shard->identities[at], outcomes);
     struct answer answer = {
         .token = event->token,
         .seq = verdict.result == RESULT_DUPLICATE ? outcomes[0].first_seq : verdict.seq,
@@ -264,10 +267,9 @@ static uint32_t decide_waiting(struct shard *shard, uint64_t now_ns)
     uint32_t hunts = shard->rules->hunt_count ? shard->rules->hunt_count : 1;
     uint32_t outcome_bytes = hunts * record_bytes(OUTCOME_BODY_MAX);
     for (; at < shard->waiting_count; at++) {
-        const struct event *event = &shard->waiting[at];
-        if (!shard_make_room(shard, record_bytes(event->len) + outcome_bytes))
+        if (!shard_make_room(shard, record_bytes(shard->waiting[at].len) + outcome_bytes))
             break;
-        answers[at - first] = decide(shard, event, now_ns);
+        answers[at - first] = decide(shard, at, now_ns);
     }
     uint64_t decided_ns = clock_monotonic_ns();
     for (uint32_t i = first; i < at; i++)
@@ -280,14 +282,15 @@ static uint32_t decide_waiting(struct shard *shard, uint64_t now_ns)
     return pushed;
 }
 
-static void prefetch(const struct shard *shard)
+static void prefetch(struct shard *shard)
 {
     for (uint32_t i = 0; i < shard->waiting_count; i++) {
         const struct event *event = &shard->waiting[i];
         for (uint32_t at = 0; at < event->len && at < PREFETCH_BYTES; at += 64)
             __builtin_prefetch(event->bytes + at);
     }
-    state_prefetch(shard->state, shard->rules, shard->waiting, shard->waiting_count);
+    state_prefetch(shard->state, shard->rules, shard->waiting, shard->waiting_count,
+                   shard->identities);
 }
 
 /* take_burst pops from the next source that has events, as many as its answers have room for.

@@ -73,6 +73,7 @@ struct shard {
     uint32_t waiting_at, waiting_count; /* [at, count) of waiting are not decided yet */
     uint32_t waiting_source;
     struct event waiting[SHARD_BURST];
+    struct hash128 identities[SHARD_BURST]; /* of those that wait; no configuration changes them */
 
     /* Written by the shard core, read by the control thread. */
     struct shard_counters counters __attribute__((aligned(64)));

@@ -112,7 +112,7 @@ static void prefetch_entries(const struct partition *partition, const struct rul
 }
 
 void state_prefetch(const struct state *state, const struct rules *rules,
-                    const struct event *events, uint32_t count)
+                    const struct event *events, uint32_t count, struct hash128 *identities)
 {
     uint64_t hunts[STATE_BURST_MAX];
     assert(count <= STATE_BURST_MAX);
@@ -124,7 +124,10 @@ void state_prefetch(const struct state *state, const struct rules *rules,
         const struct partition *partition = state_partition(state, event->partition);
         const struct rules_type *type = rules_find_type(rules, event->type_key);
         hunts[i] = type ? lowest(listening(rules, type, event)) : 0;
-        dedupe_prefetch(&partition->dedupe, event_dedupe_key(&rules->key, event));
+        struct hash128 identity = event_dedupe_key(&rules->key, event);
+        if (identities)
+            identities[i] = identity;
+        dedupe_prefetch(&partition->dedupe, identity);
         prefetch_indexes(partition, rules, event, hunts[i]);
     }
     for (uint32_t i = 0; i < count; i++)
@@ -518,6 +521,16 @@ static void accept_event(struct state *state, struct partition *partition,
 struct verdict state_apply(struct state *state, const struct rules *rules,
                            const struct event *event, struct outcome out[STATE_OUTCOMES_MAX])
 {
+    struct hash128 identity = {0};
+    if (event->reason == REASON_none)
+        identity = event_dedupe_key(&rules->key, event);
+    return state_apply_identified(state, rules, event, identity, out);
+}
+
+struct verdict state_apply_identified(struct state *state, const struct rules *rules,
+                                      const struct event *event, struct hash128 identity,
+                                      struct outcome out[STATE_OUTCOMES_MAX])
+{
     struct partition *partition = state_partition(state, event->partition);
     struct verdict verdict = {.result = RESULT_REJECTED};
     uint64_t hunts = 0, first_seq;
@@ -528,10 +541,9 @@ struct verdict state_apply(struct state *state, const struct rules *rules,
         state_number(partition, &verdict, 1);
         return verdict;
     }
-    struct hash128 key = event_dedupe_key(&rules->key, event);
-    bool known = dedupe_find(&partition->dedupe, key, verdict.receive_ns, &first_seq);
+    bool known = dedupe_find(&partition->dedupe, identity, verdict.receive_ns, &first_seq);
     if (known && event->flags & EVENT_RECORDED) {
-        dedupe_forget(&partition->dedupe, key, verdict.receive_ns);
+        dedupe_forget(&partition->dedupe, identity, verdict.receive_ns);
     } else if (known) {
         single(out, OUTCOME_duplicate, &verdict);
         out->first_seq = first_seq;
@@ -542,7 +554,7 @@ struct verdict state_apply(struct state *state, const struct rules *rules,
         state_number(partition, &verdict, 1);
         return verdict;
     }
-    accept_event(state, partition, rules, event, key, hunts, &verdict, out);
+    accept_event(state, partition, rules, event, identity, hunts, &verdict, out);
     return verdict;
 }
 

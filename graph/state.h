@@ -63,10 +63,11 @@ struct state *state_view(struct arena *arena, const struct state *state);
 
 /* state_prefetch brings in what state_apply will touch for a burst of events, in [0,
  * STATE_BURST_MAX]: for all of them where their state is found, then for all of them what is there.
+ * identities, where not NULL, get event_dedupe_key of those that are not rejected.
  */
 #define STATE_BURST_MAX 32
 void state_prefetch(const struct state *state, const struct rules *rules,
-                    const struct event *events, uint32_t count);
+                    const struct event *events, uint32_t count, struct hash128 *identities);
 
 /* state_apply decides what an event means and changes the state accordingly.
  *
@@ -84,6 +85,12 @@ void state_prefetch(const struct state *state, const struct rules *rules,
  * hunts), everything else by constants. */
 struct verdict state_apply(struct state *state, const struct rules *rules,
                            const struct event *event, struct outcome out[STATE_OUTCOMES_MAX]);
+
+/* state_apply_identified is state_apply where the event's identity is known; of one that is
+ * rejected it does not matter. */
+struct verdict state_apply_identified(struct state *state, const struct rules *rules,
+                                      const struct event *event, struct hash128 identity,
+                                      struct outcome out[STATE_OUTCOMES_MAX]);
 
 /* state_correct does what an operator's correction says, in the user's partition or, in a hunt of
  * tiles, in the tile's.

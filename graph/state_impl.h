@@ -47,12 +47,11 @@ static inline void state_number(struct partition *partition, struct verdict *ver
     partition->last_ns = verdict->receive_ns;
 }
 
-/* state_progress_key names a user's progress in a hunt: another kind of hunt under the same name
- * has no use for the old one's. */
+/* state_progress_key names a user's progress in a hunt. */
 static inline struct hash128 state_progress_key(const struct rules_hunt *hunt,
                                                 struct hash128 user_key)
 {
-    return progress_key(user_key, hunt->key + (uint64_t)hunt->kind);
+    return progress_key(user_key, hunt->mark);
 }
 
 /* state_bars returns whether what the entry has won, or had until it was revoked, keeps the user

@@ -23,7 +23,7 @@ static struct table make(uint32_t limit)
 
 static struct hash128 key_of(uint64_t id)
 {
-    return progress_key((struct hash128){.lo = mix64(id), .hi = mix64(~id)}, 42);
+    return progress_key((struct hash128){.lo = mix64(id), .hi = mix64(~id)}, progress_mark(42));
 }
 
 static uint32_t put(struct progress *p, uint64_t id, uint64_t now_ns, uint64_t ttl_ns)
@@ -57,11 +57,13 @@ static void users_and_hunts_do_not_share_an_entry(void **state)
     (void)state;
     struct table t = make(10);
     struct hash128 user = {.lo = 1, .hi = 2}, other = {.lo = 1, .hi = 3};
-    uint32_t place = progress_reserve(&t.progress, progress_key(user, 7), T0);
+    uint32_t place = progress_reserve(&t.progress, progress_key(user, progress_mark(7)), T0);
     assert_int_not_equal(place, PROGRESS_NONE);
-    assert_int_equal(progress_find(&t.progress, progress_key(user, 8), T0), PROGRESS_NONE);
-    assert_int_equal(progress_find(&t.progress, progress_key(other, 7), T0), PROGRESS_NONE);
-    assert_int_equal(progress_find(&t.progress, progress_key(user, 7), T0), place);
+    assert_int_equal(progress_find(&t.progress, progress_key(user, progress_mark(8)), T0),
+                     PROGRESS_NONE);
+    assert_int_equal(progress_find(&t.progress, progress_key(other, progress_mark(7)), T0),
+                     PROGRESS_NONE);
+    assert_int_equal(progress_find(&t.progress, progress_key(user, progress_mark(7)), T0), place);
     free(t.memory);
 }
 
