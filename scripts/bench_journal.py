@@ -24,7 +24,7 @@ from bench_redis import redis_peer, redis_rate
 
 RATE = 240_000
 USERS = 10_000_000
-JOURNAL = "journal: {{ group_commit: 1ms, buffer: 256MiB, io: {io}, checkpoint: {checkpoint} }}"
+JOURNAL = "journal: {{ buffer: 256MiB, io: {io}, checkpoint: {checkpoint} }}"
 PIPELINE = 64  # commands in a round trip of the peer
 
 
