@@ -51,12 +51,14 @@ struct disk {
     unsigned asked;
     int fail_with;
     int checkpoint_fd; /* where the images' checkpoints go */
+    bool over;         /* disk_fini was called */
 };
 
 /* The journal's view of it. */
 struct journal_file_ops disk_ops(struct disk *disk);
 /* That of who makes checkpoints.  What it asks for does not fail. */
 struct file_ops disk_file_ops(struct disk *disk);
+/* disk_fini forgets what was recorded.  Checkpoints may still be given up. */
 void disk_fini(struct disk *disk);
 
 /* disk_told returns the ordinal that the journal had called durable when `at` operations were
