@@ -8,6 +8,7 @@
 
 #include "dataplane/base/inet_csum.h"
 #include "dataplane/net.h"
+#include "tests/big_endian.h"
 
 #define FIX 0x80
 
@@ -24,11 +25,6 @@ static void require(bool holds)
 {
     if (!holds)
         abort();
-}
-
-static uint32_t get16(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 8 | at[1];
 }
 
 static uint32_t find_ip(const uint8_t *frame, uint32_t len)

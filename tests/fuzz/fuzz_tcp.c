@@ -10,6 +10,7 @@
 
 #include "dataplane/base/inet_csum.h"
 #include "dataplane/tcp.h"
+#include "tests/big_endian.h"
 
 #define PEERS     3
 #define PORT      8080
@@ -76,17 +77,6 @@ static uint32_t next(struct run *run, unsigned bytes)
 static uint8_t stream_byte(uint32_t place)
 {
     return (uint8_t)(place * 0x9e3779b9u >> 23);
-}
-
-static void put32(uint8_t *at, uint32_t v)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(v >> (24 - 8 * i));
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
 static struct peer *peer_of(struct run *run, const struct tcp_conn *conn)

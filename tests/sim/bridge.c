@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/big_endian.h"
 #include "tests/sim/wire.h"
 
 #define FRAME_MAX   2048
@@ -106,17 +107,6 @@ static int open_interface(const char *name)
 }
 
 /* Frames in and out. */
-
-static uint32_t get16(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 8 | at[1];
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
 
 static uint32_t sum16(uint32_t sum, const uint8_t *bytes, uint32_t len)
 {

@@ -4,24 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/big_endian.h"
+
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
-
-static uint32_t get32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static void put16(uint8_t *at, uint32_t v)
-{
-    at[0] = (uint8_t)(v >> 8);
-    at[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *at, uint32_t v)
-{
-    put16(at, v >> 16);
-    put16(at + 2, v & 0xffff);
-}
 
 uint8_t client_byte(uint32_t stream, uint32_t at)
 {

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/big_endian.h"
 #include "tests/sim/cuts_server.h"
 #include "tests/sim/random.h"
 
@@ -72,18 +73,6 @@ static struct {
 } wanted[STREAMS];
 
 static uint64_t segments_sent, resent;
-
-static void put16(uint8_t *at, uint32_t v)
-{
-    at[0] = (uint8_t)(v >> 8);
-    at[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *at, uint32_t v)
-{
-    put16(at, v >> 16);
-    put16(at + 2, v & 0xffff);
-}
 
 /* say sends a segment with what of the stream is in a cut; its allocation ends with it. */
 static void say(const struct peer *peer, uint8_t flags, uint32_t seq, struct cut cut)

@@ -8,6 +8,7 @@
 #include "dataplane/base/event.h"
 #include "dataplane/http.h"
 #include "dataplane/tcp.h"
+#include "tests/big_endian.h"
 
 #define MS         1000000ull
 #define EVENTS_MAX 4096
@@ -119,11 +120,6 @@ static uint8_t *link_alloc(void *link, void **buffer)
     (void)link;
     *buffer = frame;
     return frame;
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
 /* The server's segments come in order, as nothing is lost: those that it sends again are known by

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "tests/big_endian.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_fault.h"
 
@@ -35,12 +36,6 @@ static struct {
     struct wire_packet *packets;
     uint32_t held[SIM_WIRE_QUEUES];
 } wire;
-
-static void put16(uint8_t *at, uint32_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
 
 static uint32_t add(uint32_t sum, const uint8_t *bytes, uint32_t len)
 {

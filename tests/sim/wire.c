@@ -4,18 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/big_endian.h"
+
 enum { HEADER = 20, SYN = 2, RST = 4, FIN = 1, PSH = 8 };
-
-static uint32_t get32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static void put32(uint8_t *at, uint32_t v)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(v >> (24 - 8 * i));
-}
 
 uint16_t wire_checksum(const uint8_t *bytes, uint32_t len, uint32_t pseudo)
 {

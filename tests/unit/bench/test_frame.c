@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "bench/blast_frame.h"
+#include "tests/big_endian.h"
 
 static const struct blast_endpoint source = {
     .mac = {2, 0, 0, 0, 0, 1}, .addr = {10, 0, 0, 1}, .port = 40000};
@@ -24,11 +25,6 @@ static uint32_t add(uint32_t sum, const uint8_t *bytes, uint32_t len)
     while (sum >> 16)
         sum = (sum & 0xffff) + (sum >> 16);
     return sum;
-}
-
-static uint32_t get16(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 8 | at[1];
 }
 
 static void check_sums(const uint8_t *frame, uint32_t payload_bytes)

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "dataplane/net.h"
+#include "tests/big_endian.h"
 
 #define PORT     9461
 #define TCP_PORT 8080
@@ -48,12 +49,6 @@ static inline void put(struct frame *f, const void *bytes, uint32_t len)
 {
     memcpy(f->bytes + f->len, bytes, len);
     f->len += len;
-}
-
-static inline void put16(uint8_t *at, uint32_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
 }
 
 static inline uint32_t add(uint32_t sum, const uint8_t *bytes, uint32_t len)

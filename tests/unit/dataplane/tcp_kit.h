@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "dataplane/tcp.h"
+#include "tests/big_endian.h"
 
 #define MS        1000000ull
 #define KIT_PORT  8080
@@ -67,28 +68,6 @@ struct kit {
     struct tcp_conn *abort_in_data; /* aborted when data comes */
     bool finish_in_data;
 };
-
-static inline uint32_t kit_get16(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 8 | at[1];
-}
-
-static inline uint32_t kit_get32(const uint8_t *at)
-{
-    return kit_get16(at) << 16 | kit_get16(at + 2);
-}
-
-static inline void kit_put16(uint8_t *at, uint32_t v)
-{
-    at[0] = (uint8_t)(v >> 8);
-    at[1] = (uint8_t)v;
-}
-
-static inline void kit_put32(uint8_t *at, uint32_t v)
-{
-    kit_put16(at, v >> 16);
-    kit_put16(at + 2, v & 0xffff);
-}
 
 static inline uint32_t kit_sum(uint32_t sum, const uint8_t *bytes, uint32_t len)
 {
@@ -358,15 +337,15 @@ static inline uint32_t peer_options(const struct peer *p, uint8_t flags, uint8_t
     }
     if (p->ts) {
         memcpy(to + n, (uint8_t[]){1, 1, 8, 10}, 4);
-        kit_put32(to + n + 4, p->ts_value);
-        kit_put32(to + n + 8, p->ts_recent);
+        put32(to + n + 4, p->ts_value);
+        put32(to + n + 8, p->ts_recent);
         n += 12;
     }
     if (p->sacks) {
         memcpy(to + n, (uint8_t[]){1, 1, 5, (uint8_t)(2 + 8 * p->sacks)}, 4);
         for (unsigned i = 0; i < p->sacks; i++) {
-            kit_put32(to + n + 4 + i * 8, p->sack_block[i][0]);
-            kit_put32(to + n + 8 + i * 8, p->sack_block[i][1]);
+            put32(to + n + 4 + i * 8, p->sack_block[i][0]);
+            put32(to + n + 8 + i * 8, p->sack_block[i][1]);
         }
         n += 4 + 8 * p->sacks;
     }
@@ -387,7 +366,7 @@ static inline void send_raw(const struct peer *p, const uint8_t *bytes, uint32_t
     uint8_t head[22];
     memcpy(head, link, 22);
     memcpy(head + 12, link + 20 - 4 * p->tags, 4 * p->tags);
-    kit_put16(head + 12 + 4 * p->tags, p->family == 4 ? 0x0800 : 0x86dd);
+    put16(head + 12 + 4 * p->tags, p->family == 4 ? 0x0800 : 0x86dd);
     uint8_t *copy = malloc(len ? len : 1);
     assert_non_null(copy);
     memcpy(copy, bytes, len);
@@ -412,17 +391,17 @@ static inline void say(const struct peer *p, uint8_t flags, uint32_t seq, uint32
     uint8_t bytes[60 + 65536] = {0};
     uint32_t options = peer_options(p, flags, bytes + 20);
     uint32_t total = 20 + options + len;
-    kit_put16(bytes, p->port);
-    kit_put16(bytes + 2, KIT_PORT);
-    kit_put32(bytes + 4, seq);
-    kit_put32(bytes + 8, flags & ACK ? ack : 0);
+    put16(bytes, p->port);
+    put16(bytes + 2, KIT_PORT);
+    put32(bytes + 4, seq);
+    put32(bytes + 8, flags & ACK ? ack : 0);
     bytes[12] = (uint8_t)((20 + options) / 4 << 4);
     bytes[13] = flags;
-    kit_put16(bytes + 14, p->window);
+    put16(bytes + 14, p->window);
     if (len)
         memcpy(bytes + 20 + options, payload, len);
     uint32_t sum = kit_pseudo(p->family, p->addr, p->ours, total);
-    kit_put16(bytes + 16, kit_fold(kit_sum(sum, bytes, total)) ^ (p->bad_checksum ? 1 : 0));
+    put16(bytes + 16, kit_fold(kit_sum(sum, bytes, total)) ^ (p->bad_checksum ? 1 : 0));
     send_raw(p, bytes, total);
 }
 
@@ -444,7 +423,7 @@ static inline void read_options(struct seen *s, const uint8_t *at, uint32_t len)
         assert_in_range(n, 2, len - i);
         switch (at[i]) {
         case 2:
-            s->mss = (int)kit_get16(at + i + 2);
+            s->mss = (int)get16(at + i + 2);
             break;
         case 3:
             s->wscale = at[i + 2];
@@ -455,14 +434,14 @@ static inline void read_options(struct seen *s, const uint8_t *at, uint32_t len)
         case 5:
             s->sacks = (n - 2) / 8;
             for (unsigned k = 0; k < s->sacks; k++) {
-                s->sack[k][0] = kit_get32(at + i + 2 + k * 8);
-                s->sack[k][1] = kit_get32(at + i + 6 + k * 8);
+                s->sack[k][0] = get32(at + i + 2 + k * 8);
+                s->sack[k][1] = get32(at + i + 6 + k * 8);
             }
             break;
         case 8:
             s->has_ts = true;
-            s->ts_value = kit_get32(at + i + 2);
-            s->ts_echo = kit_get32(at + i + 6);
+            s->ts_value = get32(at + i + 2);
+            s->ts_echo = get32(at + i + 6);
             break;
         default:
             fail_msg("option %u", at[i]);
@@ -487,33 +466,33 @@ static inline bool hear(struct peer *p, struct seen *s)
     static const uint8_t macs[12] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1};
     uint32_t l3 = 14 + 4 * p->tags, n = p->family == 4 ? 4 : 16;
     assert_memory_equal(frame, macs, 12);
-    assert_int_equal(kit_get16(frame + l3 - 2), p->family == 4 ? 0x0800 : 0x86dd);
+    assert_int_equal(get16(frame + l3 - 2), p->family == 4 ? 0x0800 : 0x86dd);
     const uint8_t *ip = frame + l3, *src = p->family == 4 ? ip + 12 : ip + 8;
     const uint8_t *tcp = ip + (p->family == 4 ? 20 : 40);
     uint32_t total = (uint32_t)(frame + len - tcp);
     if (p->family == 4) {
         assert_int_equal(ip[0], 0x45);
         assert_int_equal(ip[9], 6);
-        assert_int_equal(kit_get16(ip + 2), len - l3);
+        assert_int_equal(get16(ip + 2), len - l3);
         assert_int_equal(kit_fold(kit_sum(0, ip, 20)), 0);
     } else {
         assert_int_equal(ip[0] >> 4, 6);
         assert_int_equal(ip[6], 6);
-        assert_int_equal(kit_get16(ip + 4), total);
+        assert_int_equal(get16(ip + 4), total);
     }
     assert_memory_equal(src, p->ours, n);
     assert_memory_equal(src + n, p->addr, n);
-    assert_int_equal(kit_get16(tcp), KIT_PORT);
-    assert_int_equal(kit_get16(tcp + 2), p->port);
+    assert_int_equal(get16(tcp), KIT_PORT);
+    assert_int_equal(get16(tcp + 2), p->port);
     uint32_t pseudo = kit_pseudo(p->family, p->addr, p->ours, total);
     if (!kit->wiring.tx_checksum)
         assert_int_equal(kit_fold(kit_sum(pseudo, tcp, total)), 0);
     else
-        assert_int_equal(kit_get16(tcp + 16), kit_fold(pseudo) ^ 0xffff);
-    s->seq = kit_get32(tcp + 4);
-    s->ack = kit_get32(tcp + 8);
+        assert_int_equal(get16(tcp + 16), kit_fold(pseudo) ^ 0xffff);
+    s->seq = get32(tcp + 4);
+    s->ack = get32(tcp + 8);
     s->flags = tcp[13];
-    s->window = kit_get16(tcp + 14);
+    s->window = get16(tcp + 14);
     uint32_t header = (tcp[12] >> 4) * 4u;
     assert_in_range(header, 20, total);
     s->len = total - header;

@@ -12,6 +12,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/rx.h"
+#include "tests/big_endian.h"
 
 #define FRAMES 64
 #define SHARDS 2
@@ -58,12 +59,6 @@ static void fake_release(void *arg, struct packet **packets, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         assert_int_equal(packets[i]->pending, 0);
     p->released += count;
-}
-
-static void put16(uint8_t *at, unsigned value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
 }
 
 /* A datagram to 192.0.2.1:7001; checksums count as checked by the port. */

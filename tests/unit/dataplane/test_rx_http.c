@@ -12,6 +12,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/rx_http.h"
+#include "tests/big_endian.h"
 
 #define BUFFERS 1024
 #define SLOTS   16
@@ -49,23 +50,6 @@ static struct answer_ring answers;
 static struct hash_key key;
 static struct journal journal;
 static _Atomic bool draining;
-
-static void put16(uint8_t *at, unsigned value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-    put16(at, value >> 16);
-    put16(at + 2, value & 0xffff);
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
 
 /* ---- the port ---- */
 

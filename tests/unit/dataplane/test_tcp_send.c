@@ -188,9 +188,9 @@ static void icmp(const struct peer *p, uint8_t type, uint8_t code, uint32_t mtu,
                  uint32_t len)
 {
     uint8_t quoted[8];
-    kit_put16(quoted, KIT_PORT);
-    kit_put16(quoted + 2, p->port);
-    kit_put32(quoted + 4, seq);
+    put16(quoted, KIT_PORT);
+    put16(quoted + 2, p->port);
+    put32(quoted + 4, seq);
     struct tcp_icmp error = {.family = p->family,
                              .type = type,
                              .code = code,
