@@ -1,7 +1,6 @@
 /* cuts_server.c - see cuts_server.h. */
 #include "tests/sim/cuts_server.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,19 +8,12 @@
 #include "dataplane/http.h"
 #include "dataplane/tcp.h"
 #include "tests/big_endian.h"
+#include "tests/require.h"
 
 #define MS         1000000ull
 #define EVENTS_MAX 4096
 #define ROOM       512 /* events at the shard */
 #define TCP_AT     34
-
-#define REQUIRE(holds)                                                                             \
-    do {                                                                                           \
-        if (!(holds)) {                                                                            \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #holds);              \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 struct pending {
     uint64_t token;

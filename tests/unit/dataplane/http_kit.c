@@ -6,14 +6,7 @@
 #include <string.h>
 
 #include "dataplane/base/event.h"
-
-#define REQUIRE(holds)                                                                             \
-    do {                                                                                           \
-        if (!(holds)) {                                                                            \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #holds);              \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
+#include "tests/require.h"
 
 struct tcp {
     int unused;
