@@ -174,12 +174,10 @@ static void let_go(struct disk_inode *inode)
     inode->allocated = 0;
 }
 
-int sim_disk_rename(int dir_fd, const char *from, const char *to)
+/* Before a name is given to another file, or taken away: whose it is, and whether the disk can. */
+static int begin_change(const char *path, struct disk_inode **inode)
 {
-    char old[SIM_DISK_PATH], new[SIM_DISK_PATH];
-    disk_resolve(dir_fd, from, old);
-    disk_resolve(dir_fd, to, new);
-    struct disk_name *name = disk_find(old);
+    const struct disk_name *name = disk_find(path);
     if (disk.dead)
         return -EIO;
     if (!name || !name->seen)
@@ -187,7 +185,19 @@ int sim_disk_rename(int dir_fd, const char *from, const char *to)
     if (!disk_change())
         return -EIO;
     sim_disk_stats.names++;
-    struct disk_inode *inode = name->seen;
+    *inode = name->seen;
+    return 0;
+}
+
+int sim_disk_rename(int dir_fd, const char *from, const char *to)
+{
+    char old[SIM_DISK_PATH], new[SIM_DISK_PATH];
+    disk_resolve(dir_fd, from, old);
+    disk_resolve(dir_fd, to, new);
+    struct disk_inode *inode;
+    int rc = begin_change(old, &inode);
+    if (rc)
+        return rc;
     struct disk_name *there = disk_find(new);
     struct disk_inode *gone = there ? there->seen : NULL;
     disk_set_name(old, new, inode);
@@ -200,15 +210,10 @@ int sim_disk_unlink(int dir_fd, const char *relative)
 {
     char path[SIM_DISK_PATH];
     disk_resolve(dir_fd, relative, path);
-    struct disk_name *name = disk_find(path);
-    if (disk.dead)
-        return -EIO;
-    if (!name || !name->seen)
-        return -ENOENT;
-    if (!disk_change())
-        return -EIO;
-    sim_disk_stats.names++;
-    struct disk_inode *inode = name->seen;
+    struct disk_inode *inode;
+    int rc = begin_change(path, &inode);
+    if (rc)
+        return rc;
     disk_set_name(NULL, path, NULL);
     let_go(inode);
     return 0;
