@@ -121,24 +121,23 @@ def test_a_cluster_that_is_away_costs_lag_only(trove, cluster):
     same(trove, first_of_each(read(cluster.address, "trove")))
 
 
-def test_errors_that_pass_cost_nothing(trove, cluster):
+def arrives_despite(trove, cluster, errors, times):
+    """Each of these errors of the cluster, so many times in a row, and a hundred events behind it."""
     apply(trove, kafka_sink(cluster.address))
-    for round_, (api, code) in enumerate(((PRODUCE, NOT_LEADER), (ADD_OFFSETS, COORDINATOR_LOADING), (OFFSET_COMMIT, NOT_COORDINATOR), (END, COORDINATOR_LOADING))):
-        cluster.tell("errors", api, code, 2)
+    for round_, (api, code) in enumerate(errors):
+        cluster.tell("errors", api, code, times)
         send(100, round_ * 100)
         trove.settled(round_ * 100 + 100)
         arrived(trove, round_ * 100 + 100)
     same(trove, first_of_each(read(cluster.address, "trove")))
+
+
+def test_errors_that_pass_cost_nothing(trove, cluster):
+    arrives_despite(trove, cluster, ((PRODUCE, NOT_LEADER), (ADD_OFFSETS, COORDINATOR_LOADING), (OFFSET_COMMIT, NOT_COORDINATOR), (END, COORDINATOR_LOADING)), 2)
 
 
 def test_errors_that_end_a_transaction_are_begun_again(trove, cluster):
-    apply(trove, kafka_sink(cluster.address))
-    for round_, (api, code) in enumerate(((PRODUCE, UNKNOWN_SERVER), (END, FENCED), (OFFSET_COMMIT, BAD_EPOCH), (INIT, UNKNOWN_SERVER))):
-        cluster.tell("errors", api, code, 1)
-        send(100, round_ * 100)
-        trove.settled(round_ * 100 + 100)
-        arrived(trove, round_ * 100 + 100)
-    same(trove, first_of_each(read(cluster.address, "trove")))
+    arrives_despite(trove, cluster, ((PRODUCE, UNKNOWN_SERVER), (END, FENCED), (OFFSET_COMMIT, BAD_EPOCH), (INIT, UNKNOWN_SERVER)), 1)
 
 
 def test_pause_resume_drain_and_the_selection(trove, cluster):
