@@ -322,10 +322,7 @@ int main(int argc, char **argv)
         return 2;
     }
     release_need();
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    CPU_SET(core, &cores);
-    state_bed_need(!sched_setaffinity(0, sizeof cores, &cores), "there is no such core");
+    state_bed_pin(core);
     state_bed_catalog(catalog);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (argc < 4 || strcmp(argv[3], parts[i].name) == 0)

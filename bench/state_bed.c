@@ -1,6 +1,7 @@
 /* state_bed.c - the bed that benchmarks of the state stand on. */
 #include "bench/state_bed.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,14 @@ void state_bed_need(bool ok, const char *what)
         return;
     fprintf(stderr, "error: %s\n", what);
     exit(1);
+}
+
+void state_bed_pin(unsigned long core)
+{
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    CPU_SET(core, &cores);
+    state_bed_need(!sched_setaffinity(0, sizeof cores, &cores), "there is no such core");
 }
 
 void state_bed_catalog(char path[CONF_PATH_MAX])

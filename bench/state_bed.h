@@ -33,6 +33,9 @@ struct state_bed {
 /* state_bed_need ends the program with what was wrong, unless ok. */
 void state_bed_need(bool ok, const char *what);
 
+/* state_bed_pin keeps the thread on a core, in [0, CPU_SETSIZE), or ends the program. */
+void state_bed_pin(unsigned long core);
+
 /* state_bed_catalog makes a catalog in which every node leads to many others, the first to the
  * second and so on, in a file of /tmp that the caller removes. */
 void state_bed_catalog(char path[CONF_PATH_MAX]);

@@ -117,10 +117,7 @@ int main(int argc, char **argv)
         return 2;
     }
     release_need();
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    CPU_SET(core, &cores);
-    state_bed_need(!sched_setaffinity(0, sizeof cores, &cores), "there is no such core");
+    state_bed_pin(core);
     state_bed_catalog(catalog);
     for (uint64_t users = USERS_MIN; users <= most; users *= 10) {
         double all_ns = event_ns(users, catalog);
