@@ -3,6 +3,16 @@
 
 #include "tests/unit/dataplane/http_conn_kit.h"
 
+/* Eight requests in all can be under way. */
+static void restart_with_few_slots(void)
+{
+    struct http_limits limits = kit_limits();
+    struct http_settings settings = defaults();
+    limits.slots = 8;
+    kit_stop();
+    kit_start(&limits, &settings);
+}
+
 static void test_rings_are_full(void **state)
 {
     (void)state;
@@ -17,11 +27,7 @@ static void test_rings_are_full(void **state)
 static void test_slots_go_to_who_is_complete(void **state)
 {
     (void)state;
-    struct http_limits limits = kit_limits();
-    struct http_settings settings = defaults();
-    limits.slots = 8;
-    kit_stop();
-    kit_start(&limits, &settings);
+    restart_with_few_slots();
     uint32_t slow[8], conn = kit_open(), last = kit_open();
     for (unsigned i = 0; i < 8; i++) {
         slow[i] = kit_open();
@@ -43,11 +49,7 @@ static void test_slots_go_to_who_is_complete(void **state)
 static void test_no_slot_at_all(void **state)
 {
     (void)state;
-    struct http_limits limits = kit_limits();
-    struct http_settings settings = defaults();
-    limits.slots = 8;
-    kit_stop();
-    kit_start(&limits, &settings);
+    restart_with_few_slots();
     uint32_t conn = kit_open(), other = kit_open(), third = kit_open();
     for (unsigned i = 0; i < 10; i++)
         kit_text(conn, POST_ONE);
@@ -63,11 +65,7 @@ static void test_no_slot_at_all(void **state)
 static void test_bad_head_without_a_slot_for_its_answer(void **state)
 {
     (void)state;
-    struct http_limits limits = kit_limits();
-    struct http_settings settings = defaults();
-    limits.slots = 8;
-    kit_stop();
-    kit_start(&limits, &settings);
+    restart_with_few_slots();
     uint32_t conn = kit_open();
     kit_text(conn, POST_ONE POST_ONE POST_ONE POST_ONE POST_ONE POST_ONE POST_ONE POST_ONE);
     kit_text(conn, "x\n");
@@ -142,11 +140,7 @@ static void test_no_buffer_at_all(void **state)
 static void test_no_slot_and_no_room_for_a_refusal(void **state)
 {
     (void)state;
-    struct http_limits limits = kit_limits();
-    struct http_settings settings = defaults();
-    limits.slots = 8;
-    kit_stop();
-    kit_start(&limits, &settings);
+    restart_with_few_slots();
     uint32_t conn = kit_open(), other = kit_open();
     for (unsigned i = 0; i < 8; i++)
         kit_text(conn, POST_ONE);
@@ -175,11 +169,7 @@ static void test_no_buffer_for_a_chunk(void **state)
 static void test_gives_way_behind_others(void **state)
 {
     (void)state;
-    struct http_limits limits = kit_limits();
-    struct http_settings settings = defaults();
-    limits.slots = 8;
-    kit_stop();
-    kit_start(&limits, &settings);
+    restart_with_few_slots();
     uint32_t conn = kit_open(), other = kit_open();
     kit_text(conn, POST_ONE POST_ONE POST_ONE "GET");
     for (unsigned i = 0; i < 5; i++)
