@@ -6,18 +6,9 @@
 
 #include "dataplane/base/correction.h"
 #include "sinks/line.h"
+#include "tests/fuzz/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct record *make_record(enum record_kind kind, const uint8_t *data, size_t size)
-{
-    struct record *record = calloc(1, sizeof *record + size);
-    assert(record);
-    *record = (struct record){.body_len = (uint32_t)size, .kind = (uint8_t)kind, .seq = 2};
-    if (size)
-        memcpy(record + 1, data, size);
-    return record;
-}
 
 static void check_line(const struct record *record)
 {

@@ -5,18 +5,9 @@
 #include <string.h>
 
 #include "sinks/body.h"
+#include "tests/fuzz/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct record *make_record(enum record_kind kind, const uint8_t *data, size_t size)
-{
-    struct record *record = calloc(1, sizeof *record + size);
-    assert(record);
-    *record = (struct record){.body_len = (uint32_t)size, .kind = (uint8_t)kind, .seq = 2};
-    if (size)
-        memcpy(record + 1, data, size);
-    return record;
-}
 
 /* A CloudEvent is the envelope and the same line in it. */
 static void check_body(const struct sink_item *item, const struct line_origin *origin,
