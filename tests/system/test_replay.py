@@ -6,7 +6,7 @@ import pytest
 
 from conftest import encode, udp
 from test_damage import blocks, segments
-from test_explain import HUNT, play
+from test_explain import HUNT, crc32c, play
 
 
 @pytest.fixture
@@ -33,15 +33,6 @@ def other(trove, old, new):
     assert old in text
     path.write_text(text.replace(old, new))
     return path
-
-
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
-    return crc ^ 0xffffffff
 
 
 def test_a_journal_reproduces_itself_beside_the_daemon_and_after(played):
