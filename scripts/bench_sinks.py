@@ -4,6 +4,7 @@ sinks   For file, Redis (appendonly, everysec; "always" beside it) and NATS (one
         each of which leads to an outcome at least (lag_seconds of `trovectl sink`, sampled); then the sink is paused while a backlog
         grows, and resumed while 50,000 events/s go on: outcomes_per_s is what it delivers from then until it has caught up, from disk.
         Generator, journals, pumps and servers share what the worker, which sleeps when it is idle, leaves of two cores.
+        Beside it what redis-benchmark gets out of the same server, with both cores for the two of them.
         Then ingest at 240,000 events/s with no sink of another host, and with one that is dead (nobody listens), hung (accepts, says
         nothing), slow (a record a second) or answers garbage, in turn ("other" naming it): decision_us_p999, and its ratio to that without.
 """
@@ -19,7 +20,7 @@ import time
 
 from bench_lib import BUILD, PATIENCE_S, Daemon, Scenario, end, fail, figure, note, start
 from bench_link import JOURNAL, PORT, blast, stage_percentiles
-from bench_redis import redis_server
+from bench_redis import redis_peer, redis_rate, redis_server
 
 LIVE, BACKLOG, STEADY = 50_000, 240_000, 240_000
 NATS_PORT = 4322
@@ -170,6 +171,16 @@ def bench_delivery(directory, options):
         figure("sinks", "outcomes_per_s", rates, "1/s", LIVE, sink=name, since="resumed with a backlog")
 
 
+def redis_limit(directory, runs):
+    """What the server gives a client that only sends and counts, with the machine to themselves: entries of an outcome's size."""
+    entry = ["XADD", "outcomes", "*", "kind", "visit", "hunt", "bench", "seq", "0:1", "body", "x" * 220]
+    for fsync in ("everysec", "always"):
+        with redis_peer(directory, "--appendonly", "yes", "--appendfsync", fsync) as sock:
+            if sock:
+                figure("sinks", "outcomes_per_s", [redis_rate(sock, 500_000, 512, 10**6, *entry) for _ in range(runs)], "1/s", peer="redis-benchmark",
+                       fsync=fsync, pipeline=512)
+
+
 # ---- what they cost ingest ----
 
 class Silent:
@@ -272,10 +283,11 @@ def bench_sinks(directory, options):
     if not BUILD.exists():
         fail("there is no build")
     bench_delivery(directory, options)
+    redis_limit(directory, options.runs)
     bench_ingest(directory, options)
 
 
 SCENARIOS = {
     "sinks": Scenario(bench_sinks, "delivery per sink, catch-up from disk, and ingest beside sinks that fail", seconds=10,
-                      packages="redis-server nats-server", huge=True),
+                      packages="redis-server redis-tools nats-server", huge=True),
 }
