@@ -27,7 +27,8 @@
 #include "tests/sim/crash.h"
 
 #define FAILS_MAX 100000u
-#define FAIL_LOOK 16u /* operations behind a failure at which power may be lost */
+#define FAIL_LOOK 16u   /* operations behind a failure at which power may be lost */
+#define STRIDE    7919u /* a prime: what cannot look at all of a load sees something of each part */
 
 static struct crash sim_state;
 
@@ -164,8 +165,9 @@ static unsigned play(struct crash_run *run, struct crash *sim, const struct cras
     /* Far behind a failure that passes, all is as without it. */
     if (fail_at && whole && to > from + FAIL_LOOK)
         to = from + FAIL_LOOK;
-    for (unsigned at = from; at <= to; at++)
-        crash_at(run, at, !fail_at, times);
+    unsigned span = to - from + 1;
+    for (unsigned i = 0; i < span && sim->images < sim->until; i++)
+        crash_at(run, from + (unsigned)((uint64_t)i * STRIDE % span), !fail_at, times);
     return asked;
 }
 
@@ -225,6 +227,13 @@ static void play_again(struct crash_run *run, struct crash *sim, unsigned times)
     play(run, sim, &found.states, epoch + 1, 0, 0, times);
 }
 
+/* Of a few images there are some of every kind. */
+static void share(struct crash *sim, unsigned part)
+{
+    uint64_t until = sim->images + sim->wanted / part + 1;
+    sim->until = until < sim->wanted ? until : sim->wanted;
+}
+
 static void run_all(struct crash *sim)
 {
     static struct crash_run run;
@@ -236,10 +245,14 @@ static void run_all(struct crash *sim)
         fresh(sim);
         crash_states_open(sim, &states, 1);
         sim->empty_hash = crash_states_hash(&states);
+        share(sim, 4);
         unsigned asked = play(&run, sim, &states, 1, 0, 0, times);
-        for (int again = 0; again < 2 && sim->images < sim->wanted; again++)
+        for (int again = 0; again < 2 && sim->images < sim->wanted; again++) {
+            share(sim, 8);
             play_again(&run, sim, times);
+        }
         crash_run_close(&run);
+        sim->until = sim->wanted;
         for (unsigned at = 1; at <= asked && sim->images < sim->wanted; at++) {
             fresh(sim);
             crash_states_open(sim, &states, 1);

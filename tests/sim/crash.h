@@ -55,7 +55,7 @@ struct crash {
     uint64_t *seen; /* hashes of images, open addressing */
     size_t seen_room;
     uint64_t from_checkpoint; /* images of which recovery began with one */
-    uint64_t images, wanted, points, operations_failed, torn, starts, corrections, given_up;
+    uint64_t images, wanted, until, points, operations_failed, torn, starts, corrections, given_up;
     uint64_t waited_ns; /* for a disk that failed to be tried again */
 };
 
