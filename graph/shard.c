@@ -79,12 +79,12 @@ static uint64_t durable_ordinal(const struct shard *shard)
 
 /* ---- records ---- */
 
-uint8_t *shard_append(struct shard *shard, const struct record *record)
+struct record *shard_append(struct shard *shard, uint32_t body_len)
 {
     counter_add(&shard->counters.records, 1);
-    counter_add(&shard->counters.record_bytes, record_bytes(record->body_len));
+    counter_add(&shard->counters.record_bytes, record_bytes(body_len));
     shard->next_ordinal++;
-    return block_append(shard->open, record);
+    return block_append(shard->open, body_len);
 }
 
 void shard_note(struct shard *shard, uint64_t receive_ns, uint64_t now_ns)
@@ -99,7 +99,8 @@ static void append_event(struct shard *shard, const struct event *event,
                          const struct verdict *verdict)
 {
     bool dead = verdict->result == RESULT_REJECTED;
-    struct record record = {
+    struct record *record = shard_append(shard, event->len);
+    *record = (struct record){
         .body_len = event->len,
         .kind = dead ? RECORD_DEAD : RECORD_EVENT,
         .reason = verdict->reason,
@@ -109,9 +110,8 @@ static void append_event(struct shard *shard, const struct event *event,
         .flags = verdict->flags,
         .reason_offset = verdict->reason_offset,
     };
-    uint8_t *body = shard_append(shard, &record);
     if (event->len)
-        memcpy(body, event->bytes, event->len);
+        memcpy(record + 1, event->bytes, event->len);
 }
 
 static struct outcome_name user_of(const struct event *event, uint8_t decoded[EVENT_USER_MAX])
@@ -155,17 +155,19 @@ void shard_view(const struct rules *rules, const struct event *event, const stru
 static void append_outcome(struct shard *shard, const struct event *event, uint64_t seq,
                            uint64_t receive_ns, const struct outcome *outcome)
 {
-    uint8_t body[OUTCOME_BODY_MAX], decoded[EVENT_USER_MAX];
+    uint8_t decoded[EVENT_USER_MAX];
     struct outcome_view view;
     shard_view(shard->rules, event, outcome, decoded, &view);
-    struct record record = {
-        .body_len = outcome_encode(&view, body),
+    uint32_t len = outcome_len(&view);
+    struct record *record = shard_append(shard, len);
+    *record = (struct record){
+        .body_len = len,
         .kind = RECORD_OUTCOME,
         .partition = event->partition,
         .seq = seq,
         .receive_ns = receive_ns,
     };
-    memcpy(shard_append(shard, &record), body, record.body_len);
+    outcome_encode(&view, (uint8_t *)(record + 1));
 }
 
 void shard_count_outcome(struct shard_counters *counters, const struct outcome *outcome)
@@ -406,13 +408,14 @@ int shard_reconfigure(struct shard *shard, const struct rules *rules, const char
     move_awards(shard, rules);
     shard->rules = rules;
     block_start(shard->open, shard->next_ordinal, rules->version);
-    struct record record = {
+    struct record *record = shard_append(shard, len);
+    *record = (struct record){
         .body_len = len,
         .kind = RECORD_CONFIG,
         .partition = RECORD_NO_PARTITION,
         .receive_ns = shard->receive_ns,
     };
-    memcpy(shard_append(shard, &record), config_json, len);
+    memcpy(record + 1, config_json, len);
     return 0;
 }
 

@@ -29,7 +29,7 @@ static void record_correction(struct shard *shard, const struct correction *corr
                               const struct verdict *verdict, const struct outcome *outcome,
                               uint64_t now_ns)
 {
-    uint8_t body[CORRECTION_BODY_MAX], outcome_body[OUTCOME_BODY_MAX];
+    uint8_t body[CORRECTION_BODY_MAX];
     struct outcome_view view;
     struct record record = {
         .body_len = correction_encode(correction, body),
@@ -39,12 +39,16 @@ static void record_correction(struct shard *shard, const struct correction *corr
         .receive_ns = verdict->receive_ns,
     };
     shard_note(shard, verdict->receive_ns, now_ns);
-    memcpy(shard_append(shard, &record), body, record.body_len);
+    struct record *at = shard_append(shard, record.body_len);
+    *at = record;
+    memcpy(at + 1, body, record.body_len);
     shard_correction_view(shard->rules, correction, outcome, &view);
     record.kind = RECORD_OUTCOME;
     record.seq++;
-    record.body_len = outcome_encode(&view, outcome_body);
-    memcpy(shard_append(shard, &record), outcome_body, record.body_len);
+    record.body_len = outcome_len(&view);
+    at = shard_append(shard, record.body_len);
+    *at = record;
+    outcome_encode(&view, (uint8_t *)(at + 1));
     shard_count_outcome(&shard->counters, outcome);
 }
 

@@ -10,8 +10,8 @@
 /* shard_make_room returns whether the open block takes need more bytes, handing over a full one. */
 bool shard_make_room(struct shard *shard, uint32_t need);
 
-/* shard_append adds a record to the open block and returns where its body goes. */
-uint8_t *shard_append(struct shard *shard, const struct record *record);
+/* shard_append adds a record to the open block as block_append does: the caller writes it. */
+struct record *shard_append(struct shard *shard, uint32_t body_len);
 
 /* shard_note keeps the time of what is about to be recorded. */
 void shard_note(struct shard *shard, uint64_t receive_ns, uint64_t now_ns);

@@ -83,13 +83,15 @@ void block_init(struct block *block, struct arena *arena);
 /* block_start empties the block.  Thread: the shard. */
 void block_start(struct block *block, uint64_t first_ordinal, uint32_t config_version);
 
-/* block_room returns the bytes of records that still fit.  block_append adds a record with room for
- * its body and returns where the body goes, zero-padded; the caller has checked the room. */
+/* block_room returns the bytes of records that still fit.  block_append adds a record with a body
+ * of body_len bytes, zero-padded, for which the caller has checked the room.  Returns where it
+ * stands: header and body are the caller's to write, there and at once.  A copy of what was just
+ * written elsewhere would wait until those stores are done. */
 static inline uint32_t block_room(const struct block *block)
 {
     return BLOCK_BYTES - block->used;
 }
-uint8_t *block_append(struct block *block, const struct record *record);
+struct record *block_append(struct block *block, uint32_t body_len);
 
 /* block_seal completes the header for a place and returns the bytes to write, a multiple of
  * BLOCK_ALIGN; *place moves on. */

@@ -24,7 +24,7 @@ struct outcome_disk {
     uint64_t first_seq;
     uint64_t award_id[2];
     uint64_t id[2];
-};
+} __attribute__((packed, may_alias)); /* wherever it stands */
 
 static_assert(sizeof(struct outcome_disk) == 56, "on disk");
 static_assert(sizeof(struct outcome_disk) + (4 + OUTCOME_ITEMS_MAX) * (1ul + EVENT_NAME_MAX) <=
@@ -40,11 +40,19 @@ static uint8_t *name_encode(uint8_t *at, const struct outcome_name *name)
     return at + name->len;
 }
 
-uint32_t outcome_encode(const struct outcome_view *view, uint8_t body[OUTCOME_BODY_MAX])
+uint32_t outcome_len(const struct outcome_view *view)
+{
+    uint32_t len = (uint32_t)sizeof(struct outcome_disk) + 2 + view->hunt.len + view->user.len;
+    for (unsigned i = 0; i < view->outcome.item_count; i++)
+        len += 1 + view->item[i].len;
+    return view->variant.len ? len + 2 + view->variant.len + view->reward.len : len;
+}
+
+uint32_t outcome_encode(const struct outcome_view *view, uint8_t *body)
 {
     const struct outcome *o = &view->outcome;
     assert(o->item_count <= OUTCOME_ITEMS_MAX);
-    struct outcome_disk disk = {
+    *(struct outcome_disk *)body = (struct outcome_disk){
         .kind = o->kind,
         .refusal = o->refusal,
         .flags = o->flags,
@@ -57,13 +65,12 @@ uint32_t outcome_encode(const struct outcome_view *view, uint8_t body[OUTCOME_BO
         .award_id = {o->award_id[0], o->award_id[1]},
         .id = {view->id[0], view->id[1]},
     };
-    memcpy(body, &disk, sizeof disk);
-    uint8_t *at = body + sizeof disk;
+    uint8_t *at = body + sizeof(struct outcome_disk);
     at = name_encode(at, &view->hunt);
     at = name_encode(at, &view->user);
     for (unsigned i = 0; i < o->item_count; i++)
         at = name_encode(at, &view->item[i]);
-    if (disk.extras & EXTRA_VARIANT) {
+    if (view->variant.len) {
         at = name_encode(at, &view->variant);
         at = name_encode(at, &view->reward);
     }

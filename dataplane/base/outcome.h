@@ -104,8 +104,10 @@ struct outcome_view {
     struct outcome_name reward;  /* of the variant, where it has one; only with a variant */
 };
 
-/* outcome_encode writes a view as a record body; returns its length, at most OUTCOME_BODY_MAX. */
-uint32_t outcome_encode(const struct outcome_view *view, uint8_t body[OUTCOME_BODY_MAX]);
+/* outcome_encode writes a view as a record body; returns its length, outcome_len of it, at most
+ * OUTCOME_BODY_MAX. */
+uint32_t outcome_encode(const struct outcome_view *view, uint8_t *body);
+uint32_t outcome_len(const struct outcome_view *view);
 
 /* outcome_decode returns 0, or -EBADMSG when the body is not an outcome's; never reads past len. */
 int outcome_decode(const uint8_t *body, uint32_t len, struct outcome_view *view);

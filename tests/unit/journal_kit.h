@@ -75,10 +75,10 @@ static inline struct record kit_record(enum record_kind kind, uint64_t seq, uint
 static inline void kit_append(struct block *block, enum record_kind kind, uint64_t seq,
                               const void *body, uint32_t len)
 {
-    struct record record = kit_record(kind, seq, len);
-    uint8_t *at = block_append(block, &record);
+    struct record *record = block_append(block, len);
+    *record = kit_record(kind, seq, len);
     if (len)
-        memcpy(at, body, len);
+        memcpy(record + 1, body, len);
 }
 
 /* A block of its own memory. */

@@ -120,8 +120,9 @@ static void a_block_can_be_filled_to_its_last_byte(void **state)
     kit_block_make(&kit);
     block_start(&kit.block, 5, 1);
     uint32_t len = block_room(&kit.block) - (uint32_t)sizeof(struct record);
-    struct record record = kit_record(RECORD_EVENT, 1, len);
-    memset(block_append(&kit.block, &record), 'x', len);
+    struct record *record = block_append(&kit.block, len);
+    *record = kit_record(RECORD_EVENT, 1, len);
+    memset(record + 1, 'x', len);
     assert_int_equal(block_room(&kit.block), 0);
     struct block_place place = start, reading = start;
     const struct block_header *header;

@@ -47,6 +47,7 @@ static void an_award_comes_back_with_its_names(void **state)
     uint8_t body[OUTCOME_BODY_MAX];
     struct outcome_view in = award(), out;
     uint32_t len = outcome_encode(&in, body);
+    assert_int_equal(outcome_len(&in), len);
     assert_int_equal(outcome_decode(body, len, &out), 0);
     assert_name(out.hunt, in.hunt);
     assert_name(out.user, in.user);
@@ -110,6 +111,7 @@ static void an_award_comes_back_with_its_variant_and_reward(void **state)
     assert_int_equal(out.reward.len, 0);
     in.reward = NAME("2 x 5 %");
     len = outcome_encode(&in, body);
+    assert_int_equal(outcome_len(&in), len);
     assert_int_equal(outcome_decode(body, len, &out), 0);
     assert_name(out.reward, in.reward);
     for (uint32_t cut = plain_len; cut < len; cut++)
