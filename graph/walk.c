@@ -55,13 +55,13 @@ static uint64_t queue_pop(struct walk *w)
 }
 
 /* slot_of returns the slot of an item, new with nothing in it when the walk meets it first. */
-static uint32_t slot_of(struct walk *w, uint32_t item)
+static uint32_t slot_of(struct walk *w, uint32_t generation, uint32_t slot_bits, uint32_t item)
 {
-    uint64_t tag = (uint64_t)w->generation << 32 | item;
-    uint32_t mask = (1u << w->slot_bits) - 1;
-    uint32_t at = item * 0x9e3779b1u >> (32 - w->slot_bits);
+    uint64_t tag = (uint64_t)generation << 32 | item;
+    uint32_t mask = (1u << slot_bits) - 1;
+    uint32_t at = item * 0x9e3779b1u >> (32 - slot_bits);
     for (; w->slots[at].tag != tag; at = (at + 1) & mask) {
-        if (w->slots[at].tag >> 32 == w->generation)
+        if (w->slots[at].tag >> 32 == generation)
             continue;
         w->slots[at] = (struct walk_slot){.tag = tag};
         w->seen[w->seen_count++] = (uint16_t)at;
@@ -111,9 +111,12 @@ static void expand(struct walk *w, const struct rules_hunt *hunt, uint32_t item,
     result->edge_count += count;
     uint32_t decayed = (uint32_t)((uint64_t)energy * hunt->decay >> 16);
     bool further = hop + 1 < hunt->max_depth;
+    /* Copies, which no store to a slot can change. */
+    const struct catalog_edge *edge = edges;
+    uint32_t generation = w->generation, slot_bits = w->slot_bits;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t share = (uint32_t)((uint64_t)decayed * edges[i].strength / UINT16_MAX);
-        uint32_t slot = slot_of(w, edges[i].to);
+        uint32_t share = (uint32_t)((uint64_t)decayed * edge[i].strength / UINT16_MAX);
+        uint32_t slot = slot_of(w, generation, slot_bits, edge[i].to);
         w->slots[slot].score += share;
         /* What it was queued with before, and more, comes first anyway. */
         if (further && share >= WALK_FLOOR && share >= w->slots[slot].energy)
@@ -150,7 +153,8 @@ void walk_run(struct walk *w, const struct rules_hunt *hunt, const uint32_t *sou
     *result = (struct walk_result){0};
     begin(w, hunt->budget);
     for (uint32_t i = 0; i < source_count; i++)
-        queue_item(w, hunt->catalog, slot_of(w, sources[i]), WALK_ONE, 0);
+        queue_item(w, hunt->catalog, slot_of(w, w->generation, w->slot_bits, sources[i]), WALK_ONE,
+                   0);
     while (w->queue_count && !result->stopped) {
         uint64_t key = queue_pop(w);
         if (w->queue_count)
