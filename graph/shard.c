@@ -11,6 +11,7 @@
 #include "graph/shard_impl.h"
 
 #define PREFETCH_BYTES 256 /* of an event's text: most are shorter */
+#define TAKEN_BACK     8   /* blocks that came back from the journal, at once */
 
 /* The most that one event can lead to fits in an empty block. */
 static_assert(sizeof(struct block_header) + 2 * sizeof(struct record) + EVENT_BYTES_MAX + 8 +
@@ -44,13 +45,29 @@ void shard_init(struct shard *shard, struct state *state, const struct rules *ru
 
 /* ---- blocks ---- */
 
+static uint32_t free_blocks(const struct shard *shard)
+{
+    return shard->free_count + block_ring_count(shard->from_journal);
+}
+
+/* The one that came back last is still in the caches: of a large buffer only as much is touched as
+ * is on its way to the disk. */
 static bool take_block(struct shard *shard)
 {
-    struct block_ref ref;
-    if (!block_ring_pop_burst(shard->from_journal, &ref, 1))
+    struct block_ref refs[TAKEN_BACK];
+    uint32_t count = block_ring_pop_burst(shard->from_journal, refs, TAKEN_BACK);
+    for (uint32_t i = 0; i < count; i++) {
+        refs[i].block->next = shard->free;
+        shard->free = refs[i].block;
+    }
+    shard->free_count += count;
+    struct block *block = shard->free;
+    if (!block)
         return false;
-    block_start(ref.block, shard->next_ordinal, shard->rules->version);
-    shard->open = ref.block;
+    shard->free = block->next;
+    shard->free_count--;
+    block_start(block, shard->next_ordinal, shard->rules->version);
+    shard->open = block;
     return true;
 }
 
@@ -399,7 +416,7 @@ int shard_reconfigure(struct shard *shard, const struct rules *rules, const char
 {
     if (len > BLOCK_BYTES - sizeof(struct block_header) - record_bytes(0) - 8)
         return -EMSGSIZE;
-    if (block_ring_count(shard->from_journal) < shard->block_count / 2)
+    if (free_blocks(shard) < shard->block_count / 2)
         return -EAGAIN;
     if (shard->open && shard->open->record_count && !hand_over(shard))
         return -EAGAIN;

@@ -64,7 +64,9 @@ struct shard {
     const struct segment_mark *mark;
     struct mirror *mirror; /* copies a partition for a checkpoint; or NULL */
     struct block *open;    /* being filled, NULL when none is free */
-    uint32_t block_count;  /* in all */
+    struct block *free;    /* a stack, with what from_journal has not given yet */
+    uint32_t free_count;
+    uint32_t block_count; /* in all */
     uint64_t next_ordinal;
     uint64_t group_commit_ns;
     uint64_t opened_ns;  /* of the first record in the open block, CLOCK_MONOTONIC */

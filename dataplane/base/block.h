@@ -51,7 +51,7 @@ struct block {
     uint32_t event_count;
     uint32_t config_version;
     uint32_t group_pages; /* set by the journal thread before it seals */
-    struct block *next;   /* of those that the journal thread keeps back */
+    struct block *next;   /* of those that the journal thread keeps back, or the shard has free */
 };
 
 struct block_ref {

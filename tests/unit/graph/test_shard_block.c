@@ -188,6 +188,26 @@ static void new_rules_wait_for_a_free_block(void **state)
     assert_int_equal(shard_reconfigure(&bed.shard, bed.f->rules, "{}", BLOCK_BYTES), -EMSGSIZE);
 }
 
+/* Which of its blocks the shard has filled with one event; it is given back. */
+static struct block *one_more(uint64_t id)
+{
+    struct block_ref ref = {0};
+    push(0, named(id, "u", "p"));
+    shard_poll(&bed.shard, bed.now_ns + id * NS_PER_S, 64);
+    shard_flush(&bed.shard);
+    assert_int_equal(block_ring_pop_burst(&bed.to_journal, &ref, 1), 1);
+    assert_int_equal(block_ring_push_burst(&bed.from_journal, &ref, 1), 1);
+    return ref.block;
+}
+
+static void the_block_that_came_back_last_is_filled_next(void **state)
+{
+    (void)state;
+    struct block *first = one_more(1);
+    for (uint64_t id = 2; id < 20; id++)
+        assert_ptr_equal(one_more(id), first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +219,7 @@ int main(void)
         TEST(new_rules_begin_a_block_of_their_own_version),
         TEST(new_rules_leave_half_of_the_blocks_to_events),
         TEST(new_rules_wait_for_a_free_block),
+        TEST(the_block_that_came_back_last_is_filled_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
