@@ -14,7 +14,7 @@
 #include "dataplane/base/text.h"
 
 #define TIME_MS_MAX   INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z, 15 digits */
-#define TIME_DIGITS   15
+#define TIME_DIGITS   SWAR_DECIMAL_MAX
 #define DECODED_BYTES 64
 
 #define likely(x)   __builtin_expect(!!(x), 1)
@@ -125,21 +125,6 @@ static void check_id(struct parse *p)
         note(p, REASON_id_invalid, v.off);
 }
 
-/* decimal reads 9 to 15 digits, the first eight from the front, the rest from the back.  Returns -1
- * when the text is anything else. */
-static inline int64_t decimal(const uint8_t *text, uint32_t len)
-{
-    static const int64_t power[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
-    if (len <= 8 || len > TIME_DIGITS)
-        return -1;
-    uint64_t front = swar_load(text);
-    uint64_t back = swar_load(text + len - 8);
-    if (!swar_is_decimal(front) || !swar_is_decimal(back))
-        return -1;
-    back &= UINT64_MAX << 8 * (16 - len);
-    return swar_decimal(front) * power[len - 8] + swar_decimal(back);
-}
-
 /* parse_odd_millis reads any JSON number. */
 static enum reason parse_odd_millis(const uint8_t *text, uint32_t len, int64_t *time_ms)
 {
@@ -156,7 +141,7 @@ static enum reason parse_odd_millis(const uint8_t *text, uint32_t len, int64_t *
 
 static enum reason parse_millis(const uint8_t *text, uint32_t len, int64_t *time_ms)
 {
-    *time_ms = decimal(text, len);
+    *time_ms = swar_decimal_long(text, len);
     if (unlikely(*time_ms < 0))
         return parse_odd_millis(text, len, time_ms);
     return *time_ms > TIME_MS_MAX ? REASON_time_range : REASON_none;
@@ -164,6 +149,10 @@ static enum reason parse_millis(const uint8_t *text, uint32_t len, int64_t *time
 
 static enum reason parse_time(const struct parse *p, struct event_value v, int64_t *time_ms)
 {
+    if (p->members.time_ms >= 0) {
+        *time_ms = p->members.time_ms;
+        return *time_ms > TIME_MS_MAX ? REASON_time_range : REASON_none;
+    }
     uint8_t first = p->bytes[v.off];
     if (first == '-' || (first >= '0' && first <= '9'))
         return parse_millis(p->bytes + v.off, v.end - v.off, time_ms);

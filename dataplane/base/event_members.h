@@ -32,6 +32,7 @@ struct event_value {
 /* The values of own keys, and of the last of the others.  Only those in seen are set. */
 struct event_members {
     struct event_value slots[SLOT_COUNT];
-    uint32_t seen; /* SLOT_BIT */
-    bool escaped;  /* some string holds a backslash */
+    int64_t time_ms; /* the time's value where that has been read, else -1 */
+    uint32_t seen;   /* SLOT_BIT */
+    bool escaped;    /* some string holds a backslash */
 };

@@ -200,15 +200,16 @@ __attribute__((always_inline)) static inline bool read_members(struct scan *s, u
     return true;
 }
 
-/* is_time says whether the time, where it is no string, plainly is a number, of 9 to 15 digits. */
-static inline bool is_time(const uint8_t *bytes, const struct event_members *members)
+/* read_time reads a time that is no string.  Returns false where it is not plainly a number, of 9
+ * to 15 digits. */
+static inline bool read_time(const uint8_t *bytes, struct event_members *members)
 {
-    const uint8_t *text = bytes + members->slots[SLOT_TIME].off;
-    uint32_t len = members->slots[SLOT_TIME].end - members->slots[SLOT_TIME].off;
-    if (unlikely(!(members->seen & SLOT_BIT(SLOT_TIME))) || text[0] == '"')
+    struct event_value v = members->slots[SLOT_TIME];
+    members->time_ms = -1;
+    if (unlikely(!(members->seen & SLOT_BIT(SLOT_TIME))) || bytes[v.off] == '"')
         return true;
-    return len - 9 <= 6 && text[0] != '0' && swar_is_decimal(swar_load(text)) &&
-           swar_is_decimal(swar_load(text + len - 8));
+    members->time_ms = swar_decimal_long(bytes + v.off, v.end - v.off);
+    return members->time_ms >= 0 && bytes[v.off] != '0';
 }
 
 static bool check_escapes(const struct scan *s)
@@ -243,6 +244,6 @@ bool SCAN_NAME(const uint8_t *bytes, uint32_t len, uint32_t depth_max,
     members->escaped = s.slashes;
     if (unlikely(!(spaced ? read_members(&s, 1, members) : read_members(&s, 0, members))))
         return false;
-    return is_time(bytes, members) && (likely(!s.slashes) || check_escapes(&s)) &&
+    return read_time(bytes, members) && (likely(!s.slashes) || check_escapes(&s)) &&
            (likely(!s.beyond) || text_utf8_valid(bytes, len) == len);
 }

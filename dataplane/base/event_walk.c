@@ -176,6 +176,7 @@ size_t event_walk(struct json *j, struct event_members *members, size_t *twice)
     size_t first = 0;
     size_t last = j->len - 1;
     members->seen = 0;
+    members->time_ms = -1;
     *twice = JSON_FAULT;
     json_next(j, &first);
     if (unlikely(first == j->len))

@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define SWAR_BYTES(c) (UINT64_C(0x0101010101010101) * (uint8_t)(c))
+#define SWAR_DECIMAL_MAX 15 /* digits */
+#define SWAR_BYTES(c)    (UINT64_C(0x0101010101010101) * (uint8_t)(c))
 
 static inline uint64_t swar_load(const uint8_t *p)
 {
@@ -54,6 +55,21 @@ static inline uint32_t swar_decimal(uint64_t w)
     w = (w & UINT64_C(0x00ff00ff00ff00ff)) * (1 + (100 << 16)) >> 16;
     w = (w & UINT64_C(0x0000ffff0000ffff)) * (1 + (UINT64_C(10000) << 32)) >> 32;
     return (uint32_t)w;
+}
+
+/* swar_decimal_long reads 9 to 15 digits, the first eight from the front, the rest from the back.
+ * Returns -1 when the text is anything else. */
+static inline int64_t swar_decimal_long(const uint8_t *text, uint32_t len)
+{
+    static const int64_t power[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    if (len <= 8 || len > SWAR_DECIMAL_MAX)
+        return -1;
+    uint64_t front = swar_load(text);
+    uint64_t back = swar_load(text + len - 8);
+    if (!swar_is_decimal(front) || !swar_is_decimal(back))
+        return -1;
+    back &= UINT64_MAX << 8 * (16 - len);
+    return swar_decimal(front) * power[len - 8] + swar_decimal(back);
 }
 
 /* swar_hex reads eight hexadecimal digits, either case, as a number; *bad collects a set bit for
