@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "dataplane/base/clock.h"
@@ -13,7 +12,6 @@
 
 #define WAIT_NS (200 * NS_PER_US) /* for a shard's copy, for a journal */
 #define IDLE_NS (20 * NS_PER_MS)
-#define NICE    10 /* journal, pumps and the control socket go first */
 
 /* SIGTERM and SIGINT are blocked: who waits for them later finds what is asked here. */
 static bool stop_asked(void *arg)
@@ -131,7 +129,6 @@ static void *run(void *arg)
     struct topo *topo = thread->topo;
     uint64_t due_ns = clock_monotonic_ns() + topo->conf->journal.checkpoint_ns;
     int told = 0;
-    (void)setpriority(PRIO_PROCESS, 0, NICE); /* this thread's alone */
     while (atomic_load_explicit(&topo->phase, memory_order_acquire) == PHASE_RUN) {
         uint64_t now = clock_monotonic_ns();
         if (now >= due_ns) {

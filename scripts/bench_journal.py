@@ -6,7 +6,8 @@ replay  --seconds of 240,000 events/s of udp's kind, written once by trove-histo
 recovery  10 million users in a checkpoint and a tail of 60 s at 240,000 events/s: how long a start of troved takes to recover them
         (recover_s), and until it is ready (ready_s), which includes taking the memory. It takes 8 GiB of disk.
 
-durable udp's load at 240,000 events/s, wire to durable by io_uring and by pwritev2; the same with a checkpoint begun every second, and
+durable udp's load at 240,000 events/s, wire to durable by io_uring and by pwritev2, and with the data directory in memory ("data":
+        tmpfs), which is what is left without the disk and without what it costs this machine; the same with a checkpoint begun every second, and
         how many times the p99.9 without one that is; then what trove-history gets through one worker core, parsing, shard and journal, from
         the first byte parsed to the last sync, beside XADD and SET of Redis with appendfsync always, 64 commands in a round trip.
 """
@@ -16,6 +17,7 @@ import shutil
 import signal
 import statistics
 import subprocess
+import tempfile
 import time
 
 from bench_lib import BUILD, CONFIG, PATIENCE_S, Daemon, Scenario, fail, figure, make_catalog, start
@@ -106,9 +108,10 @@ def bench_recovery(directory, options):
 
 # ---- durable ----
 
-def durable_once(directory, seconds, io, checkpoint):
+def durable_once(directory, seconds, io, checkpoint, data=None):
     """Wire-to-durable by percentile, at the rate."""
-    daemon = Daemon(directory, PORT % directory, ids=max(1_000_000, int(RATE * seconds * 1.1)), more=JOURNAL.format(io=io, checkpoint=checkpoint))
+    daemon = Daemon(directory, PORT % directory, ids=max(1_000_000, int(RATE * seconds * 1.1)), more=JOURNAL.format(io=io, checkpoint=checkpoint),
+                    data=data)
     sent = blast(directory, str(RATE), seconds)
     account = daemon.account()
     made = daemon.ctl("status")["checkpoint"]["made"]
@@ -148,6 +151,8 @@ def bench_durable(directory, options):
         calm.append(durable_once(directory, options.seconds, "auto", "1h"))
         busy.append(durable_once(directory, options.seconds, "auto", "1s"))
     durable_figures(calm, io="auto", checkpoints=0)
+    with tempfile.TemporaryDirectory(prefix="trove-bench-", dir="/dev/shm") as memory:
+        durable_figures([durable_once(directory, options.seconds, "auto", "1h", memory) for _ in range(options.runs)], io="auto", data="tmpfs")
     durable_figures(busy, io="auto", checkpoints=statistics.median(run["checkpoints"] for run in busy))
     figure("durable", "checkpoint_p999_ratio", [b["p999"] / c["p999"] for b, c in zip(busy, calm)], "1", RATE)
     past = Past(directory, 500_000, 6_000_000)
