@@ -4,7 +4,8 @@ http    POST /v1/events, each event new, journal and file sink on, with "ack" ac
         on keep-alive connections: requests_per_s of single events (connections x pipeline requests open at once, closed loop),
         batch_events_per_s of NDJSON batches of 100, answer_us at an offered rate since the planned send. What trove-blast gets out of a
         server that only says 202 (generator_requests_per_s) must be far above that. Then, over a veth pair between two namespaces,
-        from wrk, the same command for both: troved on AF_PACKET, answering durable; and nginx, which says 204. nginx is given less
+        from wrk, the same command for both: troved on AF_PACKET, answering durable, and accepted, which is without the disk and its
+        core's other work; and nginx, which says 204. nginx is given less
         to do: it reads the body and throws it away; it does not look into the JSON, knows no duplicate, decides
         nothing and keeps nothing on disk. Every figure is the median of --runs runs of --seconds each.
 """
@@ -44,7 +45,7 @@ function request()
         count % 5 == 0 and "purchase" or "view", count % 1000))
 end
 wrk.headers["Content-Type"] = "application/json"
-wrk.headers["Trove-Ack"] = "durable"
+wrk.headers["Trove-Ack"] = "ACK"
 function done(summary, latency, requests)
     local e = summary.errors
     io.write(format('{"requests":%d,"us":%d,"p50":%d,"p99":%d,"p999":%d,"errors":%d,"status":%d}\\n', summary.requests,
@@ -179,9 +180,9 @@ class Veth:
             end(holder)
 
 
-def wrk(directory, veth, connections, seconds):
+def wrk(directory, veth, connections, seconds, ack):
     script = directory / "wrk.lua"
-    script.write_text(WRK_LUA)
+    script.write_text(WRK_LUA.replace("ACK", ack))
     run = subprocess.run([*veth.inside("client"), "taskset", "-c", "0", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script,
                           URL], capture_output=True, text=True, check=False)
     if run.returncode:
@@ -202,11 +203,11 @@ def wait_until_answered(veth, server):
         time.sleep(0.05)
 
 
-def wrk_trove(directory, connections, seconds):
+def wrk_trove(directory, connections, seconds, ack):
     with Veth() as veth:
         daemon = Daemon(directory, VETH, ids=IDS_PER_S * seconds, more=MORE, inside=veth.inside("server"))
         wait_until_answered(veth, daemon.process)
-        report = wrk(directory, veth, connections, seconds)
+        report = wrk(directory, veth, connections, seconds, ack)
         account = daemon.account()
         daemon.stop()
     # wrk stops in the middle: what it no longer heard the answer of was accepted too.
@@ -224,7 +225,7 @@ def wrk_nginx(directory, connections, seconds):
         server = start([*veth.inside("server"), "taskset", "-c", "1", "nginx", "-p", prefix, "-e", prefix / "nginx.log", "-c",
                         prefix / "nginx.conf"], stderr=subprocess.DEVNULL)
         wait_until_answered(veth, server)
-        report = wrk(directory, veth, connections, seconds)
+        report = wrk(directory, veth, connections, seconds, "durable")
         end(server)
     return report
 
@@ -241,12 +242,14 @@ def bench_wrk(directory, options):
         return
     seconds = max(options.seconds, WRK_SECONDS_LEAST)
     for connections in WRK_CONNECTIONS:
-        trove, nginx = [], []
-        for _ in range(options.runs):  # in turn, so that what the machine does meanwhile meets both
-            trove.append(wrk_trove(directory, connections, seconds))
+        trove, accepted, nginx = [], [], []
+        for _ in range(options.runs):  # in turn, so that what the machine does meanwhile meets all
+            trove.append(wrk_trove(directory, connections, seconds, "durable"))
+            accepted.append(wrk_trove(directory, connections, seconds, "accepted"))
             nginx.append(wrk_nginx(directory, connections, seconds))
         common = {"link": "veth", "client": "wrk", "connections": connections, "pipeline": 1}
         wrk_figures(trove, None, ack="durable", cores="wrk and journal 0, worker 1", **common)
+        wrk_figures(accepted, None, ack="accepted", cores="wrk and journal 0, worker 1", **common)
         wrk_figures(nginx, "nginx", ack=None, cores="wrk 0, nginx 1", **common)
         figure("http", "requests_ratio", [ours["requests_per_s"] / theirs["requests_per_s"] for ours, theirs in zip(trove, nginx)], "1",
                peer="nginx", **common)

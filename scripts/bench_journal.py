@@ -73,13 +73,15 @@ def bench_replay(directory, options):
 
 # ---- recovery ----
 
-def users_in_room(users):
-    return int(users * 1.05) + 500_000
+def users_in_room(users, events):
+    """Who has begun the trail, and who begins a basket: a fifth of the events are purchases."""
+    return int(users * 1.05) + 500_000 + events // 4
 
 
 def recover_once(past, events):
     """Starts troved on the directory as it is, until it is ready; killed then, it finds the same again."""
     log_path = past.dir / "troved.log"
+    (past.dir / "vhost.sock").unlink(missing_ok=True)  # of the one before, which was killed
     with open(log_path, "w", encoding="utf-8") as log:
         process = start([BUILD / "dataplane/troved", "--config", past.config], stderr=log)
         began = time.monotonic()
@@ -99,7 +101,7 @@ def recover_once(past, events):
 def bench_recovery(directory, options):
     """Ten million users in a checkpoint and 60 s of the rate behind it; shorter runs (--seconds) have fewer of both."""
     users, events = USERS * min(options.seconds, 60) // 60, RATE * options.seconds
-    past = Past(directory, users_in_room(users), int((users + events) * 1.1) + 1_000_000)
+    past = Past(directory, users_in_room(users, events), int((users + events) * 1.1) + 1_000_000)
     past.write("--begin", past.items[0], "--users", users, "--among", users, "--events", events)
     runs = [recover_once(past, events) for _ in range(options.runs)]
     for name, at in (("recover_s", 0), ("ready_s", 1)):

@@ -14,7 +14,7 @@ idle    what `idle: poll`, `pause` and `sleep` cost in latency at 2,000 events/s
 """
 import shutil
 
-from bench_lib import Scenario, caveat, figure, note
+from bench_lib import Scenario, caveat, figure, make_catalog, note
 from bench_link import highest_rates, jitter_figures, latency_figures, once, testpmd_rate
 
 STEADY = 240_000
@@ -72,6 +72,7 @@ def bench_generator(directory, options):
     if not shutil.which("dpdk-testpmd"):
         caveat("no figure of testpmd: dpdk-dev cannot be installed here")
         return None
+    make_catalog(directory)
     runs = [run for run in (testpmd_rate(directory, RATE_SECONDS) for _ in range(options.runs)) if run]
     if not runs:
         return None
