@@ -10,6 +10,10 @@ import subprocess
 import bench_table
 from bench_lib import TOP
 
+# Of the kernel's command line: what bears on latency.
+BOOT = ("default_hugepagesz", "hugepages", "hugepagesz", "idle", "intel_idle", "intel_iommu", "intel_pstate", "iommu", "irqaffinity", "isolcpus",
+        "mitigations", "nohz", "preempt", "processor.max_cstate", "rcu_nocb", "transparent_hugepage")
+
 PACKAGES = ("gcc", "dpdk-dev", "libsimdjson-dev", "nginx", "wrk", "redis-server", "nats-server", "librocksdb7.8", "rsyslog", "syslog-ng-core",
             "gnuplot-nox")
 
@@ -68,7 +72,8 @@ def machine():
     yield "frequency governor", governor.read_text(encoding="ascii").strip() if governor.exists() else "none that can be seen"
     yield "memory", f"{memory / 1048576:.1f} GiB"
     yield "kernel", platform.release()
-    yield "kernel command line", pathlib.Path("/proc/cmdline").read_text(encoding="ascii").strip()[:200]
+    chosen = pathlib.Path("/proc/cmdline").read_text(encoding="ascii").split()
+    yield "kernel command line", " ".join(word for word in chosen if word.startswith(BOOT)) or "nothing that bears on it"
     yield "taken", datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     yield "commit", first_line(["git", "-C", TOP, "describe", "--always", "--dirty"])
     for package in PACKAGES:
