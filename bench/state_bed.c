@@ -134,10 +134,12 @@ void state_bed_walker(struct conf_hunt *hunt, const char *catalog)
 
 uint64_t state_bed_apply(struct state_bed *bed, enum outcome_kind expected, uint64_t *edges)
 {
+    struct hash128 identities[STATE_BURST_MAX];
     uint64_t start_ns = clock_monotonic_ns(), strange = 0;
-    state_prefetch(bed->state, bed->rules, bed->events, STATE_BED_BURST, NULL);
+    state_prefetch(bed->state, bed->rules, bed->events, STATE_BED_BURST, identities);
     for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
-        struct verdict verdict = state_apply(bed->state, bed->rules, &bed->events[i], outcomes);
+        struct verdict verdict = state_apply_identified(bed->state, bed->rules, &bed->events[i],
+                                                        identities[i], outcomes);
         strange += verdict.result != RESULT_ACCEPTED ||
                    (expected != OUTCOME_KIND_COUNT && outcomes[0].kind != expected);
         *edges += outcomes[0].edge_count;

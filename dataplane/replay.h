@@ -51,6 +51,7 @@ struct replay_ahead {
     uint64_t block; /* reader.block_count when they were */
     uint32_t at, count;
     struct event events[STATE_BURST_MAX];
+    struct hash128 identities[STATE_BURST_MAX]; /* of them: state_prefetch */
 };
 
 /* What a source has given and what was not yet asked for, in the reader's block. */

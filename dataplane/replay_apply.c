@@ -55,11 +55,12 @@ static void look_ahead(struct replay *replay, const struct rules *rules, const s
             parse(&rules->key, record, &ahead->events[ahead->count++]);
         record = segment_reader_peek(&replay->reader, &at);
     }
-    state_prefetch(state, rules, ahead->events, ahead->count, NULL);
+    state_prefetch(state, rules, ahead->events, ahead->count, ahead->identities);
 }
 
-static void event_of(struct replay *replay, const struct rules *rules, const struct state *state,
-                     const struct record *record, struct event *event)
+static struct hash128 event_of(struct replay *replay, const struct rules *rules,
+                               const struct state *state, const struct record *record,
+                               struct event *event)
 {
     struct replay_ahead *ahead = &replay->ahead;
     if (ahead->block != replay->reader.block_count)
@@ -68,8 +69,9 @@ static void event_of(struct replay *replay, const struct rules *rules, const str
         ahead->at++; /* the caller had no use for it */
     if (ahead->at == ahead->count)
         look_ahead(replay, rules, state, record);
-    *event = ahead->events[ahead->at++];
+    *event = ahead->events[ahead->at];
     assert(event->bytes == record_body(record));
+    return ahead->identities[ahead->at++];
 }
 
 void replay_judge(struct replay *replay, const struct rules *rules, const struct record *record,
@@ -77,13 +79,14 @@ void replay_judge(struct replay *replay, const struct rules *rules, const struct
                   struct outcome out[STATE_OUTCOMES_MAX])
 {
     if (record->kind == RECORD_EVENT) {
-        event_of(replay, rules, state, record, event);
-    } else {
-        *event = (struct event){.reason = record->reason};
-        if (judge)
-            judge_again(rules, record, event);
-        place(record, event);
+        struct hash128 identity = event_of(replay, rules, state, record, event);
+        *verdict = state_apply_identified(state, rules, event, identity, out);
+        return;
     }
+    *event = (struct event){.reason = record->reason};
+    if (judge)
+        judge_again(rules, record, event);
+    place(record, event);
     *verdict = state_apply(state, rules, event, out);
 }
 

@@ -112,7 +112,8 @@ static void prefetch_entries(const struct partition *partition, const struct rul
 }
 
 void state_prefetch(const struct state *state, const struct rules *rules,
-                    const struct event *events, uint32_t count, struct hash128 *identities)
+                    const struct event *events, uint32_t count,
+                    struct hash128 identities[STATE_BURST_MAX])
 {
     uint64_t hunts[STATE_BURST_MAX];
     assert(count <= STATE_BURST_MAX);
@@ -124,10 +125,8 @@ void state_prefetch(const struct state *state, const struct rules *rules,
         const struct partition *partition = state_partition(state, event->partition);
         const struct rules_type *type = rules_find_type(rules, event->type_key);
         hunts[i] = type ? lowest(listening(rules, type, event)) : 0;
-        struct hash128 identity = event_dedupe_key(&rules->key, event);
-        if (identities)
-            identities[i] = identity;
-        dedupe_prefetch(&partition->dedupe, identity);
+        identities[i] = event_dedupe_key(&rules->key, event);
+        dedupe_prefetch(&partition->dedupe, identities[i]);
         prefetch_indexes(partition, rules, event, hunts[i]);
     }
     for (uint32_t i = 0; i < count; i++)

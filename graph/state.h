@@ -63,11 +63,12 @@ struct state *state_view(struct arena *arena, const struct state *state);
 
 /* state_prefetch brings in what state_apply will touch for a burst of events, in [0,
  * STATE_BURST_MAX]: for all of them where their state is found, then for all of them what is there.
- * identities, where not NULL, get event_dedupe_key of those that are not rejected.
+ * identities get event_dedupe_key of those that are not rejected.
  */
 #define STATE_BURST_MAX 32
 void state_prefetch(const struct state *state, const struct rules *rules,
-                    const struct event *events, uint32_t count, struct hash128 *identities);
+                    const struct event *events, uint32_t count,
+                    struct hash128 identities[STATE_BURST_MAX]);
 
 /* state_apply decides what an event means and changes the state accordingly.
  *
