@@ -1,5 +1,4 @@
 """bench_results.py - bench/RESULTS.md: the machine, what was run, every figure, ratios to peers, and what was asked for."""
-import datetime
 import json
 import os
 import pathlib
@@ -50,9 +49,20 @@ ASKED = (
 )
 
 
-def first_line(command):
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    return run.stdout.strip().splitlines()[0] if run.returncode == 0 and run.stdout.strip() else "?"
+# What a benchmark writes itself: it changes nothing of what is measured.
+WRITTEN = ("bench/RESULTS.jsonl", "bench/RESULTS.md", "bench/capacity.json")
+
+
+def commit(top):
+    """The commit that `top` has checked out, with -dirty behind it when files of it are not as they were committed; "?" without git."""
+    def git(*args):
+        return subprocess.run(["git", "-C", top, *args], capture_output=True, text=True, check=False)
+
+    described = git("describe", "--always")
+    if described.returncode:
+        return "?"
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in WRITTEN)).stdout
+    return described.stdout.strip() + ("-dirty" if changed else "")
 
 
 def version_of(package):
@@ -74,8 +84,6 @@ def machine():
     yield "kernel", platform.release()
     chosen = pathlib.Path("/proc/cmdline").read_text(encoding="ascii").split()
     yield "kernel command line", " ".join(word for word in chosen if word.startswith(BOOT)) or "nothing that bears on it"
-    yield "taken", datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    yield "commit", first_line(["git", "-C", TOP, "describe", "--always", "--dirty"])
     for package in PACKAGES:
         if version_of(package):
             yield package, version_of(package)
@@ -135,13 +143,14 @@ def save(path, lines):
 
 
 def write(path, figures, ran):
-    """ran: {command, took_s, failed, caveats} of each scenario."""
+    """ran: {command, commit, taken, took_s, failed, caveats} of each scenario."""
     with open(path, "w", encoding="utf-8") as out:
         print("# Results\n\nWritten by `scripts/bench all`; `scripts/bench --help` says what each figure means, and `scripts/bench compare "
               "OLD NEW` compares two files such as bench/RESULTS.jsonl. Every figure is a median, with the lowest and the highest of its runs.\n",
               file=out)
         table(("machine", ""), machine(), out)
-        table(("command", "took"), ((f"`{one['command']}`", f"{one['took_s']:.0f} s") for one in ran), out)
+        table(("command", "commit", "taken", "took"),
+              ((f"`{one['command']}`", one["commit"], one["taken"], f"{one['took_s']:.0f} s") for one in ran), out)
         for text in (one["failed"] for one in ran if one["failed"]):
             print(f"**Failed:** {text}\n", file=out)
         print("## What was asked for\n", file=out)
