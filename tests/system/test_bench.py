@@ -10,6 +10,7 @@ from conftest import BUILD, TOP
 
 sys.path.insert(0, str(TOP / "scripts"))
 import bench_compare  # noqa: E402
+import bench_journal  # noqa: E402
 import bench_lib  # noqa: E402
 import bench_results  # noqa: E402
 import bench_table  # noqa: E402
@@ -153,6 +154,19 @@ def test_the_commit_is_dirty_by_what_is_measured_not_by_what_is_written(tmp_path
     assert bench_results.commit(tmp_path) == clean
     (tmp_path / "code").write_text("after")
     assert bench_results.commit(tmp_path) == clean + "-dirty"
+
+
+@pytest.mark.parametrize("made", [(2, 3), (2, 0)])
+def test_what_checkpoints_cost_is_not_said_of_runs_that_made_none(monkeypatch, made):
+    monkeypatch.setattr(bench_lib, "figures", [])
+    monkeypatch.setattr(bench_lib, "caveats", [])
+    runs = [{"p50": 1, "p99": 2, "p999": 3 * (1 + count), "lost": 0, "checkpoints": count} for count in (0, 0, *made)]
+    bench_journal.checkpoint_figures(runs[:2], runs[2:])
+    ratios = [one["values"] for one in bench_lib.figures if one["figure"] == "checkpoint_p999_ratio"]
+    if all(made):
+        assert ratios == [[3, 4]] and not bench_lib.caveats
+    else:
+        assert not bench_lib.figures and "1 of 2 runs" in bench_lib.caveats[0]
 
 
 def test_numbers_as_people_read_them():
