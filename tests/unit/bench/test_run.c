@@ -172,6 +172,25 @@ static void a_plan_past_its_end_gives_up_what_is_left(void **state)
     done(f);
 }
 
+/* As fast as possible there is no pause in which to nap. */
+static void a_plan_without_a_pause_stands_back_all_the_same(void **state)
+{
+    (void)state;
+    for (unsigned naps = 0; naps < 2; naps++) {
+        struct fixture *f = make(NULL, 10001);
+        uint64_t began_ns = clock_monotonic_ns(),
+                 long_ago_ns = began_ns - 2 * BLAST_NAP_BUSY_MOST_NS;
+        f->run.nap = (struct blast_nap){.ns = naps ? 1000 : 0, .last_ns = long_ago_ns};
+        blast_run(&f->run);
+        if (naps)
+            assert_true(f->run.nap.last_ns >= began_ns + BLAST_NAP_STAND_BACK);
+        else
+            assert_int_equal(f->run.nap.last_ns, long_ago_ns);
+        assert_int_equal(f->builder.source.tally.sent, 10001);
+        done(f);
+    }
+}
+
 static json_t *report(struct fixture *f)
 {
     char *text = NULL;
@@ -242,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_broken_link_ends_the_run),
         cmocka_unit_test(a_signal_ends_the_run_with_what_was_sent),
         cmocka_unit_test(a_plan_past_its_end_gives_up_what_is_left),
+        cmocka_unit_test(a_plan_without_a_pause_stands_back_all_the_same),
         cmocka_unit_test(the_report_is_json_that_adds_up),
         cmocka_unit_test(a_rate_that_was_not_held_is_said_in_words),
     };
