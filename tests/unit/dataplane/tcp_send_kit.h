@@ -39,6 +39,18 @@ static inline unsigned hear_count(struct peer *p)
     return count;
 }
 
+#define FLIGHT (10 * 1460) /* the ten segments of RFC 6928 */
+
+/* open_flight opens a connection with a whole first window under way, all of it heard and none of
+ * it acknowledged. */
+static inline struct kit *open_flight(struct peer *p, bool sack)
+{
+    struct kit *kit = open_one(p, false, sack);
+    send_all(kit, FLIGHT);
+    assert_int_equal(hear_count(p), 10);
+    return kit;
+}
+
 static inline void acknowledge(struct peer *p, uint32_t bytes_more)
 {
     p->ack += bytes_more;

@@ -88,9 +88,7 @@ static void three_duplicates_are_a_loss(void **state)
 {
     (void)state;
     struct peer p;
-    struct kit *kit = open_one(&p, false, false);
-    send_all(kit, 14600);
-    assert_int_equal(hear_count(&p), 10);
+    struct kit *kit = open_flight(&p, false);
     uint32_t una = p.ack;
     for (unsigned i = 0; i < 3; i++) {
         say(&p, ACK, p.seq, p.ack, NULL, 0);
@@ -104,7 +102,7 @@ static void three_duplicates_are_a_loss(void **state)
     acknowledge(&p, 2920); /* part: the next one is lost, too (RFC 6582) */
     s = expect(&p, ACK, 1460);
     assert_int_equal(s.seq, una + 2920);
-    acknowledge(&p, 14600 - 2920);
+    acknowledge(&p, FLIGHT - 2920);
     expect_nothing(&p);
     assert_int_equal(counters(kit)->timeouts, 0);
     assert_int_equal(counters(kit)->retransmits, 2);
@@ -130,9 +128,7 @@ static void holes_are_filled_and_nothing_else(void **state)
 {
     (void)state;
     struct peer p;
-    struct kit *kit = open_one(&p, false, true);
-    send_all(kit, 14600);
-    assert_int_equal(hear_count(&p), 10);
+    struct kit *kit = open_flight(&p, true);
     uint32_t una = p.ack;
     p.sacks = 2; /* 0, 3 and 4 are missing */
     p.sack_block[0][0] = una + 5 * 1460;
@@ -146,7 +142,7 @@ static void holes_are_filled_and_nothing_else(void **state)
         assert_int_equal(expect(&p, ACK, 1460).seq, una + missing[i] * 1460);
     expect_nothing(&p);
     p.sacks = 0;
-    acknowledge(&p, 14600);
+    acknowledge(&p, FLIGHT);
     assert_int_equal(counters(kit)->chunks, 0);
     assert_int_equal(counters(kit)->retransmits, 3);
     pass(kit, 3000);
@@ -158,13 +154,14 @@ static void impossible_ranges_are_ignored(void **state)
 {
     (void)state;
     struct peer p;
-    struct kit *kit = open_one(&p, false, true);
-    send_all(kit, 14600);
-    assert_int_equal(hear_count(&p), 10);
+    struct kit *kit = open_flight(&p, true);
     const uint32_t una = p.ack, cases[][2] = {
-                                    {una, una + 1460},         {una - 1460, una},
-                                    {una + 1460, una + 14601}, {una + 2920, una + 1460},
-                                    {una + 1460, una + 1460},  {una + (1u << 31), una + 5},
+                                    {una, una + 1460},
+                                    {una - 1460, una},
+                                    {una + 1460, una + FLIGHT + 1},
+                                    {una + 2920, una + 1460},
+                                    {una + 1460, una + 1460},
+                                    {una + (1u << 31), una + 5},
                                 };
     p.sacks = 1;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -183,7 +180,7 @@ static void impossible_ranges_are_ignored(void **state)
     assert_true(hear_count(&p) > 0);
     assert_int_equal(counters(kit)->recoveries, 1);
     p.sacks = 0;
-    acknowledge(&p, 14600);
+    acknowledge(&p, FLIGHT);
     assert_int_equal(tcp_conn_queued(kit->last.conn), 0);
     kit_free(kit);
 }
@@ -192,12 +189,10 @@ static void ranges_that_overlap_are_one(void **state)
 {
     (void)state;
     struct peer p;
-    struct kit *kit = open_one(&p, false, true);
-    send_all(kit, 14600);
-    assert_int_equal(hear_count(&p), 10);
+    struct kit *kit = open_flight(&p, true);
     uint32_t una = p.ack;
-    const uint32_t cases[][2] = {{4380, 5840},  {5000, 7300}, {2920, 4380},  {3000, 5000},
-                                 {8760, 10220}, {2000, 8000}, {10220, 14600}};
+    const uint32_t cases[][2] = {{4380, 5840},  {5000, 7300}, {2920, 4380},   {3000, 5000},
+                                 {8760, 10220}, {2000, 8000}, {10220, FLIGHT}};
     p.sacks = 1;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         p.sack_block[0][0] = una + cases[i][0];
@@ -211,7 +206,7 @@ static void ranges_that_overlap_are_one(void **state)
     assert_int_equal(expect(&p, ACK, 760).seq, una + 8000);
     p.sacks = 0;
     acknowledge(&p, 2500); /* within a range that was told */
-    acknowledge(&p, 14600 - 2500);
+    acknowledge(&p, FLIGHT - 2500);
     assert_int_equal(tcp_conn_queued(kit->last.conn), 0);
     kit_free(kit);
 }
