@@ -1,92 +1,9 @@
-/* test_http_batch.c - arrays and NDJSON: what is taken, what is listed, and in what portions. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+/* test_http_batch.c - arrays and NDJSON: what is taken, in what portions, and beside what else. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "dataplane/base/answer.h"
 #include "dataplane/base/event.h"
-#include "dataplane/base/outcome.h"
-#include "tests/unit/dataplane/http_kit.h"
-#include "tests/unit/dataplane/http_requests.h"
-
-static char body[1u << 21];
-static uint32_t body_len;
-
-static const struct http_counters *counters(void)
-{
-    return http_counters(kit.http);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    struct http_limits limits = kit_limits();
-    struct http_settings settings;
-    http_settings_init(&settings);
-    kit_start(&limits, &settings);
-    body_len = 0;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    kit_stop();
-    return 0;
-}
-
-static void restart(void)
-{
-    kit_stop();
-    setup(NULL);
-}
-
-static void add(const char *text)
-{
-    size_t len = strlen(text);
-    assert_true(body_len + len < sizeof body);
-    memcpy(body + body_len, text, len + 1);
-    body_len += (uint32_t)len;
-}
-
-static void add_event(unsigned n, const char *rest)
-{
-    char text[256];
-    snprintf(text, sizeof text,
-             "{\"id\":\"7f3c1e2a-9b4d-4c8e-a1f2-%012x\",\"time\":1795209600123,\"user\":\"u-%u\","
-             "\"type\":\"view\"%s}",
-             n, n, rest);
-    add(text);
-}
-
-static uint32_t send_body(const char *type)
-{
-    char head[256];
-    uint32_t conn = kit_open();
-    snprintf(head, sizeof head, POST "%sContent-Length: %u\r\n\r\n", type, body_len);
-    kit_text(conn, head);
-    kit_give(conn, body, body_len);
-    return conn;
-}
-
-static const char *body_of(uint32_t conn)
-{
-    const char *end = strstr(kit_output(conn), "\r\n\r\n");
-    assert_non_null(end);
-    return end + 4;
-}
-
-static void require_text(uint32_t conn, const char *text)
-{
-    if (!strstr(kit_output(conn), text))
-        fail_msg("no %s in\n%s", text, kit_output(conn));
-}
+#include "tests/unit/dataplane/http_batch_kit.h"
 
 static void test_counts_and_errors(void **state)
 {
@@ -138,7 +55,7 @@ static void test_broken_array_is_one_dead_letter(void **state)
         {"[1 , 2 3]", "\"offset\":7}"},
     };
     for (unsigned i = 0; i < sizeof broken / sizeof broken[0]; i++) {
-        restart();
+        batch_restart();
         add(broken[i].text);
         uint32_t conn = send_body(JSON);
         assert_int_equal(kit.event_count, 1);
@@ -160,7 +77,7 @@ static void test_long_broken_array_is_not_kept(void **state)
     kit_settle();
     assert_string_equal(kit_statuses(conn), "400");
     assert_null(kit.log);
-    restart();
+    batch_restart();
     add("[1,");
     kit.room = 0;
     conn = send_body(JSON);
@@ -174,7 +91,7 @@ static void test_element_longer_than_any_event(void **state)
     static const char *const begins[] = {"[\"", "[{\"a\":\"", "[\"\\ud83d\\ude00", "[1"};
     for (unsigned i = 0; i < 4; i++) {
         for (unsigned shift = 0; shift < 14; shift++) {
-            restart();
+            batch_restart();
             add("[1");
             body_len = 0;
             add(begins[i]);
@@ -201,7 +118,7 @@ static void test_a_long_batch_is_fed_in_portions(void **state)
 {
     (void)state;
     for (unsigned array = 0; array < 2; array++) {
-        restart();
+        batch_restart();
         add(array ? "[" : "");
         for (unsigned i = 0; i < 9000; i++) {
             add(i ? array ? "," : "\n" : "");
@@ -248,7 +165,7 @@ static void test_white_space_around_the_last_element_that_is_kept(void **state)
         unsigned count = 125 + n % 6;
         bool array = n >= 6;
         char want[140 * 5], *end = want;
-        restart();
+        batch_restart();
         add(array ? " [" : " \r\n\n");
         for (unsigned i = 0; i < count; i++) {
             char text[16];
@@ -281,96 +198,6 @@ static void test_batch_needs_room_to_begin(void **state)
     assert_int_equal(kit.event_count, 3);
     kit_settle();
     assert_string_equal(kit_statuses(conn), "200");
-}
-
-static void test_more_errors_than_are_listed(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 150; i++)
-        add(i % 2 ? "{\"id\":7}\n" : "x\n");
-    uint32_t conn = send_body(NDJSON);
-    kit.conns[conn].room = UINT32_MAX;
-    kit_settle();
-    require_text(conn, "\"rejected\":150,");
-    require_text(conn, "{\"index\":99,");
-    require_text(conn, "],\"errors_omitted\":50}");
-}
-
-/* Where the pointers are long, fewer fit. */
-static void test_errors_that_do_not_fit(void **state)
-{
-    (void)state;
-    kit.reason = REASON_data_range;
-    kit.reason_offset = 70;
-    for (unsigned i = 0; i < 100; i++)
-        add("{\"data~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/~/\":{\"\\u0001\\u0001"
-            "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\":1 }}           \n");
-    uint32_t conn = send_body(NDJSON);
-    kit.conns[conn].room = 100;
-    kit_settle();
-    for (unsigned i = 0; i < 1000; i++)
-        kit_read(conn, 100);
-    assert_string_equal(kit_statuses(conn), "200");
-    unsigned listed = 0, omitted;
-    for (const char *at = body_of(conn); (at = strstr(at, "{\"index\":")); at++)
-        listed++;
-    assert_int_equal(sscanf(strstr(kit_output(conn), "omitted"), "omitted\":%u", &omitted), 1);
-    assert_int_equal(listed + omitted, 100);
-    assert_true(omitted > 0 && listed > 20);
-}
-
-static void test_refused_events_are_listed(void **state)
-{
-    (void)state;
-    kit.refuse = true;
-    add(EVENT "\n{}\n" EVENT "\n");
-    uint32_t conn = send_body(NDJSON);
-    kit_settle();
-    assert_string_equal(body_of(conn),
-                        "{\"accepted\":0,\"duplicate\":0,\"rejected\":1,\"refused\":2,\"errors\":["
-                        "{\"index\":0,\"code\":\"state_full\"},"
-                        "{\"index\":1,\"code\":\"id_missing\",\"offset\":1},"
-                        "{\"index\":2,\"code\":\"state_full\"}],\"errors_omitted\":0}");
-}
-
-static const uint8_t outcomes[4] = {ANSWER_CLAIM_GRANTED, REFUSAL_taken, ANSWER_CLAIM_NONE,
-                                    REFUSAL_taken};
-
-static void test_claims_are_told_by_their_outcome(void **state)
-{
-    (void)state;
-    for (unsigned swapped = 0; swapped < 2; swapped++) {
-        restart();
-        kit.claims = outcomes;
-        for (unsigned i = 0; i < 5; i++) {
-            add_event(i, "");
-            add("\n");
-        }
-        uint32_t conn = send_body(NDJSON);
-        if (swapped)
-            kit_answer_last();
-        kit_settle();
-        require_text(conn, "{\"accepted\":5,\"duplicate\":0,\"rejected\":0,\"refused\":0,");
-        require_text(conn, swapped ? ",\"claims\":{\"taken\":[0,2],\"granted\":[3,4]},"
-                                   : ",\"claims\":{\"granted\":[0,4],\"taken\":[1,3]},");
-        require_text(conn, "\"claims_omitted\":0,\"errors\":[],\"errors_omitted\":0}");
-    }
-}
-
-static void test_more_claims_than_are_listed(void **state)
-{
-    (void)state;
-    kit.claims = outcomes;
-    for (unsigned i = 0; i < 900; i++) {
-        add_event(i, "");
-        add("\n");
-    }
-    add("x\n");
-    uint32_t conn = send_body(NDJSON);
-    kit_settle();
-    require_text(conn, ",\"claims\":{\"granted\":[0,4,8,12,");
-    require_text(conn, ",680],\"taken\":[1,3,5,");
-    require_text(conn, ",681]},\"claims_omitted\":163,\"errors\":[{\"index\":900,");
 }
 
 static void test_events_of_a_batch_came_when_it_came(void **state)
@@ -436,30 +263,11 @@ static void test_batches_at_once_are_bounded(void **state)
     assert_string_equal(kit_statuses(conns[0]), "200");
 }
 
-static void test_durable_batch_waits_for_every_shard(void **state)
-{
-    (void)state;
-    kit.hold_disk = true;
-    for (unsigned i = 0; i < 50; i++) {
-        add_event(i, "");
-        add("\n");
-    }
-    uint32_t conn = send_body(NDJSON);
-    kit_settle();
-    for (unsigned shard = 0; shard < 3; shard++) {
-        assert_string_equal(kit_statuses(conn), "");
-        assert_true(kit.ordinals[shard] > 0);
-        kit.durable[shard] = kit.ordinals[shard];
-        kit_settle();
-    }
-    assert_string_equal(kit_statuses(conn), "200");
-}
-
 static void test_connection_dies_in_a_batch(void **state)
 {
     (void)state;
     for (unsigned turns = 0; turns < 40; turns++) {
-        restart();
+        batch_restart();
         for (unsigned i = 0; i < 3000; i++) {
             add_event(i, "");
             add("\n");
@@ -507,25 +315,6 @@ static void test_batches_take_turns(void **state)
         assert_string_equal(kit_statuses(conns[i]), i == 1 ? "close" : "200");
 }
 
-static void test_errors_come_in_any_order(void **state)
-{
-    (void)state;
-    add("1\n2\n3\n4\n5\n");
-    uint32_t conn = send_body(NDJSON);
-    kit_answer(1);
-    kit_answer_last();
-    kit_answer(1);
-    kit_answer_last();
-    kit_settle();
-    const char *at = body_of(conn);
-    for (unsigned i = 0; i < 5; i++) {
-        char text[16];
-        snprintf(text, sizeof text, "\"index\":%u,", i);
-        at = strstr(at, text);
-        assert_non_null(at);
-    }
-}
-
 static void test_lines_longer_than_any_event(void **state)
 {
     (void)state;
@@ -540,45 +329,9 @@ static void test_lines_longer_than_any_event(void **state)
     require_text(conn, "{\"index\":1,\"code\":");
 }
 
-static void test_single_answers(void **state)
-{
-    (void)state;
-    uint32_t conn = kit_open();
-    http_date(kit.http, UINT64_C(1795209600123000000));
-    http_date(kit.http, UINT64_C(1795209600999000000));
-    kit_text(conn, POST_ONE);
-    kit_settle();
-    assert_string_equal(kit_output(conn),
-                        "HTTP/1.1 202 Accepted\r\nDate: Fri, 20 Nov 2026 21:20:00 GMT\r\n"
-                        "Content-Type: application/json\r\nContent-Length: 77\r\n\r\n"
-                        "{\"id\":\"7f3c1e2a-9b4d-4c8e-a1f2-0d9e8c7b6a5f\",\"result\":\"accepted\","
-                        "\"seq\":\"7:1\"}");
-    kit_forget_output(conn);
-    kit.claim = ANSWER_CLAIM_GRANTED;
-    kit_text(conn, POST JSON LENGTH(EVENT_LEN) END EVENT_DUP);
-    kit_settle();
-    assert_string_equal(body_of(conn),
-                        "{\"id\":\"7f3c1e2a-9b4d-4c8e-a1f2-0d9e8c7bdddd\",\"result\":\"duplicate\","
-                        "\"seq\":\"7:2\",\"outcome\":\"granted\"}");
-    kit_forget_output(conn);
-    kit_text(conn, POST JSON LENGTH("12") END "{\"user\":\"\"} ");
-    kit_settle();
-    assert_string_equal(body_of(conn),
-                        "{\"type\":\"about:blank\",\"title\":\"Unprocessable Content\","
-                        "\"status\":422,\"code\":\"user_length\",\"detail\":\"user is not 1 to 64 "
-                        "bytes\",\"seq\":\"7:3\",\"offset\":8,\"pointer\":\"/user\"}");
-    kit_forget_output(conn);
-    kit_text(conn, POST JSON LENGTH("5") END "{\"a\":");
-    kit_settle();
-    assert_string_equal(body_of(conn),
-                        "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
-                        "\"code\":\"syntax\",\"detail\":\"not JSON as RFC 8259 defines it\","
-                        "\"seq\":\"7:4\",\"offset\":5}");
-}
-
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, batch_setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_counts_and_errors),
         TEST(test_array_elements_are_events),
@@ -588,20 +341,12 @@ int main(void)
         TEST(test_a_long_batch_is_fed_in_portions),
         TEST(test_white_space_around_the_last_element_that_is_kept),
         TEST(test_batch_needs_room_to_begin),
-        TEST(test_more_errors_than_are_listed),
-        TEST(test_errors_that_do_not_fit),
-        TEST(test_refused_events_are_listed),
-        TEST(test_claims_are_told_by_their_outcome),
-        TEST(test_more_claims_than_are_listed),
         TEST(test_events_of_a_batch_came_when_it_came),
         TEST(test_a_usual_body_takes_a_usual_buffer),
         TEST(test_batches_at_once_are_bounded),
-        TEST(test_durable_batch_waits_for_every_shard),
         TEST(test_connection_dies_in_a_batch),
         TEST(test_batches_take_turns),
-        TEST(test_errors_come_in_any_order),
         TEST(test_lines_longer_than_any_event),
-        TEST(test_single_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
