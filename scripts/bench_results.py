@@ -107,15 +107,15 @@ def asked_rows(figures):
 
 
 def ratio_rows(figures):
-    """Our best rate over each peer's best, for figures that both have; the lowest and the highest that the runs allow."""
+    """Our best rate over each peer's best on the same link, for figures that both have; the lowest and the highest that the runs allow."""
     best = {}
     for one in figures:
         if one["unit"] == "1/s":
-            key = one["bench"], one["figure"], one["peer"]
+            key = one["bench"], one["figure"], one.get("link"), one["peer"]
             if key not in best or one["value"] > best[key]["value"]:
                 best[key] = one
-    for (bench, figure, peer), theirs in best.items():
-        ours = best.get((bench, figure, None))
+    for (bench, figure, link, peer), theirs in best.items():
+        ours = best.get((bench, figure, link, None))
         if peer and ours and theirs["value"]:
             low, high = ours["min"] / theirs["max"], ours["max"] / theirs["min"] if theirs["min"] else 0
             yield (bench, figure, peer, f"{ours['value'] / theirs['value']:.2f}", f"{low:.2f} to {high:.2f}",
@@ -155,7 +155,7 @@ def write(path, figures, ran):
             print(f"**Failed:** {text}\n", file=out)
         print("## What was asked for\n", file=out)
         table(("figure", "asked", "measured", "met"), asked_rows(figures), out)
-        print("## Ratios\n\nOur best over the peer's best, in the same run of the same machine.\n", file=out)
+        print("## Ratios\n\nOur best over the peer's best on the same link, in the same run of the same machine.\n", file=out)
         table(("bench", "figure", "peer", "ratio", "lowest to highest", "ours", "theirs"), ratio_rows(figures), out)
         for text in dict.fromkeys(text for one in ran for text in one["caveats"]):
             print(f"- {text}", file=out)

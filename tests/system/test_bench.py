@@ -156,6 +156,12 @@ def test_the_commit_is_dirty_by_what_is_measured_not_by_what_is_written(tmp_path
     assert bench_results.commit(tmp_path) == clean + "-dirty"
 
 
+def test_ratios_are_to_what_had_the_same_link():
+    figures = [one("requests_per_s", [900_000], link="virtio-user"), one("requests_per_s", [30_000], link="veth"),
+               one("requests_per_s", [120_000], peer="nginx", link="veth"), one("requests_per_s", [5_000], peer="other", link="tap")]
+    assert [row[:5] for row in bench_results.ratio_rows(figures)] == [("udp", "requests_per_s", "nginx", "0.25", "0.25 to 0.25")]
+
+
 @pytest.mark.parametrize("made", [(2, 3), (2, 0)])
 def test_what_checkpoints_cost_is_not_said_of_runs_that_made_none(monkeypatch, made):
     monkeypatch.setattr(bench_lib, "figures", [])
