@@ -46,6 +46,8 @@ static jsCtx *open_stream(natsConnection *connection, int64_t pending)
     const char *subjects[] = {"events"};
     need(jsOptions_Init(&options), "options");
     options.PublishAsync.MaxPending = pending;
+    options.PublishAsync.StallWait =
+        WAIT_MS; /* the server may be at its disk for longer than 200 ms */
     options.PublishAsync.ErrHandler = on_fault;
     need(natsConnection_JetStream(&js, connection, &options), "JetStream");
     need(jsStreamConfig_Init(&stream), "stream");
