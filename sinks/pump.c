@@ -250,6 +250,7 @@ int pump_new(struct pump **out, const struct pump_wiring *wiring)
     pump->wiring = *wiring;
     pump->cursor.fd = -1;
     pump->current_ns = clock_realtime_ns();
+    pump->counters.lag_records = 1; /* who has not looked does not say that nothing is left */
     pthread_mutex_init(&pump->lock, NULL);
     *out = pump;
     return 0;

@@ -163,7 +163,8 @@ struct pump_counters {
     uint64_t outcomes; /* outcomes read */
     uint64_t delivered;
     uint64_t errors;
-    uint64_t lag_records; /* durable, not yet read; of epochs before the running one, at least 1 */
+    uint64_t lag_records; /* durable, not yet read; of epochs before the running one, and before the
+                             first look, at least 1 */
     uint64_t commits;
     uint64_t set_aside; /* refused by the other side again and again, now in the dead file */
     uint64_t skipped;   /* the same, at an operator's word */

@@ -104,6 +104,7 @@ def test_what_a_sink_has_counted_outlives_its_change(trove):
     for pop in ("one", "two", "three"):
         trove.plain = re.sub("pop: [a-z]+", f"pop: {pop}", trove.plain)
         apply(trove, "")
+        until(lambda: not sink(trove, "file")["lag_records"], "the new one has looked")
         assert sink(trove, "file") == before
     send(5, 20)
     trove.settled(25)

@@ -24,6 +24,19 @@ static void delivers_each_outcome_once_with_its_event(void **state)
     assert_int_equal(counters->lag_records, 0);
 }
 
+static void a_pump_that_has_not_looked_does_not_say_that_nothing_is_left(void **state)
+{
+    struct world *w = *state;
+    struct pump *pump;
+    assert_int_equal(pump_new(&pump, &(struct pump_wiring){.name = "memory"}), 0);
+    assert_int_equal(pump_counters(pump)->lag_records, 1);
+    pump_free(pump);
+
+    kit_start_epoch(w, 1, 1);
+    kit_open_pump(w);
+    assert_int_equal(pump_counters(w->pump)->lag_records, 0);
+}
+
 static void a_budget_may_end_between_an_event_and_its_outcomes(void **state)
 {
     struct world *w = *state;
@@ -307,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_DIR(delivers_each_outcome_once_with_its_event),
+        IN_DIR(a_pump_that_has_not_looked_does_not_say_that_nothing_is_left),
         IN_DIR(a_budget_may_end_between_an_event_and_its_outcomes),
         IN_DIR(nothing_that_is_not_durable_is_read),
         IN_DIR(reads_epoch_after_epoch_and_segment_after_segment),
