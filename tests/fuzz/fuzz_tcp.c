@@ -1,9 +1,9 @@
 /* fuzz_tcp.c - a peer that says anything, with numbers near the right ones, and an application that
  * does anything, in any order.
  *
- * An input is a script of operations.  The bytes of a stream are a function of their place, so what
- * the application gets can be checked whatever was cut, repeated or overlapped.  At the end
- * everything is given back.
+ * An input is a script of operations.  A byte is a function of its sequence number, so what the
+ * application gets can be checked whatever was cut, repeated or overlapped, and whichever of a
+ * peer's SYNs a connection is of.  At the end everything is given back.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +44,7 @@ struct peer {
     uint32_t ack;      /* what it heard of ours */
     uint32_t ts_value, ts_recent;
     struct tcp_conn *conn;
+    uint32_t first; /* sequence number of the connection's first byte */
     uint32_t received;
     bool ended;
 };
@@ -51,6 +52,7 @@ struct peer {
 struct run {
     struct tcp *tcp;
     uint64_t now_ns;
+    uint32_t seq; /* of the segment that is said */
     struct peer peers[PEERS];
     const uint8_t *at, *end; /* of the script */
     unsigned no_frames;
@@ -74,9 +76,9 @@ static uint32_t next(struct run *run, unsigned bytes)
     return value;
 }
 
-static uint8_t stream_byte(uint32_t place)
+static uint8_t stream_byte(uint32_t seq)
 {
-    return (uint8_t)(place * 0x9e3779b9u >> 23);
+    return (uint8_t)(seq * 0x9e3779b9u >> 23);
 }
 
 static struct peer *peer_of(struct run *run, const struct tcp_conn *conn)
@@ -132,6 +134,8 @@ static bool app_open(void *app, struct tcp_conn *conn)
     struct peer *p = peer_of(run, conn);
     require(!p->conn);
     p->conn = conn;
+    p->first =
+        run->seq; /* nothing is kept of a SYN: what it began is what acknowledges the answer */
     p->received = 0;
     p->ended = false;
     run->opened++;
@@ -146,7 +150,7 @@ static uint32_t app_data(void *app, struct tcp_conn *conn, const uint8_t *bytes,
     if (len > run->take_max)
         len = run->take_max;
     for (uint32_t i = 0; i < len; i++)
-        require(bytes[i] == stream_byte(p->received + i));
+        require(bytes[i] == stream_byte(p->first + p->received + i));
     p->received += len;
     run->given += len;
     return len;
@@ -234,7 +238,8 @@ static void say(struct run *run, struct peer *p, uint8_t flags, uint32_t place, 
     }
     bytes[12] = (uint8_t)(n / 4 << 4);
     for (uint32_t i = 0; i < len; i++)
-        bytes[n + i] = stream_byte(place + i);
+        bytes[n + i] = stream_byte(seq + i);
+    run->seq = seq;
     input(run, p, bytes, n + len, true);
 }
 
@@ -293,6 +298,8 @@ static void do_raw(struct run *run, struct peer *p)
     if (len >= 4)
         memcpy(bytes, (uint8_t[]){(uint8_t)(p->port >> 8), (uint8_t)p->port, PORT >> 8, PORT & 255},
                4);
+    if (len >= 8)
+        run->seq = get32(bytes + 4);
     bool payload = len >= 20 && (bytes[12] >> 4) * 4u < len; /* would not be the stream's */
     if (!payload)
         input(run, p, bytes, len, run->no_frames % 2);
