@@ -128,9 +128,13 @@ static bool keeps_back(const struct journal *journal)
 
 static void record_durable(struct journal *journal, const struct block *block, uint64_t now_ns)
 {
-    for (uint32_t i = 0; i < block->event_count; i++) {
-        uint64_t wire_ns = block->wire_ns[i];
-        histogram_record(&journal->durable, now_ns > wire_ns ? now_ns - wire_ns : 0);
+    uint32_t count = block->event_count;
+    for (uint32_t at = 0, next; at < count; at = next) {
+        uint64_t wire_ns = block->wire_ns[at];
+        for (next = at + 1; next < count && block->wire_ns[next] == wire_ns;)
+            next++; /* of one burst of a port */
+        histogram_record_times(&journal->durable, now_ns > wire_ns ? now_ns - wire_ns : 0,
+                               next - at);
     }
 }
 

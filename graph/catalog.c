@@ -12,26 +12,6 @@
 
 #define CACHE_LINE 64
 
-struct index_slot {
-    uint64_t key; /* hash64 of the name */
-    uint32_t item;
-    uint32_t used;
-};
-
-struct catalog {
-    uint32_t first_item; /* lowest id in the catalog */
-    uint32_t span;       /* highest id - lowest id + 1 */
-    uint32_t item_count;
-    uint32_t edge_count;
-    uint64_t index_mask;
-    uint64_t hash;
-    size_t bytes;
-    uint32_t
-        *offsets; /* [span + 1]: edges of item first_item + i are [offsets[i], offsets[i + 1]) */
-    struct catalog_edge *edges;
-    struct index_slot *index;
-};
-
 static int by_ends(const void *a, const void *b)
 {
     const struct catalog_raw_edge *x = a, *y = b;
@@ -115,7 +95,7 @@ static int index_add(struct catalog *catalog, uint32_t item, uint64_t key)
     for (; catalog->index[at].used; at = (at + 1) & catalog->index_mask)
         if (catalog->index[at].key == key)
             return catalog->index[at].item == item ? 0 : -EEXIST;
-    catalog->index[at] = (struct index_slot){.key = key, .item = item, .used = 1};
+    catalog->index[at] = (struct catalog_slot){.key = key, .item = item, .used = 1};
     catalog->item_count++;
     return 0;
 }
@@ -148,12 +128,13 @@ static struct catalog *allocate(const struct catalog_raw_edge *edges, uint32_t e
     }
     uint32_t span = high - low + 1;
     uint64_t most_items = 2ull * edge_count < span ? 2ull * edge_count : span;
-    uint64_t index_slots = 4;
-    while (index_slots < 2 * most_items)
-        index_slots *= 2;
+    uint64_t catalog_slots = 4;
+    while (catalog_slots < 2 * most_items)
+        catalog_slots *= 2;
 
     size_t index_at = arena_round(sizeof(struct catalog), CACHE_LINE);
-    size_t edges_at = index_at + arena_round(index_slots * sizeof(struct index_slot), CACHE_LINE);
+    size_t edges_at =
+        index_at + arena_round(catalog_slots * sizeof(struct catalog_slot), CACHE_LINE);
     size_t offsets_at =
         edges_at + arena_round(edge_count * sizeof(struct catalog_edge), CACHE_LINE);
     size_t bytes = offsets_at + arena_round(((size_t)span + 1) * sizeof(uint32_t), CACHE_LINE);
@@ -166,11 +147,11 @@ static struct catalog *allocate(const struct catalog_raw_edge *edges, uint32_t e
         .first_item = low,
         .span = span,
         .edge_count = edge_count,
-        .index_mask = index_slots - 1,
+        .index_mask = catalog_slots - 1,
         .bytes = bytes,
         .offsets = (uint32_t *)(memory + offsets_at),
         .edges = (struct catalog_edge *)(memory + edges_at),
-        .index = (struct index_slot *)(memory + index_at),
+        .index = (struct catalog_slot *)(memory + index_at),
     };
     return catalog;
 }
@@ -202,25 +183,6 @@ void catalog_free(struct catalog *catalog)
     free(catalog);
 }
 
-uint32_t catalog_find(const struct catalog *catalog, uint64_t name_key)
-{
-    uint64_t at = name_key & catalog->index_mask;
-    for (; catalog->index[at].used; at = (at + 1) & catalog->index_mask)
-        if (catalog->index[at].key == name_key)
-            return catalog->index[at].item;
-    return ITEM_NONE;
-}
-
-uint32_t catalog_edges(const struct catalog *catalog, uint32_t item,
-                       const struct catalog_edge **edges)
-{
-    uint32_t i = item - catalog->first_item;
-    if (i >= catalog->span)
-        return 0;
-    *edges = catalog->edges + catalog->offsets[i];
-    return catalog->offsets[i + 1] - catalog->offsets[i];
-}
-
 uint16_t catalog_strength(const struct catalog *catalog, uint32_t from, uint32_t to)
 {
     const struct catalog_edge *edges = NULL;
@@ -229,25 +191,6 @@ uint16_t catalog_strength(const struct catalog *catalog, uint32_t from, uint32_t
         if (edges[i].to == to)
             return edges[i].strength;
     return 0;
-}
-
-void catalog_prefetch_find(const struct catalog *catalog, uint64_t name_key)
-{
-    __builtin_prefetch(&catalog->index[name_key & catalog->index_mask]);
-}
-
-void catalog_prefetch_node(const struct catalog *catalog, uint32_t item)
-{
-    uint32_t i = item - catalog->first_item;
-    if (i < catalog->span)
-        __builtin_prefetch(catalog->offsets + i);
-}
-
-void catalog_prefetch(const struct catalog *catalog, uint32_t item)
-{
-    uint32_t i = item - catalog->first_item;
-    if (i < catalog->span)
-        __builtin_prefetch(catalog->edges + catalog->offsets[i]);
 }
 
 uint64_t catalog_hash(const struct catalog *catalog)

@@ -25,7 +25,26 @@ struct catalog_edge {
     uint16_t reserved;
 };
 
-struct catalog;
+struct catalog_slot {
+    uint64_t key; /* hash64 of the name */
+    uint32_t item;
+    uint32_t used;
+};
+
+/* Read by the functions here alone: the hot path has them inline. */
+struct catalog {
+    uint32_t first_item; /* lowest id in the catalog */
+    uint32_t span;       /* highest id - lowest id + 1 */
+    uint32_t item_count;
+    uint32_t edge_count;
+    uint64_t index_mask;
+    uint64_t hash;
+    size_t bytes;
+    uint32_t
+        *offsets; /* [span + 1]: edges of item first_item + i are [offsets[i], offsets[i + 1]) */
+    struct catalog_edge *edges;
+    struct catalog_slot *index;
+};
 
 /* catalog_load reads a catalog file, adding its names to items.  Returns it, or NULL with the
  * faults in *diags (file, line). */
@@ -34,20 +53,51 @@ struct catalog *catalog_load(const char *file, struct items *items, const struct
 void catalog_free(struct catalog *catalog);
 
 /* catalog_find maps hash64(name) to an item id of this catalog, or ITEM_NONE. */
-uint32_t catalog_find(const struct catalog *catalog, uint64_t name_key);
+static inline uint32_t catalog_find(const struct catalog *catalog, uint64_t name_key)
+{
+    uint64_t at = name_key & catalog->index_mask;
+    for (; catalog->index[at].used; at = (at + 1) & catalog->index_mask)
+        if (catalog->index[at].key == name_key)
+            return catalog->index[at].item;
+    return ITEM_NONE;
+}
+
 /* catalog_edges returns the edges of an item, heaviest first (by weight as written, which tells
  * apart what strength does not; ties: lower id first), and their
  * number; 0 for an item that is not in the catalog. */
-uint32_t catalog_edges(const struct catalog *catalog, uint32_t item,
-                       const struct catalog_edge **edges);
+static inline uint32_t catalog_edges(const struct catalog *catalog, uint32_t item,
+                                     const struct catalog_edge **edges)
+{
+    uint32_t i = item - catalog->first_item;
+    if (i >= catalog->span)
+        return 0;
+    *edges = catalog->edges + catalog->offsets[i];
+    return catalog->offsets[i + 1] - catalog->offsets[i];
+}
+
 /* catalog_strength returns the strength of the edge from -> to in [1, 65535], or 0 when there is
  * none. */
 uint16_t catalog_strength(const struct catalog *catalog, uint32_t from, uint32_t to);
 /* catalog_prefetch_find brings in what catalog_find will touch, catalog_prefetch_node what
  * catalog_edges will, and then catalog_prefetch the edges. */
-void catalog_prefetch_find(const struct catalog *catalog, uint64_t name_key);
-void catalog_prefetch_node(const struct catalog *catalog, uint32_t item);
-void catalog_prefetch(const struct catalog *catalog, uint32_t item);
+static inline void catalog_prefetch_find(const struct catalog *catalog, uint64_t name_key)
+{
+    __builtin_prefetch(&catalog->index[name_key & catalog->index_mask]);
+}
+
+static inline void catalog_prefetch_node(const struct catalog *catalog, uint32_t item)
+{
+    uint32_t i = item - catalog->first_item;
+    if (i < catalog->span)
+        __builtin_prefetch(catalog->offsets + i);
+}
+
+static inline void catalog_prefetch(const struct catalog *catalog, uint32_t item)
+{
+    uint32_t i = item - catalog->first_item;
+    if (i < catalog->span)
+        __builtin_prefetch(catalog->edges + catalog->offsets[i]);
+}
 
 /* catalog_hash is of the content alone: the same edges give the same hash on every host, in
  * whatever order the file lists them. */

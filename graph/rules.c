@@ -178,6 +178,7 @@ static void build_hunt(struct build *build, uint32_t index)
     };
     hunt->mark = progress_mark(hunt->key + (uint64_t)hunt->kind);
     memcpy(hunt->name, from->name, sizeof hunt->name);
+    hunt->name_len = (uint32_t)strlen(from->name);
     build_variants(from, hunt);
     if (rules_find_hunt(build->rules, hunt->key) >= 0) {
         fault(build, from->place, "conflict", "hunt", from->name, "is given twice");

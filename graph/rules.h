@@ -58,6 +58,7 @@ struct rules_hunt {
     uint32_t variant_count;
     struct rules_variant variants[CONF_VARIANTS_MAX];
     char name[CONF_NAME_MAX + 1];
+    uint32_t name_len;
 };
 
 struct rules {

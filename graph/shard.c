@@ -80,13 +80,9 @@ static bool hand_over(struct shard *shard)
     return true;
 }
 
-bool shard_make_room(struct shard *shard, uint32_t need)
+bool shard_next_block(struct shard *shard)
 {
-    if (!shard->open && !take_block(shard))
-        return false;
-    if (block_room(shard->open) >= need && shard->open->event_count < BLOCK_EVENTS_MAX)
-        return true;
-    return hand_over(shard) && take_block(shard);
+    return (!shard->open || hand_over(shard)) && take_block(shard);
 }
 
 static uint64_t durable_ordinal(const struct shard *shard)
@@ -95,22 +91,6 @@ static uint64_t durable_ordinal(const struct shard *shard)
 }
 
 /* ---- records ---- */
-
-struct record *shard_append(struct shard *shard, uint32_t body_len)
-{
-    counter_add(&shard->counters.records, 1);
-    counter_add(&shard->counters.record_bytes, record_bytes(body_len));
-    shard->next_ordinal++;
-    return block_append(shard->open, body_len);
-}
-
-void shard_note(struct shard *shard, uint64_t receive_ns, uint64_t now_ns)
-{
-    if (!shard->open->record_count)
-        shard->opened_ns = now_ns;
-    if (receive_ns > shard->receive_ns)
-        shard->receive_ns = receive_ns;
-}
 
 static void append_event(struct shard *shard, const struct event *event,
                          const struct verdict *verdict)
@@ -156,7 +136,9 @@ void shard_view(const struct rules *rules, const struct event *event, const stru
     view->user = (struct outcome_name){0};
     view->variant = view->reward = (struct outcome_name){0};
     if (outcome->hunt != OUTCOME_NO_HUNT)
-        view->hunt = name_of(rules->hunts[outcome->hunt].name);
+        view->hunt =
+            (struct outcome_name){.text = (const uint8_t *)rules->hunts[outcome->hunt].name,
+                                  .len = rules->hunts[outcome->hunt].name_len};
     if (outcome->kind == OUTCOME_award && outcome->variant) {
         const struct rules_hunt *hunt = &rules->hunts[outcome->hunt];
         view->variant = name_of(hunt->variants[outcome->variant - 1].name);
@@ -278,6 +260,41 @@ static uint64_t since(uint64_t now_ns, uint64_t then_ns)
     return now_ns > then_ns ? now_ns - then_ns : 0;
 }
 
+/* same_time returns where those end that came with the event at `at`, before `end`: what one burst
+ * of a port gave has one time. */
+static uint32_t same_time(const struct shard *shard, uint32_t at, uint32_t end)
+{
+    uint32_t next = at + 1;
+    while (next < end && shard->waiting[next].wire_ns == shard->waiting[at].wire_ns)
+        next++;
+    return next;
+}
+
+static void tell_waits(struct shard *shard, uint64_t now_ns)
+{
+    for (uint32_t at = 0, next; at < shard->waiting_count; at = next) {
+        next = same_time(shard, at, shard->waiting_count);
+        histogram_record_times(&shard->ring_wait, since(now_ns, shard->waiting[at].wire_ns),
+                               next - at);
+    }
+}
+
+/* tell_decisions tells how long the accepted events in [first, end) of those that waited took. */
+static void tell_decisions(struct shard *shard, const struct answer *answers, uint32_t first,
+                           uint32_t end)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    for (uint32_t at = first, next; at < end; at = next) {
+        uint32_t accepted = 0;
+        next = same_time(shard, at, end);
+        for (uint32_t i = at; i < next; i++)
+            accepted += answers[i - first].result == RESULT_ACCEPTED;
+        if (accepted)
+            histogram_record_times(&shard->decision, since(now_ns, shard->waiting[at].wire_ns),
+                                   accepted);
+    }
+}
+
 /* decide_waiting decides what waits, as long as there is room to record it.  Returns how many. */
 static uint32_t decide_waiting(struct shard *shard, uint64_t now_ns)
 {
@@ -290,10 +307,7 @@ static uint32_t decide_waiting(struct shard *shard, uint64_t now_ns)
             break;
         answers[at - first] = decide(shard, at, now_ns);
     }
-    uint64_t decided_ns = clock_monotonic_ns();
-    for (uint32_t i = first; i < at; i++)
-        if (answers[i - first].result == RESULT_ACCEPTED)
-            histogram_record(&shard->decision, since(decided_ns, shard->waiting[i].wire_ns));
+    tell_decisions(shard, answers, first, at);
     uint32_t pushed =
         answer_ring_push_burst(shard->answers[shard->waiting_source], answers, at - first);
     assert(pushed == at - first);
@@ -327,8 +341,7 @@ static uint32_t take_burst(struct shard *shard, uint64_t now_ns, uint32_t most)
         shard->waiting_source = source;
         shard->waiting_at = 0;
         shard->waiting_count = popped;
-        for (uint32_t j = 0; j < popped; j++)
-            histogram_record(&shard->ring_wait, since(now_ns, shard->waiting[j].wire_ns));
+        tell_waits(shard, now_ns);
         prefetch(shard);
         return popped;
     }

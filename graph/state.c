@@ -69,9 +69,11 @@ static uint64_t tile_word(struct tile tile)
 /* lowest returns the lowest PREFETCH_HUNTS bits that are set. */
 static uint64_t lowest(uint64_t bits)
 {
+    if (__builtin_popcountll(bits) <= PREFETCH_HUNTS)
+        return bits;
     uint64_t rest = bits;
     for (int i = 0; i < PREFETCH_HUNTS; i++)
-        rest &= rest - (rest != 0);
+        rest &= rest - 1;
     return bits ^ rest;
 }
 
@@ -489,8 +491,10 @@ static void accept_event(struct state *state, struct partition *partition,
     uint32_t step_count = 0;
     if (!(verdict->flags & RECORD_LATE)) {
         uint64_t rest = hunts ^ lowest(hunts);
-        prefetch_indexes(partition, rules, event, rest);
-        prefetch_entries(partition, rules, event, rest);
+        if (rest) {
+            prefetch_indexes(partition, rules, event, rest);
+            prefetch_entries(partition, rules, event, rest);
+        }
         step_count = plan_hunts(partition, rules, event, verdict, hunts, steps, out);
     }
     if (!plan_id(partition, rules, event, key, now_ns, &path) ||

@@ -127,17 +127,19 @@ static void expand(struct walk *w, const struct rules_hunt *hunt, uint32_t item,
 /* tell_best puts the items with the highest scores in order. */
 static void tell_best(const struct walk *w, uint32_t want, struct walk_result *result)
 {
-    uint64_t best[WALK_BEST_MAX];
+    uint64_t best[WALK_BEST_MAX], least = UINT32_MAX; /* no score is no rank */
     uint32_t count = 0;
     for (uint32_t i = 0; i < w->seen_count; i++) {
         const struct walk_slot *slot = &w->slots[w->seen[i]];
         uint64_t rank = (uint64_t)slot->score << 32 | (uint32_t)~slot->tag;
-        if (!slot->score || (count == want && rank <= best[count - 1]))
+        if (rank <= least)
             continue;
         uint32_t at = count < want ? count++ : count - 1;
         for (; at && best[at - 1] < rank; at--)
             best[at] = best[at - 1];
         best[at] = rank;
+        if (count == want)
+            least = best[want - 1];
     }
     result->best_count = count;
     for (uint32_t i = 0; i < count; i++) {

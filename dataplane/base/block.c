@@ -56,19 +56,6 @@ void block_start(struct block *block, uint64_t first_ordinal, uint32_t config_ve
     block->group_pages = 0;
 }
 
-struct record *block_append(struct block *block, uint32_t body_len)
-{
-    uint32_t bytes = record_bytes(body_len);
-    assert(body_len <= BLOCK_BYTES && bytes <= block_room(block));
-    uint8_t *at = block->data + block->used;
-    /* The last word first: the body then covers all of it but the padding. */
-    if (body_len)
-        memset(at + bytes - 8, 0, 8);
-    block->used += bytes;
-    block->record_count++;
-    return (struct record *)(void *)at;
-}
-
 uint32_t block_seal(struct block *block, struct block_place *place)
 {
     assert(block->first_ordinal == place->next_ordinal);

@@ -11,8 +11,10 @@
  */
 #pragma once
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "dataplane/base/arena.h"
 #include "dataplane/base/record.h"
@@ -91,7 +93,18 @@ static inline uint32_t block_room(const struct block *block)
 {
     return BLOCK_BYTES - block->used;
 }
-struct record *block_append(struct block *block, uint32_t body_len);
+static inline struct record *block_append(struct block *block, uint32_t body_len)
+{
+    uint32_t bytes = record_bytes(body_len);
+    assert(body_len <= BLOCK_BYTES && bytes <= block_room(block));
+    uint8_t *at = block->data + block->used;
+    /* The last word first: the body then covers all of it but the padding. */
+    if (body_len)
+        memset(at + bytes - 8, 0, 8);
+    block->used += bytes;
+    block->record_count++;
+    return (struct record *)(void *)at;
+}
 
 /* block_seal completes the header for a place and returns the bytes to write, a multiple of
  * BLOCK_ALIGN; *place moves on. */

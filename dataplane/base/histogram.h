@@ -39,15 +39,22 @@ static inline uint32_t histogram_index(uint64_t value)
     return (shift << (HISTOGRAM_SUB_BITS - 1)) + (uint32_t)(value >> shift);
 }
 
+/* histogram_record_times counts a value that was met `times` times, at least once.  Thread: the
+ * writer. */
+static inline void histogram_record_times(struct histogram *h, uint64_t value, uint64_t times)
+{
+    uint64_t *count = &h->count[histogram_index(value)];
+    __atomic_store_n(count, *count + times, __ATOMIC_RELAXED);
+    __atomic_store_n(&h->total, h->total + times, __ATOMIC_RELAXED);
+    __atomic_store_n(&h->sum, h->sum + value * times, __ATOMIC_RELAXED);
+    if (value > h->max)
+        __atomic_store_n(&h->max, value, __ATOMIC_RELAXED);
+}
+
 /* histogram_record counts one value.  Thread: the writer. */
 static inline void histogram_record(struct histogram *h, uint64_t value)
 {
-    uint64_t *count = &h->count[histogram_index(value)];
-    __atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&h->total, h->total + 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&h->sum, h->sum + value, __ATOMIC_RELAXED);
-    if (value > h->max)
-        __atomic_store_n(&h->max, value, __ATOMIC_RELAXED);
+    histogram_record_times(h, value, 1);
 }
 
 /* histogram_lowest and histogram_highest return the smallest and the largest value that fall into

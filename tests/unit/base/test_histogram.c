@@ -67,6 +67,22 @@ static void ranks_are_rounded_up(void **state)
     free(h);
 }
 
+static void a_value_met_many_times_counts_as_often(void **state)
+{
+    (void)state;
+    struct histogram *times = calloc(1, sizeof *times);
+    struct histogram *singly = calloc(1, sizeof *singly);
+    const uint64_t values[] = {0, 7, 123456789, UINT64_MAX >> 20};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        histogram_record_times(times, values[i], 5 + i);
+        for (size_t n = 0; n < 5 + i; n++)
+            histogram_record(singly, values[i]);
+    }
+    assert_memory_equal(times, singly, sizeof *times);
+    free(times);
+    free(singly);
+}
+
 static void subtracting_an_earlier_copy_leaves_the_interval(void **state)
 {
     (void)state;
@@ -95,6 +111,7 @@ int main(void)
         cmocka_unit_test(values_over_the_top_count_as_the_top),
         cmocka_unit_test(percentiles_of_a_uniform_range),
         cmocka_unit_test(ranks_are_rounded_up),
+        cmocka_unit_test(a_value_met_many_times_counts_as_often),
         cmocka_unit_test(subtracting_an_earlier_copy_leaves_the_interval),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static void edges_come_strongest_first_and_ties_by_id(void **state)
     struct fixture *f = fixture_open();
     struct catalog *c = load(f, "# a comment\n\na\tb\t1\na\tc\t4\r\na\td\t2\na\te\t2\nb\ta\t0.5\n");
     assert_non_null(c);
-    const struct catalog_edge *edges;
+    const struct catalog_edge *edges = NULL;
     const char *want[] = {"c", "d", "e", "b"};
     const uint16_t strength[] = {65535, 32768, 32768, 16384};
     assert_int_equal(catalog_edges(c, fixture_item(f, "a"), &edges), 4);
@@ -52,7 +52,7 @@ static void an_edge_given_twice_adds_up(void **state)
     (void)state;
     struct fixture *f = fixture_open();
     struct catalog *c = load(f, "a\tb\t1\na\tc\t3\na\tb\t2\na\td\t0.000000001\n");
-    const struct catalog_edge *edges;
+    const struct catalog_edge *edges = NULL;
     assert_int_equal(catalog_edges(c, fixture_item(f, "a"), &edges), 3);
     assert_int_equal(edges[0].to, fixture_item(f, "b"));
     assert_int_equal(edges[0].strength, 65535);

@@ -39,6 +39,26 @@ static void an_event_and_its_outcomes_are_journaled_with_their_names(void **stat
     assert_int_equal(bed.shard.ring_wait.total, 3);
 }
 
+static void waits_are_told_apart_by_when_an_event_came(void **state)
+{
+    (void)state;
+    const uint64_t before_ns[] = {9000, 9000, 5000, 5000, 2000};
+    uint64_t now_ns = bed.now_ns + 9000;
+    for (uint64_t i = 0; i < 5; i++) {
+        bed.now_ns = now_ns - before_ns[i];
+        push(0, named(i == 3 ? 1 : i + 1, "u-1", "p")); /* the fourth is the first again */
+    }
+    bed.now_ns = now_ns;
+    shard_poll(&bed.shard, bed.now_ns, 64);
+    const struct histogram *wait = &bed.shard.ring_wait;
+    assert_int_equal(wait->total, 5);
+    assert_int_equal(wait->max, 9000);
+    assert_int_equal(wait->count[histogram_index(9000)], 2);
+    assert_int_equal(wait->count[histogram_index(5000)], 2);
+    assert_int_equal(wait->count[histogram_index(2000)], 1);
+    assert_int_equal(bed.shard.decision.total, 4);
+}
+
 static void a_user_with_escapes_is_decoded(void **state)
 {
     (void)state;
@@ -241,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_event_and_its_outcomes_are_journaled_with_their_names),
+        TEST(waits_are_told_apart_by_when_an_event_came),
         TEST(a_user_with_escapes_is_decoded),
         TEST(a_rejected_event_is_kept_with_its_reason),
         TEST(every_event_is_answered_once_and_in_order),
