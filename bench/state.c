@@ -323,7 +323,7 @@ int main(int argc, char **argv)
     }
     release_need();
     state_bed_pin(core);
-    state_bed_catalog(catalog);
+    state_bed_catalog(catalog, STATE_BED_NODES, STATE_BED_EDGES);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (argc < 4 || strcmp(argv[3], parts[i].name) == 0)
             parts[i].run(&bed, catalog);

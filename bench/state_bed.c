@@ -10,8 +10,6 @@
 #include "dataplane/base/clock.h"
 #include "graph/mix.h"
 
-#define EDGES 64u
-
 static struct outcome outcomes[STATE_OUTCOMES_MAX];
 
 void state_bed_need(bool ok, const char *what)
@@ -30,17 +28,16 @@ void state_bed_pin(unsigned long core)
     state_bed_need(!sched_setaffinity(0, sizeof cores, &cores), "there is no such core");
 }
 
-void state_bed_catalog(char path[CONF_PATH_MAX])
+void state_bed_catalog(char path[CONF_PATH_MAX], uint32_t nodes, uint32_t edges)
 {
     snprintf(path, CONF_PATH_MAX, "/tmp/trove-state-XXXXXX");
     int fd = mkstemp(path);
     FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
     state_bed_need(out, "cannot write a catalog to /tmp");
-    for (uint32_t n = 0; n < STATE_BED_NODES; n++)
-        for (uint32_t e = 0; e < EDGES; e++)
+    for (uint32_t n = 0; n < nodes; n++)
+        for (uint32_t e = 0; e < edges; e++)
             fprintf(out, "n%u\tn%u\t%u\n", n,
-                    e ? (uint32_t)(mix64((uint64_t)n * EDGES + e) % STATE_BED_NODES)
-                      : (n + 1) % STATE_BED_NODES,
+                    e ? (uint32_t)(mix64((uint64_t)n * edges + e) % nodes) : (n + 1) % nodes,
                     e ? 1 + e % 7 : 100);
     fclose(out);
 }

@@ -14,7 +14,8 @@
 
 #define STATE_BED_BURST STATE_BURST_MAX
 #define STATE_BED_T0    (1795209600ull * 1000000000ull) /* of its first event, ns since 1970 */
-#define STATE_BED_NODES 20000u                          /* of its catalog */
+#define STATE_BED_NODES 20000u                          /* of a large catalog */
+#define STATE_BED_EDGES 64u                             /* of each of them */
 
 /* A configuration of one hunt, its rules and a state. */
 struct state_bed {
@@ -36,9 +37,9 @@ void state_bed_need(bool ok, const char *what);
 /* state_bed_pin keeps the thread on a core, in [0, CPU_SETSIZE), or ends the program. */
 void state_bed_pin(unsigned long core);
 
-/* state_bed_catalog makes a catalog in which every node leads to many others, the first to the
+/* state_bed_catalog makes a catalog in which every node leads to so many others, the first to the
  * second and so on, in a file of /tmp that the caller removes. */
-void state_bed_catalog(char path[CONF_PATH_MAX]);
+void state_bed_catalog(char path[CONF_PATH_MAX], uint32_t nodes, uint32_t edges);
 
 /* state_bed_conf begins a bed of one hunt and returns that, to be filled in; state_bed_walker fills
  * in a basket whose walks are typical and never win. state_bed_open builds rules and state of it.

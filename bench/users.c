@@ -118,7 +118,7 @@ int main(int argc, char **argv)
     }
     release_need();
     state_bed_pin(core);
-    state_bed_catalog(catalog);
+    state_bed_catalog(catalog, STATE_BED_NODES, STATE_BED_EDGES);
     for (uint64_t users = USERS_MIN; users <= most; users *= 10) {
         double all_ns = event_ns(users, catalog);
         printf("{\"users\":%llu,\"ns\":%.2f,\"memory_ns\":%.2f,\"memory_small_ns\":%.2f}\n",

@@ -1,5 +1,5 @@
-"""test_instructions.py - an event costs no more instructions than tests/instructions.json says, alone in the parser and as a POST on its
-way through TCP, HTTP and back: counted, so the same on any machine."""
+"""test_instructions.py - an event costs no more instructions than tests/instructions.json says, alone in the parser, as a POST on its
+way through TCP, HTTP and back, and in the shard: counted, so the same on any machine."""
 import json
 import pathlib
 import re
@@ -17,9 +17,17 @@ from bench_parse import instructions  # noqa: E402
 
 PROGRAM = BUILD / "bench/trove-parse"
 POST = BUILD / "bench/trove-post"
+DECIDE = BUILD / "bench/trove-decide"
 FILE = json.loads((TOP / "tests/instructions.json").read_text())
-KEPT, KEPT_POST = FILE["event_parse"], FILE["http_post"]
+KEPT, KEPT_POST, KEPT_DECIDE = FILE["event_parse"], FILE["http_post"], FILE["decide"]
 NOISE = 0.03  # what another patch level of the compiler may change
+
+
+def polls(tmp_path, *command):
+    """Instructions an event in counted_poll, while a program does what it does once."""
+    run = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={tmp_path}/out", "--toggle-collect=counted_poll", *command,
+                          "--once"], capture_output=True, text=True, check=True, timeout=300)
+    return int(re.search(r"Collected : (\d+)", run.stderr)[1]) / json.loads(run.stdout)["events"]
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
@@ -35,7 +43,11 @@ def test_event_parse_takes_the_instructions_that_are_kept(tmp_path, events):
 @pytest.mark.parametrize("posts", sorted(KEPT_POST))
 def test_a_post_takes_the_instructions_that_are_kept(tmp_path, posts):
     """What the rx core does for an event, from the frames that bring it to the frame with its answer."""
-    run = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={tmp_path}/out", "--toggle-collect=counted_poll", POST,
-                          posts, "--once"], capture_output=True, text=True, check=True, timeout=300)
-    counted = int(re.search(r"Collected : (\d+)", run.stderr)[1])
-    assert counted / json.loads(run.stdout)["events"] == pytest.approx(KEPT_POST[posts], rel=NOISE)
+    assert polls(tmp_path, POST, posts) == pytest.approx(KEPT_POST[posts], rel=NOISE)
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+@pytest.mark.skipif(not DECIDE.exists(), reason=f"{DECIDE} is not built")
+def test_a_decision_takes_the_instructions_that_are_kept(tmp_path):
+    """What the shard does for an event, from its ring to the answer, with the records that the journal gets."""
+    assert polls(tmp_path, DECIDE) == pytest.approx(KEPT_DECIDE, rel=NOISE)
