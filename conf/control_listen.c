@@ -14,8 +14,7 @@
 
 #define BACKLOG 16
 
-/* stale_remove makes way for a new socket file.  Returns 0, or what is in the way. */
-static int stale_remove(const struct sockaddr_un *address)
+int control_remove_stale(const struct sockaddr_un *address)
 {
     struct stat st;
     if (lstat(address->sun_path, &st))
@@ -75,7 +74,7 @@ int control_listen_unix(struct control_socket *own)
     if (result == -EWOULDBLOCK)
         result = -EADDRINUSE;
     if (!result)
-        result = stale_remove(&own->address);
+        result = control_remove_stale(&own->address);
     if (!result)
         result = socket_listen(own);
     close(dir);

@@ -19,6 +19,11 @@ struct control_socket {
  * errno as control_start has them. */
 int control_listen_unix(struct control_socket *own);
 
+/* control_remove_stale makes way for a new socket file: one that nobody listens at is removed.
+ * Returns 0, or what is in the way: -EADDRINUSE, somebody listens; -EEXIST, it is no socket; or
+ * another errno. */
+int control_remove_stale(const struct sockaddr_un *address);
+
 /* control_unlink removes the file if it is still the one that was made. */
 void control_unlink(const struct control_socket *own);
 

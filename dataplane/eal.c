@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#include "conf/control_listen.h"
 
 #define HUGE_BYTES  ((size_t)2 << 20)
 #define EXTRA_BYTES ((size_t)64 << 20) /* EAL's own, descriptors, vhost tables */
@@ -88,6 +91,36 @@ static void vdev_argument(const char *device, const char *key, char *out, size_t
     }
 }
 
+/* A daemon that was killed leaves its vhost socket behind, which the next one would stumble over.
+ */
+static int check_vhost(const char *device, const char *path, char error[512])
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char client[8];
+    vdev_argument(device, "client", client, sizeof client);
+    if (!*path)
+        return fault(error, "device '%s' needs iface=PATH, the socket that it makes", device);
+    if (*client && *client != '0') /* the socket is the other side's */
+        return 0;
+    if (strlen(path) >= sizeof address.sun_path)
+        return fault(error, "device '%s': a socket's path has at most %zu characters", device,
+                     sizeof address.sun_path - 1);
+    memcpy(address.sun_path, path, strlen(path));
+    int rc = access(dirname(address.sun_path), W_OK) ? -errno : 0;
+    memcpy(address.sun_path, path, strlen(path));
+    if (!rc)
+        rc = control_remove_stale(&address);
+    if (rc == -EADDRINUSE)
+        return fault(
+            error, "%s: somebody listens at this socket already: is another troved running?", path);
+    if (rc == -EEXIST)
+        return fault(error,
+                     "%s is there and no socket: move it away, or give another iface=", path);
+    if (rc)
+        return fault(error, "%s: cannot make this socket: %s", path, strerror(-rc));
+    return 0;
+}
+
 static int check_vdev(const char *device, char error[512])
 {
     static const char *const drivers[] = {"net_af_packet",   "net_af_xdp", "net_tap",
@@ -111,6 +144,8 @@ static int check_vdev(const char *device, char error[512])
                      device);
     if (af && !if_nametoindex(iface))
         return fault(error, "no network interface %s on this host; list them with: ip link", iface);
+    if (!strncmp(device, "net_vhost", 9))
+        return check_vhost(device, iface, error);
     if (!strncmp(device, "net_tap", 7) && access("/dev/net/tun", R_OK | W_OK))
         return fault(error, "%s: cannot use /dev/net/tun (%s); load it with: modprobe tun", device,
                      strerror(errno));

@@ -89,3 +89,41 @@ def test_a_thread_that_cannot_be_had_ends_the_start_in_order(make):
         assert code == 1, f"thread {nth}: exit {code}\n{said}"
         refused += "cannot start a thread" in said
     assert refused >= 3  # a journal's, a sink's, a core's
+
+
+VHOST = CONFIG.replace("net_tap0,iface=trove0", "'net_vhost0,iface={dir}/vhost.sock'")
+
+
+def test_a_killed_daemons_vhost_socket_does_not_hold_up_the_next(make):
+    trove = make(config=VHOST)
+    for _ in range(2):
+        trove.start_only()
+        while " ready: " not in trove.log.read_text() and trove.process.poll() is None:
+            time.sleep(0.02)
+        assert " ready: " in trove.log.read_text(), trove.log.read_text()
+        assert (trove.dir / "vhost.sock").is_socket()
+        trove.kill()
+
+
+def test_whatever_else_stands_where_a_vhost_socket_goes_is_left_alone(make):
+    trove = make(config=VHOST)
+    path = trove.dir / "vhost.sock"
+    path.write_text("mine")
+    assert "is there and no socket" in refusal(trove)
+    assert path.read_text() == "mine"
+    path.unlink()
+    other = socket.socket(socket.AF_UNIX)
+    other.bind(str(path))
+    other.listen()
+    assert "somebody listens at this socket already" in refusal(trove)
+    other.close()
+    path.unlink()
+
+
+@pytest.mark.parametrize("device, message", [
+    ("net_vhost0", "needs iface=PATH"),
+    ("'net_vhost0,iface={dir}/none/vhost.sock'", "cannot make this socket: No such file or directory"),
+    ("'net_vhost0,iface=/tmp/" + "x" * 110 + "'", "a socket's path has at most 107 characters"),
+])
+def test_a_vhost_port_says_what_is_wrong_with_its_socket(make, device, message):
+    assert message in refusal(make(config=CONFIG.replace("net_tap0,iface=trove0", device)))
