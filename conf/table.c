@@ -263,8 +263,8 @@ static const struct key journal_keys[] = {
     {"io", KEY_CHOICE, 0, AT(struct conf, journal.io), .fallback = "auto", .words = io_words,
      .help =
          "how groups are written: io_uring, one submission each; sync, pwritev2 and fdatasync; "
-         "auto, io_uring where the kernel allows it, unless a start that tries both for up to 100 "
-         "ms finds sync to be faster by a twentieth"},
+         "auto, sync, unless a start that tries both for up to 100 ms finds io_uring to be faster "
+         "by a twentieth"},
     {"reserve", KEY_NUMBER, 0, AT(struct conf, journal.reserve), .max = 64, .fallback = "1",
      .help = "segments of each shard that are kept back, so that what was decided can be written "
              "down when the disk is full; as many more as journal.buffer needs"},

@@ -203,6 +203,9 @@ void topo_retain(struct topo *topo);
 /* The threads' bodies. */
 void *core_run(void *core);
 void *journal_run(void *journal_thread);
+
+/* topo_journal_priority gives the calling thread the priority that journals have. */
+void topo_journal_priority(void);
 void *stock_run(void *topo);
 void *pack_run(void *topo);
 

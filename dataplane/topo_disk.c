@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/busy.h"
 #include "dataplane/journal_probe.h"
 #include "dataplane/topo.h"
 
 #define KEEP_NS      (10 * NS_PER_MS)
 #define PROBE_NS     (100 * NS_PER_MS) /* of a start, for trying both ways to the disk */
-#define PROBE_MARGIN 20u               /* a twentieth must be between them for the second one */
+#define PROBE_MARGIN 20u               /* io_uring is used where it is faster by a twentieth */
 
 static int make_stock(const struct topo *topo, uint32_t shard, uint64_t segment_bytes,
                       struct journal_thread *thread)
@@ -63,19 +64,38 @@ static void free_urings(struct topo *topo)
     }
 }
 
-/* sync_is_faster tries both ways.  Where that cannot be done io_uring it is: one submission. */
-static bool sync_is_faster(const struct topo *topo)
+/* try_both measures as it will be: beside polling workers, at the priority of journals. */
+static int try_both(const struct topo *topo, uint64_t took_ns[2])
 {
     const struct journal_file_ops ways[2] = {journal_uring_ops(topo->journals[0].uring),
                                              journal_file_posix};
+    struct busy busy = {0};
+    struct sched_param before;
+    int policy;
+    bool known = pthread_getschedparam(pthread_self(), &policy, &before) == 0;
+    topo_journal_priority();
+    for (uint32_t c = 0; c < topo->plan.core_count && topo->conf->idle != CONF_IDLE_SLEEP; c++)
+        (void)busy_start(&busy, topo->plan.cores[c].core);
+    int rc = journal_probe(ways, topo->store.journal_fd, PROBE_NS, took_ns);
+    busy_stop(&busy);
+    if (known)
+        (void)pthread_setschedparam(pthread_self(), policy, &before);
+    return rc;
+}
+
+/* sync_is_better tries both ways.  Where there is little between them it is: its writes are
+ * finished by the interrupt, not by a thread beside some worker.  Where they cannot be tried it is
+ * io_uring: one submission. */
+static bool sync_is_better(const struct topo *topo)
+{
     uint64_t took_ns[2];
-    if (journal_probe(ways, topo->store.journal_fd, PROBE_NS, took_ns))
+    if (try_both(topo, took_ns))
         return false;
-    bool faster = took_ns[1] + took_ns[1] / PROBE_MARGIN < took_ns[0];
+    bool sync = took_ns[0] + took_ns[0] / PROBE_MARGIN >= took_ns[1];
     fprintf(stderr, "journal: a group takes %.0f us by io_uring, %.0f us by pwritev2: %s is used\n",
             (double)took_ns[0] / NS_PER_US, (double)took_ns[1] / NS_PER_US,
-            faster ? "pwritev2" : "io_uring");
-    return faster;
+            sync ? "pwritev2" : "io_uring");
+    return sync;
 }
 
 /* Where the kernel refuses, all journals go the other way, unless io_uring was asked for. */
@@ -87,7 +107,7 @@ static int make_urings(struct topo *topo, char error[512])
     for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++)
         rc = journal_uring_new(&topo->journals[s].uring);
     if (!rc && topo->conf->journal.io == CONF_IO_AUTO && topo->plan.shard_count &&
-        sync_is_faster(topo))
+        sync_is_better(topo))
         free_urings(topo);
     if (!rc)
         return 0;

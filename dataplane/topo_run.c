@@ -126,16 +126,21 @@ void *core_run(void *arg)
 
 /* ---- journals ---- */
 
+/* It works in short spells and everybody waits for it: pumps and the control socket let it pass.
+ * Without the right to, it is merely later. */
+void topo_journal_priority(void)
+{
+    (void)pthread_setschedparam(pthread_self(), SCHED_FIFO,
+                                &(struct sched_param){.sched_priority = 2});
+}
+
 /* The shard may not wake anybody: the thread looks by itself, soon after there was something, less
  * often when there was not. */
 void *journal_run(void *arg)
 {
     struct journal_thread *thread = arg;
     uint64_t sleep_max = thread->topo->conf->journal.group_commit_ns, pause = SLEEP_MIN_NS;
-    /* It works in short spells and everybody waits for it: pumps and the control socket let it
-     * pass. Without the right to, it is merely later. */
-    (void)pthread_setschedparam(pthread_self(), SCHED_FIFO,
-                                &(struct sched_param){.sched_priority = 2});
+    topo_journal_priority();
     prctl(PR_SET_TIMERSLACK, 1000ul);
     for (;;) {
         int phase = atomic_load_explicit(&thread->topo->phase, memory_order_acquire);

@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -279,6 +280,15 @@ def test_where_io_uring_is_forbidden_the_other_way_is_taken(make, error):
     with pytest.raises(AssertionError, match="journal.io is io_uring, and the kernel does not allow it"):
         strace_troved(trove, f"io_uring_setup:error={error}")
     assert trove.wait() == 1
+
+
+def test_a_start_takes_the_way_that_its_trial_found_better(make):
+    trove = make(config=SMALL).start()
+    said = re.search(r"journal: a group takes (\d+) us by io_uring, (\d+) us by pwritev2: (\w+) is used", trove.log.read_text())
+    uring, sync, used = int(said[1]), int(said[2]), said[3]
+    # Said in whole microseconds: between the two that are a twentieth apart, either.
+    assert used == "io_uring" if (uring + 1) * 1.05 < sync else used == "pwritev2" or uring * 1.05 < sync + 1
+    assert journal(trove.status())["io"] == {"io_uring": "io_uring", "pwritev2": "sync"}[used]
 
 
 @pytest.mark.parametrize("io", ["io_uring", "sync"])

@@ -12,6 +12,7 @@ static struct kit_dir dir;
 /* A way to the disk that takes as long as it is told to, and writes nothing. */
 struct way {
     uint64_t takes_ns;
+    unsigned slow_every; /* only one in so many takes that long; 0: each */
     unsigned count, fails_at;
     unsigned before[JOURNAL_PROBE_GROUPS]; /* groups of the other way when each came */
     struct way *other;
@@ -23,7 +24,8 @@ static int commit(void *disk, int handle, struct iovec *parts, int count, uint64
     assert_true(handle >= 0);
     assert_int_equal(count, 1);
     assert_int_equal(offset, way->count * parts->iov_len);
-    nanosleep(&(struct timespec){.tv_nsec = (long)way->takes_ns}, NULL);
+    if (!way->slow_every || way->count % way->slow_every == 0)
+        nanosleep(&(struct timespec){.tv_nsec = (long)way->takes_ns}, NULL);
     way->before[way->count++] = way->other->count;
     return way->count == way->fails_at ? -EIO : 0;
 }
@@ -54,7 +56,7 @@ static void both_are_tried_in_turn_and_the_slower_one_is_told(void **state)
 {
     (void)state;
     uint64_t took_ns[2];
-    struct way first = {.takes_ns = 2 * NS_PER_MS}, second = {0};
+    struct way first = {.takes_ns = NS_PER_MS}, second = {0};
     assert_int_equal(probe(&first, &second, 60 * NS_PER_S, took_ns), 0);
     assert_int_equal(first.count, JOURNAL_PROBE_GROUPS);
     assert_int_equal(second.count, JOURNAL_PROBE_GROUPS);
@@ -62,7 +64,18 @@ static void both_are_tried_in_turn_and_the_slower_one_is_told(void **state)
         assert_int_equal(first.before[i], i);
         assert_int_equal(second.before[i], i + 1);
     }
-    assert_true(took_ns[0] >= 2 * NS_PER_MS);
+    assert_true(took_ns[0] >= NS_PER_MS);
+    assert_nothing_is_left();
+}
+
+static void one_slow_group_in_eight_is_seen(void **state)
+{
+    (void)state;
+    uint64_t took_ns[2];
+    struct way first = {.takes_ns = 20 * NS_PER_MS, .slow_every = 8}, second = {0};
+    assert_int_equal(probe(&first, &second, 60 * NS_PER_S, took_ns), 0);
+    assert_true(took_ns[0] >= 20 * NS_PER_MS);
+    assert_true(took_ns[1] < took_ns[0]);
     assert_nothing_is_left();
 }
 
@@ -117,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_are_tried_in_turn_and_the_slower_one_is_told),
+        cmocka_unit_test(one_slow_group_in_eight_is_seen),
         cmocka_unit_test(a_slow_disk_is_not_tried_for_longer_than_it_may_take),
         cmocka_unit_test(one_that_fails_is_told_and_nothing_is_left),
         cmocka_unit_test(on_a_real_disk_both_take_some_time),
