@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dataplane/admin_journal.h"
+#include "dataplane/admin_port.h"
 #include "dataplane/admin_story.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/base/counter.h"
@@ -313,6 +314,7 @@ json_t *admin_status(struct topo *topo)
         "recovered", (json_int_t)topo->recovery.events, "account", status_account(&account));
     status_events(topo, &account, status);
     json_object_set_new(status, "packets", status_packets(topo));
+    json_object_set_new(status, "ports", admin_ports(topo));
     admin_http_status(topo, status);
     json_object_set_new(status, "hunts", status_hunts(topo));
     json_t *latency = json_object();

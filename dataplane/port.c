@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/port_checksum.h"
 #include "dataplane/port_tap.h"
 #include "dataplane/rx_http.h"
 
@@ -29,6 +30,7 @@
 struct port_queue {
     uint16_t port;
     uint16_t queue;
+    bool makes_tcp;
     struct rte_mempool *pool;
 };
 
@@ -84,13 +86,11 @@ static int configure(struct port *port, const struct conf *conf, uint32_t queue_
     if (rc)
         return rc;
     /* All packets of a connection come to one queue, those of a client to any. */
-    uint64_t checksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM,
-             hashed = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP;
-    if (conf->http.port) {
-        checksums |= RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
-        hashed |= RTE_ETH_RSS_TCP;
-    }
-    eth.rxmode.offloads = info.rx_offload_capa & checksums;
+    uint64_t hashed = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | (conf->http.port ? RTE_ETH_RSS_TCP : 0);
+    struct port_checksums checksums =
+        port_checksums_of(info.rx_offload_capa, info.tx_offload_capa, conf->http.port != 0);
+    eth.rxmode.offloads = port->receive_checksums = checksums.receive;
+    eth.txmode.offloads = port->send_checksums = checksums.send;
     uint64_t rss = info.flow_type_rss_offloads & hashed;
     if (queue_count > 1 && rss) {
         eth.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -114,6 +114,7 @@ static int open_queue(struct port *port, const struct conf *conf, const struct c
     snprintf(name, sizeof name, "port%u-queue%u", port->id, queue);
     q->port = port->id;
     q->queue = (uint16_t)queue;
+    q->makes_tcp = port_makes_tcp(port);
     q->pool =
         rte_pktmbuf_pool_create(name, port_buffer_count(conf, port_conf, shard_count), MBUF_CACHE,
                                 sizeof(struct packet), (uint16_t)data_room(conf), node);
@@ -146,6 +147,26 @@ static void accept_frames(struct port *port, const struct conf_port *conf)
     }
     if (rte_eth_allmulticast_enable(port->id))
         (void)rte_eth_promiscuous_enable(port->id);
+}
+
+bool port_checks_ipv4(const struct port *port)
+{
+    return port->receive_checksums & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+}
+
+bool port_checks_udp(const struct port *port)
+{
+    return port->receive_checksums & RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+}
+
+bool port_checks_tcp(const struct port *port)
+{
+    return port->receive_checksums & RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+}
+
+bool port_makes_tcp(const struct port *port)
+{
+    return port->send_checksums & RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
 }
 
 int port_open(struct port *port, const struct conf *conf, const struct conf_port *port_conf,
@@ -181,13 +202,11 @@ static uint32_t queue_receive(void *arg, struct packet **packets, uint32_t count
     for (uint16_t i = 0; i < got; i++) {
         struct rte_mbuf *m = mbufs[i];
         struct packet *packet = rte_mbuf_to_priv(m);
-        uint64_t ip = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
-        uint64_t l4 = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
         packet->frame = rte_pktmbuf_mtod(m, uint8_t *);
         packet->len = m->data_len;
         packet->segmented = m->nb_segs > 1;
-        packet->offload = (uint8_t)((ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD ? NET_IP_CHECKED : 0) |
-                                    (l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD ? NET_L4_CHECKED : 0) |
+        packet->unsummed = 0;
+        packet->offload = (uint8_t)(port_checksum_received(m->ol_flags) |
                                     (rte_pktmbuf_tailroom(m) >= NET_GROW_BYTES ? MAY_GROW : 0));
         ASAN_POISON_MEMORY_REGION(packet->frame + packet->len, rte_pktmbuf_tailroom(m));
         packets[i] = packet;
@@ -202,6 +221,17 @@ static struct rte_mbuf *packet_mbuf(struct packet *packet)
     return m;
 }
 
+/* prepare has the driver look at what it is asked to make.  What it refuses is made here. */
+static void prepare(const struct port_queue *q, struct rte_mbuf **mbufs, uint16_t count)
+{
+    uint16_t ready = 0;
+    while (ready < count) {
+        ready += rte_eth_tx_prepare(q->port, q->queue, mbufs + ready, count - ready);
+        if (ready < count)
+            port_checksum_make(mbufs[ready++]);
+    }
+}
+
 static uint32_t queue_transmit(void *arg, struct packet **packets, uint32_t count)
 {
     struct port_queue *q = arg;
@@ -210,9 +240,14 @@ static uint32_t queue_transmit(void *arg, struct packet **packets, uint32_t coun
         mbufs[i] = packet_mbuf(packets[i]);
         mbufs[i]->data_len = (uint16_t)packets[i]->len;
         mbufs[i]->pkt_len = packets[i]->len;
-        mbufs[i]->ol_flags = 0;
+        port_checksum_ask(mbufs[i], packets[i]);
     }
-    return rte_eth_tx_burst(q->port, q->queue, mbufs, (uint16_t)count);
+    if (q->makes_tcp)
+        prepare(q, mbufs, (uint16_t)count);
+    uint32_t sent = rte_eth_tx_burst(q->port, q->queue, mbufs, (uint16_t)count);
+    for (uint32_t i = sent; i < count; i++)
+        port_checksum_keep(mbufs[i], packets[i]);
+    return sent;
 }
 
 static void queue_release(void *arg, struct packet **packets, uint32_t count)

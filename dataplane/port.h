@@ -18,6 +18,7 @@ struct port {
     uint32_t queues_max;
     uint8_t mac[6];
     char tap[16]; /* the kernel's interface of a net_tap, else empty */
+    uint64_t receive_checksums, send_checksums; /* that it checks and makes: port_checksum.h */
     uint32_t queue_count;
     struct port_queue *queues;
 };
@@ -40,6 +41,13 @@ int port_find(const struct conf_port *conf, struct port *port, char error[512]);
  * its core. */
 int port_open(struct port *port, const struct conf *conf, const struct conf_port *port_conf,
               uint32_t queue_count, uint32_t shard_count, const int32_t *nodes, char error[512]);
+/* port_checks_ipv4, port_checks_udp, port_checks_tcp and port_makes_tcp say which checksums are
+ * left to the port. */
+bool port_checks_ipv4(const struct port *port);
+bool port_checks_udp(const struct port *port);
+bool port_checks_tcp(const struct port *port);
+bool port_makes_tcp(const struct port *port);
+
 struct rx_port port_queue_ops(struct port *port, uint32_t queue);
 void port_read_stats(const struct port *port, struct port_stats *stats);
 void port_close(struct port *port);

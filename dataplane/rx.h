@@ -32,6 +32,8 @@ struct packet {
     uint16_t pending;
     uint8_t offload;   /* enum net_offload */
     uint8_t segmented; /* the frame does not lie in one piece: dropped */
+    uint8_t unsummed;  /* to be sent: bytes of the link header in front of IP, when the port makes
+                          the TCP checksum; 0: it is made */
 };
 
 /* What an rx part needs of a port's queue, so that tests and the simulator can be one. */

@@ -22,6 +22,7 @@ struct rx_http {
     uint32_t shard_count;
     const struct journal *journals[RX_SHARDS_MAX];
     const _Atomic bool *draining;
+    bool tx_checksum;
 
     /* This turn. */
     bool begun;                /* a burst of frames has set the times */
@@ -54,12 +55,23 @@ static uint8_t *link_alloc(void *link, void **buffer)
     return packet ? packet->frame : NULL;
 }
 
+/* Bytes in front of the IP header of a frame that tcp made: its Ethernet header, and tags. */
+static uint8_t link_bytes(const uint8_t *frame)
+{
+    uint8_t len = 14;
+    while (len < TCP_LINK_BYTES_MAX && (frame[len - 2] == 0x81 || frame[len - 2] == 0x88) &&
+           (frame[len - 1] == 0x00 || frame[len - 1] == 0xa8))
+        len += 4;
+    return len;
+}
+
 static void link_send(void *link, void *buffer, uint32_t len)
 {
     struct rx_http *h = link;
     struct packet *packet = buffer;
     assert(len <= RX_FRAME_BYTES);
     packet->len = len;
+    packet->unsummed = h->tx_checksum ? link_bytes(packet->frame) : 0;
     h->frames[h->head++ % RX_HTTP_FRAMES] = packet;
 }
 
@@ -160,6 +172,7 @@ void rx_http_init(struct rx *rx, struct arena *arena, const struct rx_http_wirin
     h->shard_count = rx->shard_count;
     memcpy(h->journals, wiring->journals, sizeof h->journals);
     h->draining = wiring->draining;
+    h->tx_checksum = wiring->tx_checksum;
     h->now_ns = clock_monotonic_ns();
     struct http_wiring http = {
         .limits = wiring->http,
@@ -179,6 +192,7 @@ void rx_http_init(struct rx *rx, struct arena *arena, const struct rx_http_wirin
         .app = http_app(h->http),
         .port = wiring->port,
         .mtu = wiring->mtu,
+        .tx_checksum = wiring->tx_checksum,
         .key = wiring->key,
         .seed = wiring->seed,
     };

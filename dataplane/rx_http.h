@@ -28,6 +28,7 @@ struct rx_http_settings {
 
 struct rx_http_wiring {
     uint16_t port, mtu;
+    bool tx_checksum; /* the rx part's port makes TCP checksums */
     struct tcp_limits tcp;
     struct http_limits http;
     struct rx_http_settings settings;

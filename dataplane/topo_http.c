@@ -36,6 +36,7 @@ void topo_http_make(const struct topo *topo, uint32_t index, struct rx *rx, stru
     struct rx_http_wiring wiring = {
         .port = conf->port,
         .mtu = (uint16_t)conf->tcp.mtu,
+        .tx_checksum = port_makes_tcp(&topo->ports[topo->plan.rx[index].port]),
         .tcp = http_conf_tcp_limits(topo->conf, topo->plan.rx_count),
         .http = http_conf_limits(topo->conf, topo->plan.rx_count, topo->plan.shard_count),
         .key = &topo->tcp_key,

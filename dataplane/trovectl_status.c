@@ -170,6 +170,33 @@ static void print_packets(const json_t *packets, FILE *out)
     print_counts("dropped", json_object_get(packets, "dropped"), out);
 }
 
+static void print_names(const char *title, const json_t *names, FILE *out)
+{
+    const json_t *name;
+    size_t i;
+    json_array_foreach(names, i, name)
+    {
+        const char *text = json_string_value(name);
+        fprintf(out, "%s %s", i ? "" : title, text ? text : "-");
+    }
+}
+
+/* A port of which nothing is said leaves all checksums to Trove. */
+static void print_ports(const json_t *ports, FILE *out)
+{
+    const json_t *port;
+    size_t i;
+    json_array_foreach(ports, i, port)
+    {
+        fprintf(out, "%s%s %s", i ? " | " : "ports     ", field_text(port, "name"),
+                field_text(port, "device"));
+        print_names("  checks", json_object_get(port, "checks"), out);
+        print_names("  makes", json_object_get(port, "makes"), out);
+    }
+    if (json_array_size(ports))
+        fputc('\n', out);
+}
+
 /* Answers by their first digit, as an operator asks about them. */
 static void print_answers(const json_t *answers, FILE *out)
 {
@@ -358,6 +385,7 @@ void trovectl_print_status(const json_t *status, FILE *out)
     print_counts("rejected", json_object_get(status, "rejected"), out);
     print_counts("lost", json_object_get(status, "lost"), out);
     print_packets(json_object_get(status, "packets"), out);
+    print_ports(json_object_get(status, "ports"), out);
     print_http(status, out);
     print_latency(json_object_get(status, "latency"), out);
     print_journals(json_object_get(status, "journal"), out);

@@ -37,6 +37,7 @@ static struct {
     struct packet *waiting[64];
     uint32_t waiting_count;
     uint32_t transmit_room; /* frames that it takes in one call */
+    uint32_t left, whole; /* segments whose checksum was left to the port, and those that had it */
     bool no_buffers;
 } port;
 
@@ -108,11 +109,27 @@ static inline void hear(const uint8_t *frame, uint32_t len)
     }
 }
 
+/* count_sums notes what the port is asked for, and where it looks for the IP header. */
+static inline void count_sums(const struct packet *packet)
+{
+    const uint8_t *ip = packet->frame + packet->unsummed;
+    if (!packet->unsummed) {
+        port.whole++;
+        return;
+    }
+    assert_int_equal(get16(ip - 2), 0x0800);
+    assert_int_equal(ip[0], 0x45);
+    assert_int_equal(ip[9], 6);
+    port.left++;
+}
+
 static inline uint32_t port_transmit(void *arg, struct packet **packets, uint32_t count)
 {
     uint32_t n = count < port.transmit_room ? count : port.transmit_room;
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
+        count_sums(packets[i]);
         hear(packets[i]->frame, packets[i]->len);
+    }
     port_release(arg, packets, n);
     return n;
 }
@@ -232,9 +249,8 @@ static inline void reply(const struct event *event, enum result result, uint64_t
     turn();
 }
 
-static inline int setup(void **state)
+static inline int setup_with(bool tx_checksum)
 {
-    (void)state;
     static const uint8_t seed[HASH_SEED_BYTES] = {1};
     static struct event_ring *to_shard[] = {&events};
     static struct answer_ring *back[] = {&answers};
@@ -271,6 +287,7 @@ static inline int setup(void **state)
     struct rx_http_wiring http = {
         .port = 8080,
         .mtu = 1500,
+        .tx_checksum = tx_checksum,
         .tcp = {.connections = 64, .time_waits = 64, .chunks = 256},
         .http = {.connections = 64,
                  .slots = 64,
@@ -289,6 +306,12 @@ static inline int setup(void **state)
     http_settings_init(&http.settings.http);
     rx_http_init(&rx, &arena, &http);
     return 0;
+}
+
+static inline int setup(void **state)
+{
+    (void)state;
+    return setup_with(false);
 }
 
 static inline int teardown(void **state)

@@ -337,6 +337,74 @@ static void an_icmp_error_comes_to_tcp(void **state)
     assert_int_equal(port.idle_count, BUFFERS);
 }
 
+static void checksums_are_made_here_where_the_port_makes_none(void **state)
+{
+    (void)state;
+    dial();
+    say("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    assert_status("200");
+    assert_int_equal(port.left, 0);
+    assert_true(port.whole >= 2); /* SYN-ACK, answer */
+}
+
+static int setup_left(void **state)
+{
+    (void)state;
+    return setup_with(true);
+}
+
+static void ask_for_our_address(void)
+{
+    uint8_t *arp = frame(0, 8) - 20;
+    memset(arp - 14, 0xff, 6);
+    put16(arp - 2, 0x0806);
+    put16(arp, 1);
+    put16(arp + 2, 0x0800);
+    put16(arp + 4, 0x0604);
+    put16(arp + 6, 1);
+    memcpy(arp + 8, peer_mac, 6);
+    memcpy(arp + 14, peer_ip, 4);
+    memcpy(arp + 24, our_ip, 4);
+    turn();
+}
+
+static void checksums_are_left_to_a_port_that_makes_them_but_not_those_of_replies(void **state)
+{
+    (void)state;
+    dial();
+    say("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    assert_status("200");
+    assert_int_equal(port.whole, 0);
+    assert_true(port.left >= 2);
+    uint32_t left = port.left;
+    ask_for_our_address();
+    assert_int_equal(rx.counters.replied, 1);
+    assert_int_equal(port.whole, 1);
+    assert_int_equal(port.left, left);
+}
+
+/* What is sent goes back the way it came: with its tags. */
+static void a_port_is_told_of_tags(void **state)
+{
+    (void)state;
+    static const uint16_t types[] = {0x88a8, 0x8100};
+    for (uint32_t tags = 1; tags <= 2; tags++) {
+        client = (typeof(client)){.port = 45000, .seq = 77};
+        segment(SYN, "", 0);
+        struct packet *packet = port.waiting[port.waiting_count - 1];
+        memmove(packet->frame + 14 + (size_t)4 * tags, packet->frame + 14, packet->len - 14);
+        for (uint32_t t = 0; t < tags; t++) {
+            put16(packet->frame + 12 + (size_t)4 * t, types[t + 2 - tags]);
+            put16(packet->frame + 14 + (size_t)4 * t, 100 + t);
+        }
+        put16(packet->frame + 12 + (size_t)4 * tags, 0x0800);
+        packet->len += 4 * tags;
+        turn();
+        assert_int_equal(port.left, tags); /* count_sums looks where it points to */
+    }
+    assert_int_equal(port.whole, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +423,11 @@ int main(void)
         TEST(while_draining_what_waits_is_closed_and_what_comes_is_refused),
         TEST(when_nothing_is_received_any_more_connections_are_reset),
         TEST(an_icmp_error_comes_to_tcp),
+        TEST(checksums_are_made_here_where_the_port_makes_none),
+        cmocka_unit_test_setup_teardown(
+            checksums_are_left_to_a_port_that_makes_them_but_not_those_of_replies, setup_left,
+            teardown),
+        cmocka_unit_test_setup_teardown(a_port_is_told_of_tags, setup_left, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,9 @@ static const char status_json[] =
     "records\":12,"
     "\"error\":null},{\"name\":\"old\",\"type\":\"file\",\"state\":\"error\",\"lag_records\":88213,"
     "\"error\":\"No space left on device\"}],"
+    "\"ports\":[{\"name\":\"p0\",\"device\":\"0000:8a:00.0\",\"checks\":[\"ipv4\",\"tcp\"],"
+    "\"makes\":[\"tcp\"]},{\"name\":\"p1\",\"device\":\"net_af_packet0,iface=eth1\",\"checks\":[],"
+    "\"makes\":[]}],"
     "\"lcores\":[{\"core\":1,\"node\":0,\"roles\":\"rx+shard\",\"busy\":0.612},{\"core\":2,"
     "\"node\":0,\"roles\":\"control\",\"busy\":0}],\"warnings\":[\"disk 91% full\"]}";
 
@@ -52,6 +55,7 @@ static void status_shows_every_part_on_a_line_of_its_own(void **state)
         "rejected  syntax 1,464,000  future 773\n"
         "packets   received 5,000,000,000  delivered 4,811,020,114  replied 12\n"
         "dropped   fragment 7  foreign 1,200\n"
+        "ports     p0 0000:8a:00.0  checks ipv4 tcp  makes tcp | p1 net_af_packet0,iface=eth1\n"
         "latency   wire -> decision  p50 3.1us  p99 12us  p99.9 40us  max 100us\n"
         "          wire -> durable   p50 9.1us  p99 31us  p99.9 74us  max 1.9ms\n"
         "          write+fdatasync   p50 999us  p99 1.0ms  p99.9 2.5s  max 0.0us\n"
