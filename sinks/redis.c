@@ -125,6 +125,11 @@ int redis_append(struct redis *redis, int argc, const char *const *argv, const s
     return redisAppendCommandArgv(redis->context, argc, args, lens) == REDIS_OK ? 0 : -ENOMEM;
 }
 
+int redis_append_bytes(struct redis *redis, const char *bytes, size_t len)
+{
+    return redisAppendFormattedCommand(redis->context, bytes, len) == REDIS_OK ? 0 : -ENOMEM;
+}
+
 int redis_flush(struct redis *redis)
 {
     begin_wait(redis);

@@ -36,8 +36,10 @@ int redis_open(struct redis **redis, const struct conf_endpoint *endpoint, uint6
                const _Atomic bool *cancel);
 void redis_close(struct redis *redis);
 
-/* redis_append puts a command into the buffer; 0 or -ENOMEM.  redis_flush sends what is there. */
+/* redis_append puts a command into the buffer, redis_append_bytes one, or a part of one, that is
+ * encoded already; 0 or -ENOMEM.  redis_flush sends what is there. */
 int redis_append(struct redis *redis, int argc, const char *const *argv, const size_t *lens);
+int redis_append_bytes(struct redis *redis, const char *bytes, size_t len);
 int redis_flush(struct redis *redis);
 
 /* redis_read takes the next reply, in the order of the commands.  Returns 0, also for an error

@@ -6,7 +6,8 @@
  *
  * A batch is one script call, which stops at the first entry that is refused for another reason: of
  * plain pipelined XADDs the next one would be taken, and the one that failed could never follow, as
- * its id would be the smaller.
+ * its id would be the smaller.  For the same reason a batch is sent when the one before is there:
+ * meanwhile it is made.
  */
 #include <assert.h>
 #include <errno.h>
@@ -18,38 +19,44 @@
 
 #include "dataplane/base/correction.h"
 #include "dataplane/base/counter.h"
-#include "dataplane/base/text.h"
-#include "sinks/body.h"
 #include "sinks/fault.h"
 #include "sinks/redis.h"
+#include "sinks/redis_batch.h"
 #include "sinks/secret.h"
 
-#define BATCH_MAX   512u
-#define BATCH_BYTES (256u << 10)
-#define ENTRY_ARGS  10 /* how many follow; id; four fields and their values */
-#define SHA_MAX     40u
+#define BATCHES 2u /* one on its way, one being made */
 
-/* KEYS: the stream.  ARGV: how long it may grow (0: any), then entries.  Returns what was added,
- * what was there, and why it stopped, if it did. */
+/* KEYS: the stream.  ARGV: how long it may grow (0: any), then entries of REDIS_ENTRY_ARGS. Returns
+ * what was added, what was there, and why it stopped, if it did. */
 static const char add_script[] =
-    "local added, repeats, at = 0, 0, 2\n"
-    "while at <= #ARGV do\n"
-    "  local last = at + tonumber(ARGV[at])\n"
-    "  local r\n"
-    "  if ARGV[1] == '0' then\n"
-    "    r = redis.pcall('XADD', KEYS[1], unpack(ARGV, at + 1, last))\n"
-    "  else\n"
-    "    r = redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], unpack(ARGV, at + 1, last))\n"
+    "local pcall, find, added, repeats = redis.pcall, string.find, 0, 0\n"
+    "local call, id = {'XADD', KEYS[1], 'MAXLEN', '~', ARGV[1]}, 6\n"
+    "if ARGV[1] == '0' then id = 3 end\n"
+    "call[id + 1] = 'kind'\n"
+    "for at = 2, #ARGV, 5 do\n"
+    "  local last = id + 2\n"
+    "  call[id] = ARGV[at]\n"
+    "  call[last] = ARGV[at + 1]\n"
+    "  if ARGV[at + 2] ~= '' then\n"
+    "    call[last + 1] = 'hunt'\n"
+    "    call[last + 2] = ARGV[at + 2]\n"
+    "    last = last + 2\n"
     "  end\n"
-    "  if type(r) == 'table' and r.err then\n"
-    "    if not string.find(r.err, 'equal or smaller', 1, true) then\n"
-    "      return added .. ' ' .. repeats .. ' ' .. r.err\n"
-    "    end\n"
+    "  if ARGV[at + 3] ~= '' then\n"
+    "    call[last + 1] = 'user'\n"
+    "    call[last + 2] = ARGV[at + 3]\n"
+    "    last = last + 2\n"
+    "  end\n"
+    "  call[last + 1] = 'outcome'\n"
+    "  call[last + 2] = ARGV[at + 4]\n"
+    "  local r = pcall(unpack(call, 1, last + 2))\n"
+    "  if type(r) ~= 'table' or not r.err then\n"
+    "    added = added + 1\n"
+    "  elseif find(r.err, 'equal or smaller', 1, true) then\n"
     "    repeats = repeats + 1\n"
     "  else\n"
-    "    added = added + 1\n"
+    "    return added .. ' ' .. repeats .. ' ' .. r.err\n"
     "  end\n"
-    "  at = last + 1\n"
     "end\n"
     "return added .. ' ' .. repeats .. ' '\n";
 
@@ -78,21 +85,6 @@ static const char win_script[] =
 enum script { ADD, END, WIN, SCRIPT_COUNT };
 static const char *const scripts[] = {[ADD] = add_script, [END] = end_script, [WIN] = win_script};
 
-struct text {
-    const char *at;
-    size_t len;
-};
-
-struct entry {
-    struct sink_place place;
-    struct text user, hunt, line; /* in the batch's buffer */
-    const char *kind;
-    char id[48];
-    char args[4];
-    bool is_new; /* the stream has it not */
-    bool wins;
-};
-
 struct sink_redis {
     const struct conf_sink *conf;
     struct conf_endpoint endpoint;
@@ -100,22 +92,15 @@ struct sink_redis {
     const struct line_origin *origin;
     struct redis *link;
     _Atomic bool cancel;
-    char sha[SCRIPT_COUNT][SHA_MAX + 1];
+    char sha[SCRIPT_COUNT][REDIS_SHA_MAX + 1];
     bool known[SINK_EPOCH_JOURNALS_MAX];
     struct sink_end end[SINK_EPOCH_JOURNALS_MAX];
     struct sink_fault fault;
     uint64_t repeats; /* outcomes that the stream had already */
 
-    /* The batch: outcomes of one shard. */
-    uint32_t shard;
-    uint32_t count;
-    uint32_t new_count;
-    size_t used;
-    struct entry entries[BATCH_MAX];
-    char buffer[BATCH_BYTES];
-    const char *argv[5 + BATCH_MAX * ENTRY_ARGS];
-    size_t lens[5 + BATCH_MAX * ENTRY_ARGS];
-    int argc;
+    unsigned turn;  /* the batch being made */
+    bool is_waited; /* the other one is on its way */
+    struct redis_batch batches[BATCHES];
 };
 
 static uint64_t stream_repeats(const void *arg)
@@ -171,26 +156,19 @@ static bool is_of_record(const char *text)
 
 /* ---- connecting ---- */
 
-static void put_arg(struct sink_redis *sink, const char *text, size_t len)
-{
-    assert(sink->argc < (int)(sizeof sink->argv / sizeof *sink->argv));
-    sink->argv[sink->argc] = text;
-    sink->lens[sink->argc++] = len;
-}
-
-static void put_word(struct sink_redis *sink, const char *text)
-{
-    put_arg(sink, text, strlen(text));
-}
+#define WORDS_MAX 6
 
 /* Sends words, up to a NULL, and takes the reply; an error reply is a failure. */
 static int call(struct sink_redis *sink, const char *const *words, struct redis_reply *reply)
 {
-    sink->argc = 0;
-    for (; *words; words++)
-        put_word(sink, *words);
-    const char *what = sink->argv[0];
-    int rc = redis_call(sink->link, sink->argc, sink->argv, sink->lens, reply);
+    size_t lens[WORDS_MAX];
+    const char *what = words[0];
+    int count = 0;
+    for (; words[count]; count++) {
+        assert(count < WORDS_MAX);
+        lens[count] = strlen(words[count]);
+    }
+    int rc = redis_call(sink->link, count, words, lens, reply);
     if (rc)
         return fail_link(sink, rc, what);
     if (reply->kind == REDIS_ERROR)
@@ -239,10 +217,10 @@ static int load_scripts(struct sink_redis *sink, struct redis_reply *reply)
     int rc = 0;
     for (unsigned i = 0; !rc && i < SCRIPT_COUNT; i++) {
         rc = CALL(sink, reply, "SCRIPT", "LOAD", scripts[i]);
-        if (!rc && reply->len != SHA_MAX)
+        if (!rc && reply->len != REDIS_SHA_MAX)
             rc = fail_link(sink, -EPROTO, "SCRIPT LOAD");
         if (!rc)
-            memcpy(sink->sha[i], reply->text, SHA_MAX + 1);
+            memcpy(sink->sha[i], reply->text, REDIS_SHA_MAX + 1);
     }
     return rc;
 }
@@ -273,8 +251,9 @@ static int stream_open(void *arg, uint64_t resume)
     (void)resume;
     assert(!sink->link);
     sink->fault = (struct sink_fault){0};
-    sink->count = sink->new_count = 0;
-    sink->used = 0;
+    sink->is_waited = false;
+    for (unsigned i = 0; i < BATCHES; i++)
+        redis_batch_clear(&sink->batches[i]);
     memset(sink->known, 0, sizeof sink->known);
     int rc = redis_open(&sink->link, &sink->endpoint, sink->conf->timeout_ns, &sink->cancel);
     if (rc) {
@@ -333,114 +312,54 @@ static int stream_end(void *arg, uint32_t shard, struct sink_end *end)
 
 /* ---- batches ---- */
 
-static void put_entry(struct sink_redis *sink, struct entry *entry)
+static int send_batch(struct sink_redis *sink, const struct redis_batch *batch)
 {
-    unsigned fields = 2 + (entry->hunt.len > 0) + (entry->user.len > 0);
-    snprintf(entry->args, sizeof entry->args, "%u", 1 + 2 * fields);
-    put_word(sink, entry->args);
-    put_word(sink, entry->id);
-    put_word(sink, "kind");
-    put_word(sink, entry->kind);
-    if (entry->hunt.len) {
-        put_word(sink, "hunt");
-        put_arg(sink, entry->hunt.at, entry->hunt.len);
-    }
-    if (entry->user.len) {
-        put_word(sink, "user");
-        put_arg(sink, entry->user.at, entry->user.len);
-    }
-    put_word(sink, "outcome");
-    put_arg(sink, entry->line.at, entry->line.len);
-}
-
-static int send_entries(struct sink_redis *sink, const char *key)
-{
-    char max[24];
-    if (!sink->new_count)
-        return 0;
-    snprintf(max, sizeof max, "%" PRIu64, sink->conf->max_length);
-    sink->argc = 0;
-    put_word(sink, "EVALSHA");
-    put_word(sink, sink->sha[ADD]);
-    put_word(sink, "1");
-    put_word(sink, key);
-    put_word(sink, max);
-    for (uint32_t i = 0; i < sink->count; i++)
-        if (sink->entries[i].is_new)
-            put_entry(sink, &sink->entries[i]);
-    return redis_append(sink->link, sink->argc, sink->argv, sink->lens);
-}
-
-static int send_winners(struct sink_redis *sink, unsigned *sent)
-{
+    char key[CONF_NAME_MAX + 16], head[REDIS_HEAD_MAX];
     int rc = 0;
-    for (uint32_t i = 0; !rc && i < sink->count; i++) {
-        const struct entry *entry = &sink->entries[i];
-        char key[2 * CONF_NAME_MAX + 8], epoch[16], ordinal[24];
-        if (!entry->wins)
-            continue;
-        snprintf(key, sizeof key, "%s:%.*s", sink->conf->winners, (int)entry->hunt.len,
-                 entry->hunt.at);
-        snprintf(epoch, sizeof epoch, "%u", entry->place.epoch);
-        snprintf(ordinal, sizeof ordinal, "%" PRIu64, entry->place.ordinal);
-        sink->argc = 0;
-        put_word(sink, "EVALSHA");
-        put_word(sink, sink->sha[WIN]);
-        put_word(sink, "1");
-        put_word(sink, key);
-        put_arg(sink, entry->user.at, entry->user.len);
-        put_word(sink, epoch);
-        put_word(sink, ordinal);
-        put_arg(sink, entry->line.at, entry->line.len);
-        rc = redis_append(sink->link, sink->argc, sink->argv, sink->lens);
-        ++*sent;
-    }
-    return rc;
+    name_stream(sink, batch->shard, key);
+    if (batch->new_count)
+        rc = redis_append_bytes(
+            sink->link, head,
+            redis_batch_head(batch, sink->sha[ADD], key, sink->conf->max_length, head));
+    if (!rc)
+        rc = redis_append_bytes(sink->link, batch->args, batch->used);
+    if (!rc)
+        rc = redis_append_bytes(sink->link, batch->wins, batch->win_used);
+    if (!rc)
+        rc = redis_flush(sink->link);
+    return rc ? fail_link(sink, rc, "XADD") : 0;
 }
 
-/* The n-th of the entries that were sent. */
-static const struct entry *new_entry(const struct sink_redis *sink, uint64_t n)
+static int take_added(struct sink_redis *sink, const struct redis_batch *batch,
+                      const struct redis_reply *reply)
 {
-    const struct entry *entry = sink->entries;
-    while (!entry->is_new || n--)
-        entry++;
-    return entry;
-}
-
-static int take_answer(struct sink_redis *sink, const struct redis_reply *reply)
-{
-    char *rest, *text = NULL;
+    struct redis_added found;
     if (reply->kind == REDIS_ERROR)
         return fault_say(&sink->fault, -EREMOTEIO, "%s: XADD: %s", sink->conf->address,
                          error_text(reply->text));
-    uint64_t added = strtoull(reply->text, &rest, 10);
-    uint64_t repeats = *rest == ' ' ? strtoull(rest, &text, 10) : UINT64_MAX;
-    if (added > sink->new_count || repeats > sink->new_count - added || !text || *text != ' ')
+    if (!redis_batch_answer(batch, reply->text, &found))
         return fail_link(sink, -EPROTO, "XADD");
-    text++;
-    if (!*text == (added + repeats < sink->new_count))
-        return fail_link(sink, -EPROTO, "XADD");
-    counter_add(&sink->repeats, repeats);
-    if (!*text)
+    counter_add(&sink->repeats, found.repeats);
+    if (!*found.why)
         return 0;
-    const struct entry *entry = new_entry(sink, added + repeats);
-    const char *why = error_text(text);
-    sink->fault.at = entry->place;
+    const struct sink_place *place = redis_batch_place(batch, found.added + found.repeats);
+    const char *why = error_text(found.why);
+    sink->fault.at = *place;
     sink->fault.of_record = is_of_record(why);
-    return fault_say(&sink->fault, -EREMOTEIO, "%s: XADD %s: %s", sink->conf->address, entry->id,
-                     why);
+    return fault_say(&sink->fault, -EREMOTEIO, "%s: XADD %u-%" PRIu64 ": %s", sink->conf->address,
+                     place->epoch, place->ordinal, why);
 }
 
-static int take_answers(struct sink_redis *sink, unsigned winners)
+static int take_answers(struct sink_redis *sink, const struct redis_batch *batch)
 {
     struct redis_reply reply;
-    int rc = redis_flush(sink->link);
-    if (!rc && sink->new_count) {
+    int rc = 0;
+    if (batch->new_count) {
         rc = redis_read(sink->link, &reply);
-        if (!rc && (rc = take_answer(sink, &reply)))
+        if (!rc && (rc = take_added(sink, batch, &reply)))
             return rc;
     }
-    for (; !rc && winners; winners--) {
+    for (uint32_t i = 0; !rc && i < batch->win_count; i++) {
         rc = redis_read(sink->link, &reply);
         if (!rc && reply.kind == REDIS_ERROR)
             return fault_say(&sink->fault, -EREMOTEIO, "%s: winners: %s", sink->conf->address,
@@ -449,63 +368,35 @@ static int take_answers(struct sink_redis *sink, unsigned winners)
     return rc ? fail_link(sink, rc, "XADD") : 0;
 }
 
-static int flush(struct sink_redis *sink)
+/* Waits until what is on its way is there. */
+static int finish(struct sink_redis *sink)
 {
-    char key[CONF_NAME_MAX + 16];
-    unsigned winners = 0;
-    if (!sink->count)
-        return 0;
-    name_stream(sink, sink->shard, key);
-    int rc = send_entries(sink, key);
-    if (!rc)
-        rc = send_winners(sink, &winners);
-    rc = rc ? fail_link(sink, rc, "XADD") : take_answers(sink, winners);
-    if (rc)
+    struct redis_batch *batch = &sink->batches[(sink->turn + 1) % BATCHES];
+    int rc = sink->is_waited ? take_answers(sink, batch) : 0;
+    if (rc || !sink->is_waited)
         return rc;
-    const struct sink_place *last = &sink->entries[sink->count - 1].place;
-    if (sink->new_count)
-        sink->end[sink->shard] = (struct sink_end){.epoch = last->epoch, .ordinal = last->ordinal};
-    sink->count = sink->new_count = 0;
-    sink->used = 0;
+    const struct sink_place *last = &batch->entries[batch->count - 1].place;
+    if (batch->new_count)
+        sink->end[batch->shard] = (struct sink_end){.epoch = last->epoch, .ordinal = last->ordinal};
+    redis_batch_clear(batch);
+    sink->is_waited = false;
     return 0;
 }
 
+/* Sends what was made, behind what is on its way. */
+static int flush(struct sink_redis *sink)
+{
+    const struct redis_batch *batch = &sink->batches[sink->turn];
+    int rc = finish(sink);
+    if (rc || !batch->count)
+        return rc;
+    rc = send_batch(sink, batch);
+    sink->is_waited = !rc;
+    sink->turn = (sink->turn + 1) % BATCHES;
+    return rc;
+}
+
 /* ---- items ---- */
-
-static struct text keep(struct sink_redis *sink, const void *bytes, size_t len)
-{
-    char *at = sink->buffer + sink->used;
-    assert(len <= sizeof sink->buffer - sink->used);
-    if (len)
-        memcpy(at, bytes, len);
-    sink->used += len;
-    return (struct text){at, len};
-}
-
-static void add(struct sink_redis *sink, const struct sink_item *item, bool is_new, bool wins)
-{
-    struct entry *entry = &sink->entries[sink->count++];
-    *entry = (struct entry){
-        .place = {.epoch = item->epoch,
-                  .shard = item->shard,
-                  .ordinal = item->ordinal,
-                  .partition = item->outcome->partition,
-                  .seq = item->outcome->seq},
-        .kind = outcome_kind_name(item->view.outcome.kind),
-        .is_new = is_new,
-        .wins = wins,
-    };
-    snprintf(entry->id, sizeof entry->id, "%u-%" PRIu64, item->epoch, item->ordinal);
-    uint8_t user[EVENT_NAME_MAX];
-    entry->user = keep(sink, user, line_user(item, user));
-    entry->hunt = keep(sink, item->view.hunt.text, item->view.hunt.len);
-    entry->line.at = sink->buffer + sink->used;
-    entry->line.len =
-        body_encode(sink->conf->format, item, sink->origin, sink->buffer + sink->used) - 1;
-    sink->used += entry->line.len;
-    sink->shard = item->shard;
-    sink->new_count += is_new;
-}
 
 /* Says whether an outcome is the newest word on what the user has won. A tile is given or taken
  * back where the tile is, and has no place in a user's order. */
@@ -522,9 +413,12 @@ static bool is_word_on_award(const struct sink_item *item)
 static int stream_deliver(void *arg, const struct sink_item *item)
 {
     struct sink_redis *sink = arg;
-    bool full = sink->count == BATCH_MAX ||
-                sizeof sink->buffer - sink->used < BODY_BYTES_MAX + 2 * EVENT_NAME_MAX;
-    int rc = full || (sink->count && sink->shard != item->shard) ? flush(sink) : 0;
+    const struct redis_batch *batch = &sink->batches[sink->turn];
+    bool full = redis_batch_is_full(batch) || (batch->count && batch->shard != item->shard);
+    int rc = full ? flush(sink) : 0;
+    /* Nothing else is asked while an answer is to come. */
+    if (!rc && !sink->known[item->shard])
+        rc = finish(sink);
     if (!rc)
         rc = find_end(sink, item->shard);
     if (rc)
@@ -532,16 +426,19 @@ static int stream_deliver(void *arg, const struct sink_item *item)
     const struct sink_end place = {.epoch = item->epoch, .ordinal = item->ordinal};
     bool is_new = sink_end_is_before(&sink->end[item->shard], &place);
     bool wins = sink->conf->winners[0] && is_word_on_award(item);
+    const struct redis_winners winners = {.name = sink->conf->winners, .sha = sink->sha[WIN]};
     counter_add(&sink->repeats, !is_new);
     if (is_new || wins)
-        add(sink, item, is_new, wins);
+        redis_batch_add(&sink->batches[sink->turn], item, sink->conf->format, sink->origin, is_new,
+                        wins ? &winners : NULL);
     return 0;
 }
 
 static int stream_commit(void *arg, uint64_t *resume)
 {
     *resume = 0;
-    return flush(arg);
+    int rc = flush(arg);
+    return rc ? rc : finish(arg);
 }
 
 static const struct sink_fault *stream_fault(void *arg)

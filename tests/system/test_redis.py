@@ -131,7 +131,7 @@ def test_every_outcome_is_an_entry(make, redis):
     udp().send(b"not json")
     trove.settled(2001)
     state = caught_up(trove)
-    assert state["errors"] == 0 and state["delivered"] == 2001
+    assert state["errors"] == 0 and state["delivered"] == 2001, state
     same_as_file(trove, server)
     assert trove.term() == 0
 

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
-#include "sinks/line.h"
 #include "sinks/redis.h"
+#include "sinks/redis_batch.h"
 #include "sinks/sink.h"
 
 #define SHA "0123456789012345678901234567890123456789"
@@ -366,6 +366,70 @@ static void counts_that_cannot_be_are_refused(void **state)
         assert_int_equal(deliver_three(server, ends[i], NOTHING, &fault, &repeats), -EPROTO);
 }
 
+/* Of a batch that is not answered nobody knows whether it stopped in the middle. */
+static void the_next_batch_waits_for_the_answer(void **state)
+{
+    struct server *server = *state;
+    server->evals[0] = NOTHING;
+    server->evals[1] = "";
+    server->evals[2] = NULL;
+    server->eval = 0;
+    void *sink = open_sink(server, 0);
+    unsigned before = server->commands;
+    uint64_t ordinal = 1;
+    int rc = 0;
+    while (!rc && ordinal <= 3 * REDIS_BATCH_MAX)
+        rc = deliver(sink, ordinal++);
+    assert_int_equal(rc, -ETIMEDOUT);
+    assert_int_equal(ordinal, 2 * REDIS_BATCH_MAX + 2);
+    assert_int_equal(server->commands - before, 2); /* where the stream ends, and one batch */
+    sink_redis_ops.close(sink);
+    sink_redis_ops.free(sink);
+}
+
+static void a_batch_is_the_bytes_of_its_commands(void **state)
+{
+    static struct redis_batch batch;
+    static const struct record record = {.kind = RECORD_OUTCOME, .partition = 3, .seq = 9};
+    static const struct redis_winners winners = {.name = "w", .sha = "SHA"};
+    struct sink_item item = {.outcome = &record,
+                             .view = {.outcome = {.kind = OUTCOME_duplicate, .first_seq = 1},
+                                      .user = {(const uint8_t *)"u\r\n", 3},
+                                      .hunt = {(const uint8_t *)"h", 1}},
+                             .epoch = 2,
+                             .shard = 1,
+                             .ordinal = 10};
+    struct line_origin origin;
+    char head[REDIS_HEAD_MAX], line[LINE_BYTES_MAX], want[4096];
+    (void)state;
+    assert_int_equal(line_origin_init(&origin, "p", "h", "me"), 0);
+    redis_batch_clear(&batch);
+    redis_batch_add(&batch, &item, CONF_FORMAT_JSON, &origin, true, &winners);
+    int len = (int)line_encode(&item, &origin, line) - 1;
+    snprintf(want, sizeof want,
+             "$4\r\n2-10\r\n$9\r\nduplicate\r\n$1\r\nh\r\n$3\r\nu\r\n\r\n$%d\r\n%.*s\r\n", len, len,
+             line);
+    assert_int_equal(batch.used, strlen(want));
+    assert_memory_equal(batch.args, want, batch.used);
+    snprintf(want, sizeof want,
+             "*8\r\n$7\r\nEVALSHA\r\n$3\r\nSHA\r\n$1\r\n1\r\n$3\r\nw:h\r\n$3\r\nu\r\n\r\n"
+             "$1\r\n2\r\n$2\r\n10\r\n$%d\r\n%.*s\r\n",
+             len, len, line);
+    assert_int_equal(batch.win_used, strlen(want));
+    assert_memory_equal(batch.wins, want, batch.win_used);
+    item.view.user.len = item.view.hunt.len = 0;
+    item.ordinal = 11;
+    size_t used = batch.used;
+    redis_batch_add(&batch, &item, CONF_FORMAT_JSON, &origin, true, NULL);
+    assert_non_null(strstr(batch.args + used, "duplicate\r\n$0\r\n\r\n$0\r\n\r\n$"));
+    size_t head_len = redis_batch_head(&batch, "SHA", "s:1", 100, head);
+    static const char begins[] =
+        "*15\r\n$7\r\nEVALSHA\r\n$3\r\nSHA\r\n$1\r\n1\r\n$3\r\ns:1\r\n$3\r\n100\r\n";
+    assert_int_equal(head_len, sizeof begins - 1);
+    assert_memory_equal(head, begins, head_len);
+    assert_int_equal(redis_batch_place(&batch, 1)->ordinal, 11);
+}
+
 static void another_journals_streams_are_left_alone(void **state)
 {
     struct server *server = *state;
@@ -410,6 +474,8 @@ int main(void)
         ON_SERVER(a_refused_record_is_named),
         ON_SERVER(a_full_or_wrong_server_is_not_the_records_fault),
         ON_SERVER(counts_that_cannot_be_are_refused),
+        ON_SERVER(the_next_batch_waits_for_the_answer),
+        cmocka_unit_test(a_batch_is_the_bytes_of_its_commands),
         ON_SERVER(another_journals_streams_are_left_alone),
         cmocka_unit_test(endpoints_are_checked),
     };
