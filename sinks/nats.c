@@ -213,7 +213,8 @@ int nats_publish(struct nats *nats, const char *subject, uint64_t tag,
     natsMsg *message = NULL;
     char reply[sizeof nats->prefix + 24];
     snprintf(reply, sizeof reply, "%s%" PRIu64, nats->prefix, tag);
-    natsStatus status = natsMsg_Create(&message, subject, reply, body, (int)len);
+    natsStatus status =
+        natsMsg_Create(&message, subject, tag == NATS_NO_REPLY ? NULL : reply, body, (int)len);
     for (unsigned i = 0; status == NATS_OK && i < header_count; i++)
         status = natsMsgHeader_Set(message, headers[i].key, headers[i].value);
     if (status == NATS_OK)

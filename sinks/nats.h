@@ -49,7 +49,10 @@ void nats_close(struct nats *nats);
 /* nats_max_payload tells how long a message may be, headers and all. */
 size_t nats_max_payload(const struct nats *nats);
 
-/* nats_publish buffers a message whose reply is to carry a tag; 0 or a negative errno. */
+#define NATS_NO_REPLY UINT64_MAX
+
+/* nats_publish buffers a message whose reply is to carry a tag, or that asks for none; 0 or a
+ * negative errno. */
 int nats_publish(struct nats *nats, const char *subject, uint64_t tag,
                  const struct nats_header *headers, unsigned header_count, const void *body,
                  size_t len);

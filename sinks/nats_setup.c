@@ -165,6 +165,15 @@ static int find_end(struct nats_sink *sink, const struct nats_info *info, uint64
     return rc;
 }
 
+int nats_sink_find_end(struct nats_sink *sink)
+{
+    struct nats_info info;
+    int rc = ask_info(sink, "INFO", "", &info);
+    if (!rc && info.refusal.code)
+        return fail_refused(sink, "INFO", &info.refusal);
+    return rc ? rc : find_end(sink, &info, sink->last);
+}
+
 static int open_link(struct nats_sink *sink)
 {
     const struct conf_sink *conf = sink->conf;

@@ -14,6 +14,9 @@
 /* What headers may add to a body, at most: their names, an id, two numbers. */
 #define HEADER_BYTES (ENDS_TEXT_MAX + BODY_ID_MAX + 160u)
 
+/* The timeout is for an answer, and so for this many messages. */
+#define ANSWER_EVERY 64u
+
 static uint64_t stream_repeats(const void *arg)
 {
     return counter_read(&((const struct nats_sink *)arg)->repeats);
@@ -68,6 +71,7 @@ static int stream_end(void *arg, uint32_t shard, struct sink_end *end)
 
 /* ---- batches ---- */
 
+/* Publishes an entry behind the message `after`, together with which the stream reaches `end`. */
 static int publish(struct nats_sink *sink, const struct nats_entry *entry, uint64_t tag,
                    uint64_t after, const struct sink_end *end)
 {
@@ -87,8 +91,9 @@ static int publish(struct nats_sink *sink, const struct nats_entry *entry, uint6
                         sink->buffer + entry->at, entry->len);
 }
 
-/* Publishes entries from one on; every one of them tells the ends as they are with it. */
-static int publish_from(struct nats_sink *sink, uint32_t from)
+/* Publishes entries from one on; every one of them tells the ends as they are with it.  Every
+ * `stride`-th is to be answered, and the last; *asked of them. */
+static int publish_from(struct nats_sink *sink, uint32_t from, uint32_t stride, uint32_t *asked)
 {
     struct sink_end end[SINK_EPOCH_JOURNALS_MAX];
     memcpy(end, sink->end, sizeof end);
@@ -97,17 +102,18 @@ static int publish_from(struct nats_sink *sink, uint32_t from)
         struct nats_entry *entry = &sink->entries[i];
         end[entry->place.shard] =
             (struct sink_end){.epoch = entry->place.epoch, .ordinal = entry->place.ordinal};
-        entry->answered = false;
-        rc = publish(sink, entry, sink->tag + i - from, sink->last + i - from, end);
+        entry->answered = i + 1 < sink->count && (i + 1 - from) % stride;
+        *asked += !entry->answered;
+        rc = publish(sink, entry, entry->answered ? NATS_NO_REPLY : sink->tag + i - from,
+                     sink->last + i - from, end);
     }
     return rc;
 }
 
-/* Takes answers, in whatever order, until every entry has one. An answer that comes twice, or to
- * what is long done with, is nothing. */
-static int collect(struct nats_sink *sink, uint32_t from)
+/* Takes answers, in whatever order, until `left` have come. An answer that comes twice, or to what
+ * is long done with, is nothing. */
+static int collect(struct nats_sink *sink, uint32_t from, uint32_t left)
 {
-    uint32_t left = sink->count - from;
     while (left) {
         int rc = nats_receive(sink->link, &sink->reply);
         if (rc)
@@ -139,20 +145,25 @@ static int fail_entry(struct nats_sink *sink, const struct nats_entry *entry)
                      refusal->text);
 }
 
+static void take_end(struct nats_sink *sink, const struct nats_entry *entry)
+{
+    sink->end[entry->place.shard] =
+        (struct sink_end){.epoch = entry->place.epoch, .ordinal = entry->place.ordinal};
+}
+
 /* Goes through the answers in order.  Returns 0 with *done entries that the stream has: all of
  * them, or those up to one that it had already, behind which none was taken. */
 static int take_answers(struct nats_sink *sink, uint32_t from, uint32_t *done)
 {
     for (uint32_t i = from; i < sink->count; i++) {
         const struct nats_entry *entry = &sink->entries[i];
-        struct sink_end *end = &sink->end[entry->place.shard];
         if (entry->ack.refusal.code)
             return fail_entry(sink, entry);
-        *end = (struct sink_end){.epoch = entry->place.epoch, .ordinal = entry->place.ordinal};
+        take_end(sink, entry);
         *done = i + 1;
         if (entry->ack.duplicate) {
             counter_add(&sink->repeats, 1);
-            sink->floor[entry->place.shard] = *end;
+            sink->floor[entry->place.shard] = sink->end[entry->place.shard];
             return 0;
         }
         if (entry->ack.seq != sink->last + 1)
@@ -162,21 +173,76 @@ static int take_answers(struct nats_sink *sink, uint32_t from, uint32_t *done)
     return 0;
 }
 
+/* Publishes from an entry on, and waits for the answers. */
+static int exchange(struct nats_sink *sink, uint32_t from, uint32_t stride)
+{
+    uint32_t asked = 0;
+    int rc = publish_from(sink, from, stride, &asked);
+    if (!rc)
+        rc = collect(sink, from, asked);
+    sink->tag += sink->count - from;
+    return rc ? nats_sink_fail_link(sink, rc, "publish") : 0;
+}
+
+/* Says whether the stream has an entry, as far as is known. */
+static bool is_there(const struct nats_sink *sink, const struct nats_entry *entry)
+{
+    const struct sink_end place = {.epoch = entry->place.epoch, .ordinal = entry->place.ordinal};
+    return !sink_end_is_before(&sink->end[entry->place.shard], &place);
+}
+
+/* Asks the stream what it has.  One that has less than it had is for the pump to go back in. */
+static int learn_end(struct nats_sink *sink)
+{
+    struct sink_end before[SINK_EPOCH_JOURNALS_MAX];
+    memcpy(before, sink->end, sizeof before);
+    int rc = nats_sink_find_end(sink);
+    for (unsigned i = 0; !rc && i < SINK_EPOCH_JOURNALS_MAX; i++)
+        if (sink_end_is_before(&sink->end[i], &before[i]))
+            rc = fault_say(&sink->fault, -EREMOTEIO, "%.80s: stream %s has lost its end",
+                           sink->conf->address, sink->conf->stream);
+    return rc;
+}
+
+/* Says whether the last entry's answer is that of a stream which has all of them: each message
+ * expects the one before it. */
+static bool are_all_there(const struct nats_sink *sink)
+{
+    const struct nats_ack *ack = &sink->entries[sink->count - 1].ack;
+    return !ack->refusal.code && !ack->duplicate && ack->seq == sink->last + sink->count;
+}
+
+/* Sends the batch, with few answers, of which the last is for all of it.  If that is not the one
+ * expected, only the first *done are there. */
+static int send_together(struct nats_sink *sink, uint32_t *done)
+{
+    int rc = exchange(sink, 0, ANSWER_EVERY);
+    if (rc)
+        return rc;
+    if (are_all_there(sink)) {
+        for (uint32_t i = 0; i < sink->count; i++)
+            take_end(sink, &sink->entries[i]);
+        sink->last += sink->count;
+        *done = sink->count;
+        return 0;
+    }
+    rc = learn_end(sink);
+    while (!rc && *done < sink->count && is_there(sink, &sink->entries[*done]))
+        ++*done;
+    return rc;
+}
+
 static int flush(struct nats_sink *sink)
 {
     uint32_t done = 0;
-    while (done < sink->count) {
-        int rc = publish_from(sink, done);
+    int rc = sink->count ? send_together(sink, &done) : 0;
+    while (!rc && done < sink->count) {
+        rc = exchange(sink, done, 1);
         if (!rc)
-            rc = collect(sink, done);
-        if (rc)
-            return nats_sink_fail_link(sink, rc, "publish");
-        uint32_t from = done;
-        sink->tag += sink->count - from;
-        rc = take_answers(sink, from, &done);
-        if (rc)
-            return rc;
+            rc = take_answers(sink, done, &done);
     }
+    if (rc)
+        return rc;
     sink->count = 0;
     sink->used = 0;
     return 0;

@@ -55,5 +55,8 @@ struct nats_sink {
 /* nats_sink_fail_link notes a fault of the connection and returns rc. */
 int nats_sink_fail_link(struct nats_sink *sink, int rc, const char *what);
 
+/* nats_sink_find_end asks the stream where it ends, while connected. */
+int nats_sink_find_end(struct nats_sink *sink);
+
 /* nats_sink_connect connects, makes or checks the stream, and learns its end. */
 int nats_sink_connect(struct nats_sink *sink, uint64_t resume);

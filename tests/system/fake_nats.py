@@ -71,6 +71,8 @@ class FakeNats:
             body = lines.read(total + 2)[:-2]
             with self.lock:
                 kind, answer = self.answer(words[1].decode(), body[:head].decode(), body[head:])
+                if len(words) < (5 if head else 4):
+                    return  # it asks for no reply
                 n = self.counts[kind] = self.counts.get(kind, 0) + 1
             payload = json.dumps(answer, separators=(",", ":")).encode()
             self.send(peer, self.fault(kind, b"MSG %s 1 %d\r\n%s\r\n" % (words[2], len(payload), payload), n))
