@@ -175,6 +175,28 @@ static void check_http(struct reader *r, const struct yaml_node *node, const str
                  reader_quote(r, node));
 }
 
+static void anchor_sink(struct reader *r, const struct yaml_node *node, const char *dir,
+                        struct conf_sink *sink)
+{
+    const struct {
+        const char *key;
+        char *path;
+    } paths[] = {
+        {"path", sink->path},
+        {"directory", sink->directory},
+        {"password_file", sink->password_file},
+        {"token_file", sink->token_file},
+        {"credentials", sink->credentials},
+        {"secret_file", sink->secret_file},
+        {"ca_file", sink->tls.ca_file},
+        {"cert_file", sink->tls.cert_file},
+        {"key_file", sink->tls.key_file},
+    };
+    for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (yaml_find(node, paths[i].key))
+            reader_anchor(r, yaml_find(node, paths[i].key), dir, paths[i].path);
+}
+
 static void check_paths(struct reader *r, const struct yaml_node *map, struct conf *conf)
 {
     const struct yaml_node *dir = yaml_find(map, "data_dir");
@@ -198,18 +220,8 @@ static void check_paths(struct reader *r, const struct yaml_node *map, struct co
     check_http(r, yaml_find(yaml_find(map, "management"), "http"), conf);
     const struct yaml_node *list = yaml_find(map, "sinks");
     const struct yaml_node *node = list ? list->first : NULL;
-    for (uint32_t i = 0; i < conf->sink_count && node; i++, node = node->next) {
-        const struct yaml_node *password = yaml_find(node, "password_file");
-        const struct yaml_node *directory = yaml_find(node, "directory");
-        const struct yaml_node *secret = yaml_find(node, "secret_file");
-        reader_anchor(r, yaml_find(node, "path"), conf->data_dir, conf->sinks[i].path);
-        if (secret)
-            reader_anchor(r, secret, conf->data_dir, conf->sinks[i].secret_file);
-        if (directory)
-            reader_anchor(r, directory, conf->data_dir, conf->sinks[i].directory);
-        if (password)
-            reader_anchor(r, password, conf->data_dir, conf->sinks[i].password_file);
-    }
+    for (uint32_t i = 0; i < conf->sink_count && node; i++, node = node->next)
+        anchor_sink(r, node, conf->data_dir, &conf->sinks[i]);
 }
 
 static void check_sinks(struct reader *r, const struct yaml_node *map, const struct conf *conf)

@@ -19,6 +19,10 @@ void check_root(struct reader *reader, const struct yaml_node *map, void *base);
 /* check_archive checks what is of an s3 sink alone. */
 void check_archive(struct reader *reader, const struct yaml_node *map, struct conf_sink *sink);
 
+/* check_login and check_tls look at how a sink of any type shows who it is, and whom it trusts. */
+void check_login(struct reader *reader, const struct yaml_node *map, const struct conf_sink *sink);
+void check_tls(struct reader *reader, const struct yaml_node *map, const struct conf_sink *sink);
+
 /* check_servers looks at the key `address` where it is several servers, with commas between them.
  */
 void check_servers(struct reader *reader, const struct yaml_node *map, const char *servers,

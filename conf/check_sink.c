@@ -17,34 +17,40 @@ static const struct {
     const char *key;
     unsigned types; /* that have it */
     const char *words;
-    bool required;
+    unsigned required; /* by these */
 } sink_rules[] = {
-    {"path", FILES, "file", false},
-    {"directory", FILES, "file", false},
-    {"rotate_size", FILES | S3, "file and s3", false},
-    {"rotate_after", FILES | S3, "file and s3", false},
-    {"compress", FILES, "file", false},
-    {"address", REDIS | NATS | KAFKA, "redis, nats and kafka", true},
-    {"user", REDIS | NATS, "redis and nats", false},
-    {"password_file", REDIS | NATS, "redis and nats", false},
-    {"database", REDIS, "redis", false},
-    {"stream", REDIS | NATS, "redis and nats", false},
-    {"max_length", REDIS, "redis", false},
-    {"winners", REDIS, "redis", false},
-    {"timeout", REDIS | NATS | HOOKS | S3 | KAFKA, "redis, nats, kafka, webhook and s3", false},
-    {"topic", KAFKA, "kafka", false},
-    {"url", HOOKS, "webhook", true},
-    {"secret_file", HOOKS, "webhook", true},
-    {"batch", HOOKS, "webhook", false},
-    {"endpoint", S3, "s3", true},
-    {"bucket", S3, "s3", true},
-    {"region", S3, "s3", false},
-    {"prefix", S3, "s3", false},
-    {"credentials", S3, "s3", true},
-    {"part_size", S3, "s3", false},
-    {"subject", NATS, "nats", false},
-    {"replicas", NATS, "nats", false},
-    {"confirm_after", NATS, "nats", false},
+    {"path", FILES, "file", 0},
+    {"directory", FILES, "file", 0},
+    {"rotate_size", FILES | S3, "file and s3", 0},
+    {"rotate_after", FILES | S3, "file and s3", 0},
+    {"compress", FILES, "file", 0},
+    {"address", REDIS | NATS | KAFKA, "redis, nats and kafka", REDIS | NATS | KAFKA},
+    {"user", REDIS | NATS | KAFKA, "redis, nats and kafka", 0},
+    {"password_file", REDIS | NATS | KAFKA, "redis, nats and kafka", 0},
+    {"sasl", KAFKA, "kafka", 0},
+    {"token_file", NATS, "nats", 0},
+    {"tls", NATS | KAFKA, "nats and kafka", 0},
+    {"ca_file", NATS | KAFKA | HOOKS | S3, "nats, kafka, webhook and s3", 0},
+    {"cert_file", NATS | KAFKA | HOOKS | S3, "nats, kafka, webhook and s3", 0},
+    {"key_file", NATS | KAFKA | HOOKS | S3, "nats, kafka, webhook and s3", 0},
+    {"database", REDIS, "redis", 0},
+    {"stream", REDIS | NATS, "redis and nats", 0},
+    {"max_length", REDIS, "redis", 0},
+    {"winners", REDIS, "redis", 0},
+    {"timeout", REDIS | NATS | HOOKS | S3 | KAFKA, "redis, nats, kafka, webhook and s3", 0},
+    {"topic", KAFKA, "kafka", 0},
+    {"url", HOOKS, "webhook", HOOKS},
+    {"secret_file", HOOKS, "webhook", HOOKS},
+    {"batch", HOOKS, "webhook", 0},
+    {"endpoint", S3, "s3", S3},
+    {"bucket", S3, "s3", S3},
+    {"region", S3, "s3", 0},
+    {"prefix", S3, "s3", 0},
+    {"credentials", NATS | S3, "nats and s3", S3},
+    {"part_size", S3, "s3", 0},
+    {"subject", NATS, "nats", 0},
+    {"replicas", NATS, "nats", 0},
+    {"confirm_after", NATS, "nats", 0},
 };
 
 static const char *const type_names[] = {
@@ -61,7 +67,7 @@ static void check_keys(struct reader *r, const struct yaml_node *map, const stru
             diag_add(r->diags, reader_at(r, node), "conflict",
                      "%s belongs to sinks of type %s, and sink '%s' is of type %s; remove it", key,
                      sink_rules[i].words, sink->name, type_names[sink->type]);
-        if (!node && applies && sink_rules[i].required)
+        if (!node && sink_rules[i].required >> sink->type & 1)
             diag_add(r->diags, reader_at(r, map), "missing_key", "a sink of type %s needs %s",
                      type_names[sink->type], key);
     }
@@ -165,12 +171,10 @@ void check_sink(struct reader *r, const struct yaml_node *map, void *base)
         [CONF_SINK_S3] = check_archive, [CONF_SINK_KAFKA] = check_kafka};
     struct conf_sink *sink = base;
     const struct yaml_node *type = yaml_find(map, "type");
-    const struct yaml_node *user = yaml_find(map, "user");
     if (!type || type->broken)
         return;
     check_keys(r, map, sink);
     checks[sink->type](r, map, sink);
-    if (user && !sink->password_file[0])
-        diag_add(r->diags, reader_at(r, user), "conflict",
-                 "user needs password_file, the file that has the password");
+    check_login(r, map, sink);
+    check_tls(r, map, sink);
 }

@@ -200,6 +200,16 @@ struct conf_hunt {
 /* What is sent of an outcome. */
 enum conf_format { CONF_FORMAT_JSON, CONF_FORMAT_CLOUDEVENTS };
 
+enum conf_sasl { CONF_SASL_NONE, CONF_SASL_PLAIN, CONF_SASL_SCRAM_256, CONF_SASL_SCRAM_512 };
+
+/* How to speak TLS as a client.  A path is "" where nothing is given. */
+struct conf_tls {
+    bool on;
+    char ca_file[CONF_PATH_MAX]; /* "": the host's */
+    char cert_file[CONF_PATH_MAX];
+    char key_file[CONF_PATH_MAX];
+};
+
 enum conf_compress { CONF_COMPRESS_NONE, CONF_COMPRESS_ZSTD };
 
 enum conf_sink_type {
@@ -240,23 +250,26 @@ struct conf_sink {
     uint64_t rotate_after_ns;
     enum conf_compress compress;
 
-    /* redis, nats */
+    /* redis, nats, kafka */
     char address[CONF_PATH_MAX]; /* a conf_endpoint; of nats and kafka several, with commas */
     char user[CONF_NAME_MAX + 1];
     char password_file[CONF_PATH_MAX]; /* "": none */
+    struct conf_tls tls;               /* nats, kafka; with https:// also webhook, s3 */
     uint32_t database;
     char stream[CONF_NAME_MAX + 1];
     uint64_t max_length;             /* entries of a stream, about; 0: any */
     char winners[CONF_NAME_MAX + 1]; /* "": none */
     uint64_t timeout_ns;
 
-    /* nats */
-    char subject[CONF_PATH_MAX]; /* a template, see subject.h */
-    uint32_t replicas;           /* of a stream that is made */
+    /* nats; credentials too */
+    char token_file[CONF_PATH_MAX]; /* "": none */
+    char subject[CONF_PATH_MAX];    /* a template, see subject.h */
+    uint32_t replicas;              /* of a stream that is made */
     uint64_t confirm_after_ns;
 
     /* kafka */
     char topic[CONF_NAME_MAX + 1];
+    enum conf_sasl sasl;
 
     /* webhook */
     char url[CONF_PATH_MAX];

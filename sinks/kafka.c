@@ -15,6 +15,7 @@
 #define PAUSE_MS 10  /* before a call that failed is tried again */
 
 struct kafka {
+    rd_kafka_conf_t *common; /* of the two */
     rd_kafka_t *reader, *producer;
     rd_kafka_topic_t *asked; /* the topic, as the reader has it */
     rd_kafka_consumer_group_metadata_t *group;
@@ -25,7 +26,7 @@ struct kafka {
     rd_kafka_resp_err_t refused_code;
     uint64_t timeout_ns, deadline_ns;
     const _Atomic bool *cancel;
-    char link[120]; /* what the last connection failed with */
+    char link[200]; /* what the last connection failed with */
     char error[200];
     char servers[SERVERS_MAX * SERVER_MAX];
 };
@@ -61,7 +62,7 @@ static int fail(struct kafka *kafka, const char *what, rd_kafka_resp_err_t code,
 {
     int rc = errno_of(code);
     const char *link = rc == -ETIMEDOUT && kafka->link[0] ? kafka->link : NULL;
-    snprintf(kafka->error, sizeof kafka->error, "%s: %.100s%s%.60s", what,
+    snprintf(kafka->error, sizeof kafka->error, "%s: %.60s%s%.120s", what,
              text ? text : rd_kafka_err2str(code), link ? "; " : "", link ? link : "");
     return rc;
 }
@@ -189,30 +190,72 @@ struct setting {
     const char *name, *value;
 };
 
-static rd_kafka_conf_t *make_conf(struct kafka *kafka, const struct setting *settings,
-                                  unsigned count)
+/* Each setting that has a value. */
+static bool set_all(struct kafka *kafka, rd_kafka_conf_t *conf, const struct setting *settings,
+                    unsigned count)
 {
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    char setup_ms[16], queue_kb[16];
+    bool good = true;
+    for (unsigned i = 0; i < count && good; i++)
+        if (settings[i].value && *settings[i].value)
+            good = rd_kafka_conf_set(conf, settings[i].name, settings[i].value, kafka->error,
+                                     sizeof kafka->error) == RD_KAFKA_CONF_OK;
+    return good;
+}
+
+#define SET_ALL(kafka, conf, settings)                                                             \
+    set_all(kafka, conf, settings, sizeof(settings) / sizeof *(settings))
+
+static const char *protocol(const struct kafka_settings *settings)
+{
+    if (settings->sasl)
+        return settings->tls->on ? "sasl_ssl" : "sasl_plaintext";
+    return settings->tls->on ? "ssl" : "plaintext";
+}
+
+/* Who we are, and whom we trust.  librdkafka wipes its copy of the password. */
+static bool set_security(struct kafka *kafka, const struct kafka_settings *settings)
+{
+    static const char *const mechanisms[] = {[CONF_SASL_PLAIN] = "PLAIN",
+                                             [CONF_SASL_SCRAM_256] = "SCRAM-SHA-256",
+                                             [CONF_SASL_SCRAM_512] = "SCRAM-SHA-512"};
+    const struct conf_tls *tls = settings->tls;
+    const struct setting security[] = {
+        {"security.protocol", protocol(settings)},
+        {"ssl.ca.location", tls->ca_file},
+        {"ssl.certificate.location", tls->cert_file},
+        {"ssl.key.location", tls->key_file},
+        {"enable.ssl.certificate.verification", "true"},
+        {"ssl.endpoint.identification.algorithm", "https"},
+        {"sasl.mechanism", settings->sasl ? mechanisms[settings->sasl] : NULL},
+        {"sasl.username", settings->sasl ? settings->user : NULL},
+        {"sasl.password", settings->sasl ? settings->password : NULL},
+    };
+    return SET_ALL(kafka, kafka->common, security);
+}
+
+static int make_common(struct kafka *kafka, const struct kafka_settings *settings)
+{
+    char setup_ms[16];
     uint64_t ms = kafka->timeout_ns / NS_PER_MS;
     snprintf(setup_ms, sizeof setup_ms, "%u", ms < 1000 ? 1000u : (unsigned)ms);
-    snprintf(queue_kb, sizeof queue_kb, "%u", KAFKA_QUEUE_BYTES >> 10);
     const struct setting common[] = {
         {"bootstrap.servers", kafka->servers},
         {"client.id", "trove"},
         {"socket.connection.setup.timeout.ms", setup_ms},
         {"reconnect.backoff.max.ms", "1000"},
     };
-    bool good = true;
-    for (unsigned i = 0; i < sizeof common / sizeof *common + count; i++) {
-        const struct setting *one = i < count ? &settings[i] : &common[i - count];
-        good &= rd_kafka_conf_set(conf, one->name, one->value, kafka->error, sizeof kafka->error) ==
-                RD_KAFKA_CONF_OK;
-    }
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    rd_kafka_conf_set_log_cb(conf, on_log);
-    rd_kafka_conf_set_opaque(conf, kafka);
-    if (good)
+    kafka->common = rd_kafka_conf_new();
+    rd_kafka_conf_set_error_cb(kafka->common, on_error);
+    rd_kafka_conf_set_log_cb(kafka->common, on_log);
+    rd_kafka_conf_set_opaque(kafka->common, kafka);
+    return SET_ALL(kafka, kafka->common, common) && set_security(kafka, settings) ? 0 : -EINVAL;
+}
+
+static rd_kafka_conf_t *make_conf(struct kafka *kafka, const struct setting *settings,
+                                  unsigned count)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(kafka->common);
+    if (set_all(kafka, conf, settings, count))
         return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;
@@ -287,7 +330,9 @@ int kafka_open(struct kafka **out, const struct kafka_settings *settings, char e
     name_servers(kafka, settings->servers);
     snprintf(kafka->topic, sizeof kafka->topic, "%s", settings->topic);
     snprintf(kafka->id, sizeof kafka->id, "%s", settings->id);
-    int rc = open_reader(kafka);
+    int rc = make_common(kafka, settings);
+    if (!rc)
+        rc = open_reader(kafka);
     if (!rc)
         rc = find_topic(kafka, kafka->reader, kafka->asked);
     if (!rc) {
@@ -311,9 +356,12 @@ static int prepare(struct kafka *kafka)
 
 int kafka_enter(struct kafka *kafka)
 {
+    char queue_kb[16];
+    snprintf(queue_kb, sizeof queue_kb, "%u", KAFKA_QUEUE_BYTES >> 10);
     const struct setting settings[] = {
         {"transactional.id", kafka->id},
         {"queue.buffering.max.messages", "16384"},
+        {"queue.buffering.max.kbytes", queue_kb},
         /* Where Java's producers would put a key. */
         {"partitioner", "murmur2_random"},
     };
@@ -364,6 +412,8 @@ void kafka_close(struct kafka *kafka)
         rd_kafka_consumer_group_metadata_destroy(kafka->group);
     if (kafka->producer)
         rd_kafka_destroy(kafka->producer);
+    if (kafka->common)
+        rd_kafka_conf_destroy(kafka->common);
     free(kafka);
 }
 

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf/conf.h"
+
 #define KAFKA_QUEUE_BYTES  (64u << 20)
 #define KAFKA_CALL_MS      2000  /* what cannot be taken up again where it was cut short */
 #define KAFKA_POSITION_MAX 4000u /* brokers take 4,096 bytes unless told otherwise */
@@ -27,8 +29,11 @@ struct kafka;
 struct kafka_settings {
     const char *servers; /* as the configuration has them: conf/servers.h */
     const char *topic;
-    const char *id;      /* the transactional id, and the name of the group */
-    uint64_t timeout_ns; /* of each function but kafka_close */
+    const char *id; /* the transactional id, and the name of the group */
+    const struct conf_tls *tls;
+    enum conf_sasl sasl;
+    const char *user, *password; /* with SASL; may end with kafka_open */
+    uint64_t timeout_ns;         /* of each function but kafka_close */
     const _Atomic bool *cancel;
 };
 

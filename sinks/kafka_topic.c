@@ -19,6 +19,7 @@
 #include "sinks/ends.h"
 #include "sinks/fault.h"
 #include "sinks/kafka.h"
+#include "sinks/secret.h"
 
 #define RUN_LEN 16u /* hex digits */
 
@@ -86,21 +87,38 @@ static int fail_link(struct kafka_sink *sink, int rc)
                      kafka_error(sink->link), hint);
 }
 
-static int connect_link(struct kafka_sink *sink)
+static int open_link(struct kafka_sink *sink, const char *password)
 {
     char error[200];
-    const struct kafka_settings settings = {.servers = sink->conf->address,
-                                            .topic = sink->conf->topic,
+    const struct conf_sink *conf = sink->conf;
+    const struct kafka_settings settings = {.servers = conf->address,
+                                            .topic = conf->topic,
                                             .id = sink->id,
-                                            .timeout_ns = sink->conf->timeout_ns,
+                                            .tls = &conf->tls,
+                                            .sasl = conf->sasl,
+                                            .user = conf->user,
+                                            .password = password,
+                                            .timeout_ns = conf->timeout_ns,
                                             .cancel = &sink->cancel};
     int rc = kafka_open(&sink->link, &settings, error);
     if (rc == -ENOENT)
         return fault_say(&sink->fault, rc,
                          "%.60s: there is no topic %s: make it, with as many partitions as "
                          "are to be read at once",
-                         sink->conf->address, sink->conf->topic);
-    return rc ? fault_say(&sink->fault, rc, "%.60s: %.160s", sink->conf->address, error) : 0;
+                         conf->address, conf->topic);
+    return rc ? fault_say(&sink->fault, rc, "%.50s: %.199s", conf->address, error) : 0;
+}
+
+static int connect_link(struct kafka_sink *sink)
+{
+    char password[SECRET_MAX + 2] = "";
+    const char *path = sink->conf->password_file;
+    int rc = path[0] ? secret_read(path, password) : 0;
+    rc = rc < 0 ? fault_say(&sink->fault, rc, "password_file %.150s: %s", path,
+                            rc == -EFBIG ? "longer than 512 bytes" : strerror(-rc))
+                : open_link(sink, password);
+    secret_wipe(password);
+    return rc;
 }
 
 /* One that was shut out comes back when it was the last that wrote, as after a transaction that

@@ -178,6 +178,40 @@ static void sinks_have_the_keys_of_their_type(void **state)
                  "conflict", 11, 57, "user needs password_file");
 }
 
+#define SINK_OF(type, rest) MINIMAL "sinks:\n  - { name: a, type: " type ", " rest " }\n"
+#define KAFKA(rest)         SINK_OF("kafka", "address: 'a:1', " rest)
+#define NATS(rest)          SINK_OF("nats", "address: 'a:1', " rest)
+
+static void sinks_show_who_they_are_in_one_way(void **state)
+{
+    (void)state;
+    assert_fault(KAFKA("sasl: plain"), "conflict", 11, 51, "sasl needs user and password_file");
+    assert_fault(KAFKA("sasl: plain, user: u"), "conflict", 11, 51, "needs user and password_file");
+    assert_fault(KAFKA("user: u, password_file: p"), "conflict", 11, 51, "by SASL alone");
+    assert_fault(KAFKA("password_file: p"), "conflict", 11, 60, "such as sasl: scram-sha-512");
+    assert_fault(KAFKA("sasl: gssapi"), "bad_value", 11, 51, "scram-sha-256");
+    assert_fault(KAFKA("token_file: t"), "conflict", 11, 57,
+                 "token_file belongs to sinks of type nats");
+    assert_fault(NATS("user: u"), "conflict", 11, 50, "user needs password_file");
+    assert_fault(NATS("user: u, password_file: p, token_file: t"), "conflict", 11, 83, "keep one");
+    assert_fault(NATS("token_file: t, credentials: c"), "conflict", 11, 72, "keep one");
+    assert_fault(NATS("sasl: plain"), "conflict", 11, 50, "sasl belongs to sinks of type kafka");
+}
+
+static void sinks_have_tls_where_they_name_certificates(void **state)
+{
+    (void)state;
+    assert_fault(KAFKA("ca_file: c"), "conflict", 11, 54, "set tls: true");
+    assert_fault(NATS("tls: true, cert_file: c"), "conflict", 11, 66, "belong together");
+    assert_fault(NATS("tls: true, key_file: k"), "conflict", 11, 65, "belong together");
+    assert_fault(SINK_OF("webhook", "url: 'http://a/b', secret_file: s, ca_file: c"), "conflict",
+                 11, 75, "make url https://");
+    assert_fault(SINK_OF("s3", "endpoint: 'http://a', bucket: bbb, credentials: c, ca_file: c"),
+                 "conflict", 11, 86, "make endpoint https://");
+    assert_fault(SINK_OF("redis", "address: 'a:1', tls: true"), "conflict", 11, 50,
+                 "tls belongs to sinks of type nats and kafka");
+}
+
 static void sinks_and_ports_do_not_share(void **state)
 {
     (void)state;
@@ -356,6 +390,8 @@ int main(void)
         cmocka_unit_test(long_values_are_shortened_in_messages),
         cmocka_unit_test(names_must_differ),
         cmocka_unit_test(sinks_have_the_keys_of_their_type),
+        cmocka_unit_test(sinks_show_who_they_are_in_one_way),
+        cmocka_unit_test(sinks_have_tls_where_they_name_certificates),
         cmocka_unit_test(sinks_and_ports_do_not_share),
         cmocka_unit_test(the_dedupe_window_covers_lateness),
         cmocka_unit_test(hunts_make_sense),
