@@ -116,6 +116,12 @@ static struct curl_slist *headers_make(const char *const *lines)
     return headers;
 }
 
+static void set_path(CURL *curl, CURLoption option, const char *path)
+{
+    if (path && *path)
+        curl_easy_setopt(curl, option, path);
+}
+
 static void set_request(struct http_client *client, const struct http_request *request)
 {
     CURL *curl = client->curl;
@@ -133,6 +139,9 @@ static void set_request(struct http_client *client, const struct http_request *r
         curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, request->sign);
         curl_easy_setopt(curl, CURLOPT_USERPWD, request->key);
     }
+    set_path(curl, CURLOPT_CAINFO, request->ca_file);
+    set_path(curl, CURLOPT_SSLCERT, request->cert_file);
+    set_path(curl, CURLOPT_SSLKEY, request->key_file);
     bool head = strcmp(request->method, "HEAD") == 0;
     curl_easy_setopt(curl, CURLOPT_NOBODY, head ? 1L : 0L);
     if (!head && (request->body || strcmp(request->method, "GET") != 0)) {

@@ -24,6 +24,8 @@ struct http_request {
     const char *sign;           /* "aws:amz:REGION:SERVICE": by Signature Version 4, with the hash
                                    that the header x-amz-content-sha256 says; NULL: not */
     const char *key;            /* "ID:SECRET" to sign with */
+    const char *ca_file;        /* of https; NULL or "": whom the host trusts */
+    const char *cert_file, *key_file; /* to show when asked; NULL or "": none */
 };
 
 struct http_answer {

@@ -126,6 +126,7 @@ static int archive_open(void *arg, uint64_t resume)
                                           .bucket = conf->bucket,
                                           .region = conf->region,
                                           .credentials = conf->credentials,
+                                          .tls = &conf->tls,
                                           .timeout_ns = conf->timeout_ns,
                                           .cancel = &sink->cancel});
     if (!sink->s3)

@@ -97,6 +97,30 @@ static natsStatus set_servers(natsOptions *options, const char *list)
     return natsOptions_SetServers(options, urls, (int)count);
 }
 
+/* Without ca_file libnats trusts whom the host trusts. */
+static natsStatus set_tls(natsOptions *options, const struct conf_tls *tls)
+{
+    if (!tls || !tls->on)
+        return NATS_OK;
+    natsStatus status = natsOptions_SetSecure(options, true);
+    if (status == NATS_OK && tls->ca_file[0])
+        status = natsOptions_LoadCATrustedCertificates(options, tls->ca_file);
+    if (status == NATS_OK && tls->cert_file[0])
+        status = natsOptions_LoadCertificatesChain(options, tls->cert_file, tls->key_file);
+    return status;
+}
+
+static natsStatus set_login(natsOptions *options, const struct nats_settings *settings)
+{
+    if (settings->user)
+        return natsOptions_SetUserInfo(options, settings->user, settings->password);
+    if (settings->token)
+        return natsOptions_SetToken(options, settings->token);
+    if (settings->credentials)
+        return natsOptions_SetUserCredentialsFromFiles(options, settings->credentials, NULL);
+    return NATS_OK;
+}
+
 static natsStatus set_options(natsOptions *options, struct nats *nats,
                               const struct nats_settings *settings)
 {
@@ -114,8 +138,10 @@ static natsStatus set_options(natsOptions *options, struct nats *nats,
         status = natsOptions_SetSendAsap(options, true);
     if (status == NATS_OK)
         status = natsOptions_SetName(options, "trove");
-    if (status == NATS_OK && settings->user)
-        status = natsOptions_SetUserInfo(options, settings->user, settings->password);
+    if (status == NATS_OK)
+        status = set_login(options, settings);
+    if (status == NATS_OK)
+        status = set_tls(options, settings->tls);
     if (status == NATS_OK)
         status = natsOptions_SetEventLoop(options, nats, on_attach, on_read, on_write, on_detach);
     return status;

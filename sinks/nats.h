@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf/conf.h"
+
 #define NATS_REPLY_MAX    (64u << 10) /* longer ones are at fault */
 #define NATS_UNPARSED_MAX (1u << 20)
 
@@ -25,6 +27,9 @@ struct nats;
 struct nats_settings {
     const char *servers;         /* as the configuration has them: conf/servers.h */
     const char *user, *password; /* NULL: none */
+    const char *token;           /* NULL: none */
+    const char *credentials;     /* path of a .creds file, NULL: none */
+    const struct conf_tls *tls;  /* NULL: none */
     uint64_t timeout_ns;         /* of connecting, and of every later wait */
     const _Atomic bool *cancel;
 };

@@ -174,25 +174,38 @@ int nats_sink_find_end(struct nats_sink *sink)
     return rc ? rc : find_end(sink, &info, sink->last);
 }
 
+/* The first line of whichever file the sink logs in by; "" without one. */
+static int read_login(struct nats_sink *sink, char secret[SECRET_MAX + 2])
+{
+    const struct conf_sink *conf = sink->conf;
+    const char *path = conf->password_file[0] ? conf->password_file : conf->token_file;
+    int rc = path[0] ? secret_read(path, secret) : 0;
+    if (rc >= 0)
+        return 0;
+    return fault_say(&sink->fault, rc, "%s %.150s: %s",
+                     conf->password_file[0] ? "password_file" : "token_file", path,
+                     rc == -EFBIG ? "longer than 512 bytes" : strerror(-rc));
+}
+
 static int open_link(struct nats_sink *sink)
 {
     const struct conf_sink *conf = sink->conf;
-    char password[SECRET_MAX + 2] = "", error[160];
-    if (conf->password_file[0]) {
-        int rc = secret_read(conf->password_file, password);
-        if (rc < 0)
-            return fault_say(&sink->fault, rc, "password_file %.150s: %s", conf->password_file,
-                             strerror(-rc));
-    }
+    char secret[SECRET_MAX + 2] = "", error[160];
+    int rc = read_login(sink, secret);
+    if (rc)
+        return rc;
     const struct nats_settings settings = {
         .servers = conf->address,
         .user = conf->user[0] ? conf->user : NULL,
-        .password = conf->user[0] ? password : NULL,
+        .password = conf->user[0] ? secret : NULL,
+        .token = conf->token_file[0] ? secret : NULL,
+        .credentials = conf->credentials[0] ? conf->credentials : NULL,
+        .tls = &conf->tls,
         .timeout_ns = conf->timeout_ns,
         .cancel = &sink->cancel,
     };
-    int rc = nats_open(&sink->link, &settings, error);
-    secret_wipe(password);
+    rc = nats_open(&sink->link, &settings, error);
+    secret_wipe(secret);
     return rc ? fault_say(&sink->fault, rc, "%.80s: connect: %s", conf->address, error) : 0;
 }
 

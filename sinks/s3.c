@@ -156,6 +156,9 @@ static int send_signed(struct s3 *s3, const struct s3_request *request,
         .cancel = target->cancel,
         .sign = sign,
         .key = credentials->text,
+        .ca_file = target->tls ? target->tls->ca_file : NULL,
+        .cert_file = target->tls ? target->tls->cert_file : NULL,
+        .key_file = target->tls ? target->tls->key_file : NULL,
     };
     rc = http_client_call(s3->client, &http, &s3->answer);
     explicit_bzero(headers.token, sizeof headers.token);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf/conf.h"
 #include "sinks/sha256.h"
 
 #define S3_KEY_MAX    1024u
@@ -24,6 +25,7 @@ struct s3_target {
     const char *endpoint; /* http://HOST[:PORT] or https:// */
     const char *bucket, *region;
     const char *credentials;    /* path of the file, see s3_credentials.h */
+    const struct conf_tls *tls; /* with https; NULL: whom the host trusts */
     uint64_t timeout_ns;        /* of a request, and a second more for each 64 KiB that it moves */
     const _Atomic bool *cancel; /* NULL: nobody does */
 };

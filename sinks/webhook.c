@@ -229,6 +229,9 @@ static int post(struct sink_webhook *sink)
         .answer_max = ANSWER_MAX,
         .timeout_ns = sink->conf->timeout_ns,
         .cancel = &sink->cancel,
+        .ca_file = sink->conf->tls.ca_file,
+        .cert_file = sink->conf->tls.cert_file,
+        .key_file = sink->conf->tls.key_file,
     };
     rc = http_client_call(sink->client, &request, &answer);
     if (rc)
