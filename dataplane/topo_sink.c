@@ -328,9 +328,19 @@ static void pump_until_told(struct sink_thread *sink)
     }
 }
 
+/* As tools that list threads show it; a client library's threads inherit it. */
+static void name_thread(const struct sink_thread *sink)
+{
+    char name[16];
+    snprintf(name, sizeof name, "pump-%.10s",
+             sink->conf.name[0] ? sink->conf.name : sink->ops->type);
+    pthread_setname_np(pthread_self(), name);
+}
+
 void *sink_run(void *arg)
 {
     struct sink_thread *sink = arg;
+    name_thread(sink);
     if (wait_for_turn(sink))
         pump_until_told(sink);
     pump_close(sink->pump);

@@ -4,13 +4,18 @@ sinks   For file, Redis (appendonly, everysec; "always" beside it) and NATS (one
         each of which leads to an outcome at least (lag_seconds of `trovectl sink`, sampled); then the sink is paused while a backlog
         grows, and resumed while 50,000 events/s go on: outcomes_per_s is what it delivers from then until it has caught up, from disk.
         Generator, journals, pumps and servers share what the worker, which sleeps when it is idle, leaves of two cores.
+        cpu_share says where the processor's time went meanwhile, in shares of one core, by "part": the sink's pump with its library's threads,
+        the worker, the rest of troved (journal, leaderboards, the pump of the benchmark's own file sink), the server on the other side,
+        the generator. cpu_ns_per_outcome is the pump's and the server's together: with N ns, one core gives no more than 1e9/N outcomes/s.
         Beside it what redis-benchmark gets out of the same server, with both cores for the two of them.
         Then ingest at 240,000 events/s with no sink of another host, and with one that is dead (nobody listens), hung (accepts, says
         nothing), slow (a record a second) or answers garbage, in turn ("other" naming it): decision_us_p999, and its ratio to that without.
 """
+import contextlib
 import http.server
 import json
 import os
+import pathlib
 import shutil
 import socket
 import statistics
@@ -83,6 +88,52 @@ def others(directory):
         yield "nats", lambda: NatsSink(directory)
 
 
+# ---- where the time goes ----
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s(path):
+    """The processor's time of a process or a thread by its stat file, in seconds; 0 when it has ended."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            words = file.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / TICKS
+
+
+class Shares:
+    """The time that each part has used since it was made, in seconds."""
+
+    def __init__(self, daemon, name, other):
+        self.troved, self.name, self.server = daemon.process.pid, f"pump-{name}", getattr(other, "server", None)
+        self.at, self.before = time.monotonic(), self.read()
+
+    def read(self):
+        found = {"pump": 0.0, "worker": 0.0}
+        for task in pathlib.Path(f"/proc/{self.troved}/task").iterdir():
+            with contextlib.suppress(OSError):  # it has ended
+                if (task / "comm").read_text().strip() == self.name:
+                    found["pump"] += cpu_s(task / "stat")
+                elif os.sched_getaffinity(int(task.name)) == {1}:
+                    found["worker"] += cpu_s(task / "stat")
+        found["rest"] = cpu_s(f"/proc/{self.troved}/stat") - found["pump"] - found["worker"]
+        if self.server:
+            found["server"] = cpu_s(f"/proc/{self.server.pid}/stat")
+        return found
+
+    def used(self):
+        """(seconds by part, how long that was)"""
+        return {part: now - self.before[part] for part, now in self.read().items()}, time.monotonic() - self.at
+
+
+def children_s():
+    """The processor's time of processes that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 # ---- delivery ----
 
 def apply(daemon, lines):
@@ -130,31 +181,36 @@ def caught_up(watch, behind):
         time.sleep(0.05)
 
 
-def catch_up(daemon, watch, seconds):
-    """Outcomes a second from the resumption until the backlog is gone, with live traffic all the while."""
+def catch_up(daemon, watch, other, seconds):
+    """Outcomes a second from the resumption until the backlog is gone, with live traffic all the while; shares of a core by part, and
+    nanoseconds an outcome of pump and server."""
     daemon.ctl("sink", watch.name, "pause")
     time.sleep(0.5)
     blast(daemon.dir, str(BACKLOG), seconds, stamp=False)
     before = watch.read()["delivered"]
     load = threading.Thread(target=blast, args=(daemon.dir, str(LIVE), 3 * seconds), kwargs={"stamp": False})
+    began, generator = time.monotonic(), children_s()
     load.start()
     time.sleep(0.5)
-    began = time.monotonic()
+    shares = Shares(daemon, watch.name, other)
     daemon.ctl("sink", watch.name, "resume")
     after = caught_up(watch, LIVE // 10)
-    rate = (after["delivered"] - before) / (time.monotonic() - began)
+    used, took = shares.used()
+    delivered = after["delivered"] - before
     held = load.is_alive()
     load.join()
+    parts = {part: cpu / took for part, cpu in used.items()}
+    parts["generator"] = (children_s() - generator) / (time.monotonic() - began)
     if not held:
         note(f"{watch.name}: the live traffic had ended before the sink had caught up")
     if after["errors"]:
         note(f"{watch.name}: {after['errors']} errors, the last: {after.get('last_error')}")
-    return rate
+    return delivered / took, parts, (used["pump"] + used.get("server", 0)) * 1e9 / delivered
 
 
 def bench_delivery(directory, options):
     for name, make in others(directory):
-        rates, lags = [], []
+        caught, lags = [], []
         for _ in range(options.runs):
             other = make()
             events = (BACKLOG + 4 * LIVE) * options.seconds
@@ -164,11 +220,15 @@ def bench_delivery(directory, options):
             found = live_lag(daemon, watch, options.seconds)
             lags.append(statistics.quantiles(found, n=100)[98])
             caught_up(watch, 0)
-            rates.append(catch_up(daemon, watch, options.seconds))
+            caught.append(catch_up(daemon, watch, other, options.seconds))
             daemon.stop()
             other.close()
         figure("sinks", "lag_ms_p99", lags, "ms", LIVE, sink=name)
-        figure("sinks", "outcomes_per_s", rates, "1/s", LIVE, sink=name, since="resumed with a backlog")
+        rates, shares, costs = zip(*caught)
+        figure("sinks", "outcomes_per_s", list(rates), "1/s", LIVE, sink=name, since="resumed with a backlog")
+        for part in shares[0]:
+            figure("sinks", "cpu_share", [one[part] for one in shares], "1", LIVE, sink=name, part=part)
+        figure("sinks", "cpu_ns_per_outcome", list(costs), "ns", LIVE, sink=name)
 
 
 def redis_limit(directory, runs):
