@@ -66,7 +66,8 @@ static void init_rules(const char *catalog)
     trail->start = start;
     trail->treasure = treasure;
     trail->start_count = trail->treasure_count = 1;
-    state_bed_open(&bed, (struct state_limits){.dedupe_capacity = KNOWN_IDS, .users = 2 * USERS});
+    state_bed_open(&bed,
+                   (struct state_limits){.dedupe_capacity = KNOWN_IDS, .users = 2ull * USERS});
 }
 
 static void init_shard(void)

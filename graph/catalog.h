@@ -69,9 +69,10 @@ static inline uint32_t catalog_edges(const struct catalog *catalog, uint32_t ite
                                      const struct catalog_edge **edges)
 {
     uint32_t i = item - catalog->first_item;
+    *edges = catalog->edges;
     if (i >= catalog->span)
         return 0;
-    *edges = catalog->edges + catalog->offsets[i];
+    *edges += catalog->offsets[i];
     return catalog->offsets[i + 1] - catalog->offsets[i];
 }
 
