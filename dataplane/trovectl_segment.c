@@ -104,7 +104,8 @@ static json_t *list_one(struct segment_reader *reader, struct segment_id id)
                             "bytes", (json_int_t)bytes, "disk_bytes", (json_int_t)disk,
                             "compressed", segment_is_packed(reader->dir_fd, id));
     /* Each by itself: the chain is for verify. */
-    struct segment_reader alone = {.dir_fd = reader->dir_fd, .fd = -1, .buffer = reader->buffer};
+    struct segment_reader alone = {
+        .dir_fd = reader->dir_fd, .fd = -1, .memory = reader->memory, .buffer = reader->memory};
     int rc = segment_reader_open(&alone, id);
     enum block_fault fault;
     const struct record *record = rc ? NULL : segment_reader_next(&alone, UINT64_MAX, &fault);
@@ -117,7 +118,7 @@ static json_t *list_one(struct segment_reader *reader, struct segment_id id)
         json_object_set_new(one, "config", json_integer(alone.config_version));
         json_object_set_new(one, "begins", story_time(record->receive_ns));
     }
-    alone.buffer = NULL;
+    alone.memory = NULL;
     segment_reader_fini(&alone);
     return one;
 }

@@ -17,6 +17,7 @@ void tail_fini(struct tail *tail)
 void tail_start(struct tail *tail, uint32_t number, uint64_t offset, uint64_t ordinal)
 {
     segment_reader_close(&tail->reader);
+    tail->reader.is_direct = tail->mark != NULL;
     tail->event = NULL;
     tail->block = tail->saved = (struct tail_point){0};
     tail->done = !tail->mark && !tail->newest && !number;

@@ -139,6 +139,9 @@ void segment_file_close(struct segment_file file);
 /* segment_file_pread is segment_pread; -EBADMSG: what is there cannot be unpacked. */
 ssize_t segment_file_pread(struct segment_file file, uint8_t *data, size_t len, uint64_t offset);
 int segment_file_bytes(struct segment_file file, uint64_t *bytes);
+/* segment_file_direct has it read past the page cache where the file system can: memory, offsets
+ * and lengths are then multiples of BLOCK_ALIGN. */
+void segment_file_direct(struct segment_file file);
 
 struct segment_reader {
     int dir_fd;
@@ -146,7 +149,12 @@ struct segment_reader {
     struct segment_packed *packed;
     struct segment_id id;
     struct block_place place;
-    uint8_t *buffer; /* BLOCK_BYTES, aligned */
+    uint8_t *memory; /* BLOCK_BYTES, aligned: a window of the file, [from, from + bytes) */
+    uint64_t from;
+    uint32_t bytes;
+    bool reads_on;   /* the block in front of this place was read: more is read at once */
+    bool is_direct;  /* the owner's wish, of segments that are still written to: past the cache */
+    uint8_t *buffer; /* the block, in memory */
     uint32_t at;     /* next record in the block, behind its header */
     uint32_t end;
     uint64_t block_count; /* loaded so far, by this reader */

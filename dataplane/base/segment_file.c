@@ -31,6 +31,13 @@ void segment_file_close(struct segment_file file)
     close(file.fd);
 }
 
+void segment_file_direct(struct segment_file file)
+{
+    int flags = file.packed ? -1 : fcntl(file.fd, F_GETFL);
+    if (flags >= 0)
+        (void)fcntl(file.fd, F_SETFL, flags | O_DIRECT);
+}
+
 ssize_t segment_file_pread(struct segment_file file, uint8_t *data, size_t len, uint64_t offset)
 {
     return file.packed ? segment_packed_pread(file.packed, data, len, offset)

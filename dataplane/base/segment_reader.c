@@ -14,9 +14,10 @@ int segment_reader_init(struct segment_reader *reader, int dir_fd)
     *reader = (struct segment_reader){
         .dir_fd = dir_fd,
         .fd = -1,
-        .buffer = aligned_alloc(BLOCK_ALIGN, BLOCK_BYTES),
+        .memory = aligned_alloc(BLOCK_ALIGN, BLOCK_BYTES),
     };
-    return reader->buffer ? 0 : -ENOMEM;
+    reader->buffer = reader->memory;
+    return reader->memory ? 0 : -ENOMEM;
 }
 
 void segment_reader_close(struct segment_reader *reader)
@@ -25,13 +26,14 @@ void segment_reader_close(struct segment_reader *reader)
         segment_file_close(segment_reader_file(reader));
     reader->fd = -1;
     reader->packed = NULL;
-    reader->at = reader->end = 0;
+    reader->at = reader->end = reader->bytes = 0;
+    reader->reads_on = false;
 }
 
 void segment_reader_fini(struct segment_reader *reader)
 {
     segment_reader_close(reader);
-    free(reader->buffer);
+    free(reader->memory);
     *reader = (struct segment_reader){.fd = -1};
 }
 
@@ -114,6 +116,8 @@ int segment_reader_open(struct segment_reader *reader, struct segment_id id)
         return rc;
     }
     segment_reader_close(reader);
+    if (reader->is_direct)
+        segment_file_direct(file);
     reader->fd = file.fd;
     reader->packed = file.packed;
     reader->id = id;
@@ -146,6 +150,7 @@ int segment_reader_return(struct segment_reader *reader, struct segment_id id,
         return -EBADMSG;
     reader->place = *place;
     reader->at = reader->end = 0;
+    reader->reads_on = false;
     reader->ordinal = place->next_ordinal - 1;
     return 0;
 }
@@ -165,26 +170,70 @@ static enum block_fault unreadable(ssize_t rc)
     return rc == -EBADMSG ? BLOCK_TORN : BLOCK_UNREADABLE;
 }
 
-static enum block_fault load_block(struct segment_reader *reader)
+static ssize_t read_at(const struct segment_reader *reader, uint64_t skip, uint64_t len)
 {
-    uint64_t offset = reader->place.offset;
-    ssize_t got =
-        segment_file_pread(segment_reader_file(reader), reader->buffer, FIRST_READ, offset);
+    return segment_file_pread(segment_reader_file(reader), reader->memory + skip,
+                              arena_round(len, BLOCK_ALIGN), reader->place.offset + skip);
+}
+
+/* Bytes behind FIRST_READ that the block seems to have. */
+static uint32_t bytes_behind(const uint8_t *first)
+{
+    const struct block_header *header = (const void *)first;
+    bool more = header->magic == BLOCK_MAGIC && header->bytes > FIRST_READ - sizeof *header &&
+                header->bytes <= BLOCK_BYTES - sizeof *header;
+    return more ? (uint32_t)sizeof *header + header->bytes - FIRST_READ : 0;
+}
+
+/* fill reads `want` bytes at the reader's place, but nothing behind limit, and the rest of the
+ * block when there are no more than its first.  Returns 0 or a negative errno. */
+static int fill(struct segment_reader *reader, uint64_t limit, uint64_t want)
+{
+    uint64_t left = limit - reader->place.offset;
+    reader->bytes = 0;
+    ssize_t got = read_at(reader, 0, want < left ? want : left);
     if (got < 0)
-        return unreadable(got);
-    const struct block_header *header = (const void *)reader->buffer;
-    if (got == FIRST_READ && header->magic == BLOCK_MAGIC &&
-        header->bytes > FIRST_READ - sizeof *header &&
-        header->bytes <= BLOCK_BYTES - sizeof *header) {
-        ssize_t more =
-            segment_file_pread(segment_reader_file(reader), reader->buffer + FIRST_READ,
-                               sizeof *header + header->bytes - FIRST_READ, offset + FIRST_READ);
-        if (more < 0)
-            return unreadable(more);
-        got += more;
-    }
+        return (int)got;
+    uint32_t behind = got == FIRST_READ ? bytes_behind(reader->memory) : 0;
+    ssize_t more = behind ? read_at(reader, FIRST_READ, behind) : 0;
+    if (more < 0)
+        return (int)more;
+    reader->from = reader->place.offset;
+    reader->bytes = (uint32_t)(got + more);
+    return 0;
+}
+
+/* Who has read the block in front of this one reads on.  What then cannot be read may be none of
+ * this block's. */
+static int fill_window(struct segment_reader *reader, uint64_t limit)
+{
+    int rc = reader->reads_on ? fill(reader, limit, BLOCK_BYTES) : -EAGAIN;
+    return rc < 0 ? fill(reader, limit, FIRST_READ) : rc;
+}
+
+static enum block_fault check_window(struct segment_reader *reader, struct block_place *next,
+                                     const struct block_header **header)
+{
+    uint64_t at = reader->place.offset - reader->from;
+    if (at > reader->bytes) /* in front of it, too */
+        return BLOCK_TORN;
+    reader->buffer = reader->memory + at;
+    return block_check(reader->buffer, reader->bytes - at, next, header);
+}
+
+/* What the window has may be from before it was written, or cut off where the window ends: only
+ * what was read for this block says what is wrong with it. */
+static enum block_fault load_block(struct segment_reader *reader, uint64_t limit)
+{
+    const struct block_header *header;
     struct block_place next = reader->place;
-    enum block_fault fault = block_check(reader->buffer, (size_t)got, &next, &header);
+    enum block_fault fault = check_window(reader, &next, &header);
+    if (fault != BLOCK_OK) {
+        int rc = fill_window(reader, limit);
+        if (rc < 0)
+            return unreadable(rc);
+        fault = check_window(reader, &next, &header);
+    }
     if (fault != BLOCK_OK)
         return fault;
     if (!records_are_whole(reader->buffer + sizeof *header, header))
@@ -192,6 +241,7 @@ static enum block_fault load_block(struct segment_reader *reader)
     reader->at = 0;
     reader->end = header->bytes;
     reader->block_count++;
+    reader->reads_on = true;
     reader->ordinal = reader->place.next_ordinal - 1;
     reader->config_version = header->config_version;
     reader->place = next;
@@ -209,7 +259,7 @@ static enum block_fault load_next(struct segment_reader *reader, uint64_t limit)
     bool stops = reader->stop < limit;
     if (reader->place.offset >= (stops ? reader->stop : limit))
         return BLOCK_END;
-    enum block_fault fault = load_block(reader);
+    enum block_fault fault = load_block(reader, limit);
     return fault == BLOCK_END && stops ? BLOCK_TORN : fault;
 }
 

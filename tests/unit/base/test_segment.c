@@ -130,6 +130,50 @@ static void reads_all_records_over_blocks_of_every_size(void **state)
     assert_memory_equal(&f->reader.place, &f->place, sizeof f->place);
 }
 
+/* Several are read at once, and the last of them is cut off wherever that ends. */
+static void reads_a_row_of_blocks_past_the_cache_or_not(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t count = 0;
+    begin_segment(f, first);
+    for (uint32_t i = 0; i < 200; i++) {
+        add_block(f, first, 1 + i * 7 % 90, i * 31 % 300);
+        count += 1 + i * 7 % 90;
+    }
+    assert_true(f->place.offset > 5 * BLOCK_BYTES);
+    for (unsigned direct = 0; direct < 2; direct++) {
+        f->reader.is_direct = direct;
+        assert_int_equal(segment_reader_open(&f->reader, first), 0);
+        expect_records(f, UINT64_MAX, 1, count);
+        expect_fault(f, UINT64_MAX, BLOCK_END);
+        assert_int_equal(f->reader.block_count, 200 * (direct + 1));
+        segment_reader_close(&f->reader);
+    }
+}
+
+static void what_is_written_later_is_seen_where_nothing_was(void **state)
+{
+    struct fixture *f = *state;
+    char name[SEGMENT_NAME_MAX];
+    begin_segment(f, first);
+    add_block(f, first, 3, 8);
+    add_block(f, first, 3, 8);
+    segment_name(first, name);
+    int fd = openat(f->dir.fd, name, O_WRONLY);
+    assert_int_equal(ftruncate(fd, 4 * BLOCK_BYTES), 0);
+    close(fd);
+    for (unsigned direct = 0; direct < 2; direct++) {
+        f->reader.is_direct = direct;
+        segment_reader_close(&f->reader);
+        assert_int_equal(segment_reader_open(&f->reader, first), 0);
+        expect_records(f, UINT64_MAX, 1, 6 + 2 * direct);
+        expect_fault(f, UINT64_MAX, BLOCK_END);
+        add_block(f, first, 2, 8);
+        expect_records(f, UINT64_MAX, 7 + 2 * direct, 8 + 2 * direct);
+        expect_fault(f, UINT64_MAX, BLOCK_END);
+    }
+}
+
 static void stops_at_its_limit_and_goes_on_when_that_moves(void **state)
 {
     struct fixture *f = *state;
@@ -369,6 +413,8 @@ int main(void)
         IN_DIR(the_list_is_in_order_and_counts_strangers),
         IN_DIR(an_empty_directory_lists_nothing),
         IN_DIR(reads_all_records_over_blocks_of_every_size),
+        IN_DIR(reads_a_row_of_blocks_past_the_cache_or_not),
+        IN_DIR(what_is_written_later_is_seen_where_nothing_was),
         IN_DIR(stops_at_its_limit_and_goes_on_when_that_moves),
         IN_DIR(preallocated_zeros_are_the_end),
         IN_DIR(damage_stops_the_reader_in_front_of_it),
