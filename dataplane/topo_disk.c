@@ -13,6 +13,8 @@
 #define PROBE_NS     (100 * NS_PER_MS) /* of a start, for trying both ways to the disk */
 #define PROBE_MARGIN 20u               /* io_uring is used where it is faster by a twentieth */
 
+static_assert(PLAN_PARTS_MAX <= BUSY_CORES_MAX, "every worker's core can be made busy");
+
 static int make_stock(const struct topo *topo, uint32_t shard, uint64_t segment_bytes,
                       struct journal_thread *thread)
 {

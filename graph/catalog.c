@@ -128,13 +128,12 @@ static struct catalog *allocate(const struct catalog_raw_edge *edges, uint32_t e
     }
     uint32_t span = high - low + 1;
     uint64_t most_items = 2ull * edge_count < span ? 2ull * edge_count : span;
-    uint64_t catalog_slots = 4;
-    while (catalog_slots < 2 * most_items)
-        catalog_slots *= 2;
+    uint64_t index_slots = 4;
+    while (index_slots < 2 * most_items)
+        index_slots *= 2;
 
     size_t index_at = arena_round(sizeof(struct catalog), CACHE_LINE);
-    size_t edges_at =
-        index_at + arena_round(catalog_slots * sizeof(struct catalog_slot), CACHE_LINE);
+    size_t edges_at = index_at + arena_round(index_slots * sizeof(struct catalog_slot), CACHE_LINE);
     size_t offsets_at =
         edges_at + arena_round(edge_count * sizeof(struct catalog_edge), CACHE_LINE);
     size_t bytes = offsets_at + arena_round(((size_t)span + 1) * sizeof(uint32_t), CACHE_LINE);
@@ -147,7 +146,7 @@ static struct catalog *allocate(const struct catalog_raw_edge *edges, uint32_t e
         .first_item = low,
         .span = span,
         .edge_count = edge_count,
-        .index_mask = catalog_slots - 1,
+        .index_mask = index_slots - 1,
         .bytes = bytes,
         .offsets = (uint32_t *)(memory + offsets_at),
         .edges = (struct catalog_edge *)(memory + edges_at),
