@@ -32,7 +32,7 @@ uint32_t blast_port_push(struct blast_port *port, struct rte_mbuf **mbufs, uint3
     uint64_t give_up_ns = clock_monotonic_ns() + port->patience_ns;
     port->delays++;
     while (sent < count && clock_monotonic_ns() < give_up_ns) {
-        rte_pause();
+        blast_nap_idle(&port->nap);
         sent += rte_eth_tx_burst(port->id, 0, mbufs + sent, (uint16_t)(count - sent));
     }
     return sent;
@@ -259,6 +259,7 @@ static void init(struct blast_port *port, const struct blast_options *options,
         .stop = stop,
         .blind = options->has_target_mac || options->answer,
         .patience_ns = options->patience_ns,
+        .nap.ns = options->nap_ns,
         .source.port = (uint16_t)options->source_port,
         .target.port = options->target.port,
     };

@@ -12,6 +12,7 @@
 #include <rte_mbuf.h>
 
 #include "bench/blast_frame.h"
+#include "bench/blast_nap.h"
 
 #define BLAST_PORT_BURST 32
 #define BLAST_PORT_ROOM  2560 /* bytes of a frame and behind it */
@@ -21,6 +22,7 @@ struct blast_port {
     bool blind;    /* nobody to ask: the target's MAC was given, or we are the target */
     bool answered; /* the last ARP request was */
     uint64_t patience_ns;
+    struct blast_nap nap; /* where there is no room: who takes from the peer may need our core */
     uint64_t delays; /* times that a send had to wait for room */
     const volatile sig_atomic_t *stop;
     struct rte_mempool *pool;
