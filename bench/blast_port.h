@@ -23,7 +23,7 @@ struct blast_port {
     bool answered; /* the last ARP request was */
     uint64_t patience_ns;
     struct blast_nap nap; /* where there is no room: who takes from the peer may need our core */
-    uint64_t delays; /* times that a send had to wait for room */
+    uint64_t delays;      /* times that a send had to wait for room */
     const volatile sig_atomic_t *stop;
     struct rte_mempool *pool;
     struct blast_endpoint source;

@@ -2,7 +2,8 @@
 
 udp     trove-blast over virtio-user against troved's vhost port, 170-byte events, every hunt, journal and file sink on. events_per_s is the
         highest rate without loss, to 5 %, by bisection: with one event a datagram and with five, the data directory on the disk
-        and on tmpfs ("data": what the disk costs). Then latency is taken at 240,000/s and at 10, 50 and 90 % of the rate found on the disk.
+        and on tmpfs ("data"), where the control core, which the generator shares, copies what the disk takes by itself. Then
+        latency is taken at 240,000/s and at 10, 50 and 90 % of the rate found on the disk.
         decision_us is wire to decision, durable_us wire to fdatasync; "since" says what counts as the wire's time: the planned
         send time, which the generator stamps behind each packet, so that a late generator and a full queue count against
         the figure; or the moment at which the port gave the packet. Beside it stands, before and after, what the machine
@@ -31,7 +32,7 @@ def files(options, name):
 def rate_found(directory, options, **how):
     """The highest rates without loss, one a run, and the last run's report there."""
     def attempt(rate):
-        run = once(directory, str(int(rate)), RATE_SECONDS, expected=int(rate * RATE_SECONDS), nap="0s", stamp=False, **how)
+        run = once(directory, str(int(rate)), RATE_SECONDS, expected=int(rate * RATE_SECONDS), stamp=False, **how)
         note(f"{int(rate):,}/s: sent {run['events_per_s']:,.0f}/s, lost {run['lost']:,}")
         return run if run["lost"] == 0 and run["sent"]["held_rate"] else None
 

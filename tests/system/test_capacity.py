@@ -11,7 +11,7 @@ sys.path.insert(0, str(TOP / "scripts"))
 import bench_capacity  # noqa: E402
 
 capacity = bench_capacity.load_model()
-COSTS = capacity.Costs(event_ns=200, byte_ns=0.5, datagram_ns=100, control_ns=50, control_byte_ns=0.1, remote_ns=80)
+COSTS = capacity.Costs(event_ns=200, byte_ns=0.5, datagram_ns=100, journal_ns=40, journal_byte_ns=0.1, sink_ns=5, sink_byte_ns=0, remote_ns=80)
 
 
 def run(*args):
@@ -25,8 +25,14 @@ def test_workers_by_hand():
     assert capacity.limits(COSTS, capacity.Host(cores=1, headroom=0), load)["workers"] == pytest.approx(1e9 / (325 + 50 + 20))
 
 
+def test_the_control_core_by_hand():
+    found = capacity.limits(COSTS, capacity.Host(cores=64, sinks=3, headroom=0.5), capacity.Load(event_bytes=100))
+    assert found["journals"] == pytest.approx(1e9 / 50 / 2)
+    assert found["sinks"] == pytest.approx(1e9 / 65 / 2)
+
+
 def test_a_slow_port_is_the_limit():
-    host = capacity.Host(cores=64, nic_gbit=1, disk_bytes_per_s=1e12, memory_bytes=1e12)
+    host = capacity.Host(cores=64, sinks=0, nic_gbit=1, disk_bytes_per_s=1e12, memory_bytes=1e12)
     found = capacity.limits(COSTS, host, capacity.Load(event_bytes=183))
     assert min(found, key=found.get) == "nic"
     assert found["nic"] == pytest.approx(1e9 / (250 * 8))  # 183 and a newline, 42 of heads, 24 of the wire
@@ -55,8 +61,10 @@ def test_a_pop_takes_its_rate_with_a_host_down():
 
 
 def test_costs_are_found_again_from_the_rates_that_they_make():
-    points = {(size, k): 210 + 0.3 * size + 90 / k for size, k in bench_capacity.LEARNT}
-    assert bench_capacity.fit(points) == pytest.approx([210, 0.3, 90])
+    found = {(size, k): {"worker": 210 + 0.3 * size + 90 / k, "journal": 30 + 0.2 * size, "sink": 400 + 0.1 * size}
+             for size, k in bench_capacity.LEARNT + bench_capacity.PREDICTED}
+    assert bench_capacity.fit(found) == pytest.approx({"event_ns": 210, "byte_ns": 0.3, "datagram_ns": 90, "journal_ns": 30, "journal_byte_ns": 0.2,
+                                                       "sink_ns": 400, "sink_byte_ns": 0.1})
 
 
 def test_answers_for_people_and_for_programs():
