@@ -91,12 +91,14 @@ def bench_udp(directory, options):
 
 def bench_ramp(directory, options):
     jitter_figures("ramp", 10)
-    runs = [once(directory, RAMP, None, 8_000_000, hlog=files(options, "ramp") if n == 0 else None) for n in range(options.runs)]
-    figure("ramp", "lost", [run["lost"] for run in runs], "1", "2k..1.2M")
-    figure("ramp", "events", [run["sent"]["sent"] for run in runs], "1", "2k..1.2M")
-    for stage in ("decision", "durable"):
-        latency_figures("ramp", stage, runs, "2k..1.2M", since="planned send")
-    figure("ramp", "generator_lag_us_p999", [run["lag_p999"] for run in runs], "us", "2k..1.2M")
+    for since, stamp in (("planned send", True), ("port", False)):
+        runs = [once(directory, RAMP, None, 8_000_000, hlog=files(options, "ramp") if stamp and n == 0 else None, stamp=stamp)
+                for n in range(options.runs)]
+        figure("ramp", "lost", [run["lost"] for run in runs], "1", "2k..1.2M", since=since)
+        figure("ramp", "events", [run["sent"]["sent"] for run in runs], "1", "2k..1.2M", since=since)
+        for stage in ("decision", "durable"):
+            latency_figures("ramp", stage, runs, "2k..1.2M", since=since)
+        figure("ramp", "generator_lag_us_p999", [run["lag_p999"] for run in runs], "us", "2k..1.2M", since=since)
 
 
 def bench_idle(directory, options):
