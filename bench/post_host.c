@@ -124,13 +124,13 @@ void post_host_init(uint32_t connections)
     hash_key_init(&key, seed);
     init_port();
     init_arena(event_ring_footprint(RING_SLOTS) + answer_ring_footprint(RING_SLOTS) +
-               rx_footprint(1) + rx_http_footprint(&http.tcp, &http.http));
+               rx_footprint(1) + (connections ? rx_http_footprint(&http.tcp, &http.http) : 0));
     event_ring_init(&events, &arena, RING_SLOTS);
     answer_ring_init(&answers, &arena, RING_SLOTS);
     struct rx_wiring wiring = {
         .port = {port_receive, port_transmit, port_release, port_alloc, NULL},
-        .net = {.udp_port = 7001,
-                .tcp_port = POST_HOST_PORT,
+        .net = {.udp_port = POST_HOST_UDP_PORT,
+                .tcp_port = connections ? POST_HOST_PORT : 0,
                 .max_datagram = 1400,
                 .addr_count = 1,
                 .addrs = {{.family = 4}}},
@@ -146,7 +146,8 @@ void post_host_init(uint32_t connections)
     memcpy(wiring.net.mac, post_host_mac, 6);
     memcpy(wiring.net.addrs[0].bytes, post_host_addr, 4);
     rx_init(&post_host.rx, &arena, &wiring);
-    rx_http_init(&post_host.rx, &arena, &http);
+    if (connections)
+        rx_http_init(&post_host.rx, &arena, &http);
 }
 
 uint8_t *post_host_frame(void)

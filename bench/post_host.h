@@ -1,5 +1,5 @@
-/* post_host.h - an rx part with HTTP whose port and whose shard are memory: what trove-post
- * measures, without a driver, a disk or a second core.
+/* post_host.h - an rx part whose port and whose shard are memory: what trove-post and
+ * trove-datagram measure, without a driver, a disk or a second core.
  *
  * Frames that wait are given to the rx part in bursts; what it transmits lies in `sent` until the
  * next turn.  The shard accepts every event.  Checksums are made and looked at by software, as on a
@@ -13,9 +13,10 @@
 
 #include "dataplane/rx_http.h"
 
-#define POST_HOST_BUFFERS 8192
-#define POST_HOST_SENT    1024 /* frames in a turn at most */
-#define POST_HOST_PORT    8080
+#define POST_HOST_BUFFERS  8192
+#define POST_HOST_SENT     1024 /* frames in a turn at most */
+#define POST_HOST_PORT     8080
+#define POST_HOST_UDP_PORT 7001
 
 struct post_host_frame {
     const uint8_t *bytes;
@@ -28,8 +29,8 @@ struct post_host {
     uint32_t sent_count;
 };
 
-/* post_host_init makes the rx part for so many connections, in [1, 65536].  Ends the program when
- * memory is short. */
+/* post_host_init makes the rx part for so many connections, in [0, 65536]; for none, without HTTP.
+ * Ends the program when memory is short. */
 void post_host_init(uint32_t connections);
 
 /* post_host_frame returns room for one frame of 2048 bytes, which post_host_offer hands to the

@@ -1,5 +1,5 @@
-"""test_instructions.py - an event costs no more instructions than tests/instructions.json says, alone in the parser, as a POST on its
-way through TCP, HTTP and back, and in the shard: counted, so the same on any machine."""
+"""test_instructions.py - an event costs no more instructions than tests/instructions.json says, alone in the parser, in a datagram or as
+a POST on its way through the rx core and back, and in the shard: counted, so the same on any machine."""
 import json
 import pathlib
 import re
@@ -17,9 +17,10 @@ from bench_parse import instructions  # noqa: E402
 
 PROGRAM = BUILD / "bench/trove-parse"
 POST = BUILD / "bench/trove-post"
+DATAGRAM = BUILD / "bench/trove-datagram"
 DECIDE = BUILD / "bench/trove-decide"
 FILE = json.loads((TOP / "tests/instructions.json").read_text())
-KEPT, KEPT_POST, KEPT_DECIDE = FILE["event_parse"], FILE["http_post"], FILE["decide"]
+KEPT, KEPT_POST, KEPT_DATAGRAM, KEPT_DECIDE = FILE["event_parse"], FILE["http_post"], FILE["datagram"], FILE["decide"]
 NOISE = 0.03  # what another patch level of the compiler may change
 
 
@@ -44,6 +45,14 @@ def test_event_parse_takes_the_instructions_that_are_kept(tmp_path, events):
 def test_a_post_takes_the_instructions_that_are_kept(tmp_path, posts):
     """What the rx core does for an event, from the frames that bring it to the frame with its answer."""
     assert polls(tmp_path, POST, posts) == pytest.approx(KEPT_POST[posts], rel=NOISE)
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+@pytest.mark.skipif(not DATAGRAM.exists(), reason=f"{DATAGRAM} is not built")
+@pytest.mark.parametrize("events", sorted(KEPT_DATAGRAM))
+def test_a_datagram_takes_the_instructions_that_are_kept(tmp_path, events):
+    """What the rx core does for an event in a datagram of so many, from the frame to its buffer's release."""
+    assert polls(tmp_path, DATAGRAM, events) == pytest.approx(KEPT_DATAGRAM[events], rel=NOISE)
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
