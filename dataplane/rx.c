@@ -1,5 +1,5 @@
-/* rx.c - burst by burst: answers back, frames in, lines of each datagram parsed and staged per
- * shard, stages pushed. */
+/* rx.c - burst by burst: answers back, frames in, lines of each datagram parsed and staged in the
+ * shards' rings, what is staged handed over. */
 #include "dataplane/rx_impl.h"
 
 #include <string.h>
@@ -23,9 +23,14 @@ const char *lost_name(unsigned lost)
     return lost < LOST_COUNT ? lost_names[lost] : "unknown";
 }
 
+static size_t staging_bytes(uint32_t shard_count)
+{
+    return sizeof(struct rx_staging) + shard_count * sizeof(uint32_t);
+}
+
 size_t rx_footprint(uint32_t shard_count)
 {
-    return arena_round(sizeof(struct rx_staging) + shard_count * sizeof(struct rx_stage), 64) + 64;
+    return arena_round(staging_bytes(shard_count), 64) + 64;
 }
 
 void rx_init(struct rx *rx, struct arena *arena, const struct rx_wiring *wiring)
@@ -45,8 +50,7 @@ void rx_init(struct rx *rx, struct arena *arena, const struct rx_wiring *wiring)
         rx->answers[s] = wiring->answers[s];
         rx->refusing[s] = wiring->refusing ? wiring->refusing[s] : NULL;
     }
-    rx->staging = arena_alloc(
-        arena, sizeof(struct rx_staging) + wiring->shard_count * sizeof(struct rx_stage), 64);
+    rx->staging = arena_alloc(arena, staging_bytes(wiring->shard_count), 64);
     assert(rx->staging);
 }
 
@@ -128,27 +132,18 @@ static bool journal_refuses(const struct rx *rx, uint32_t shard)
     return refusing && atomic_load_explicit(refusing, memory_order_relaxed);
 }
 
-/* Who of HTTP is staged was promised a place, and stands before whatever finds none. */
 static void push_stage(struct rx *rx, uint32_t shard)
 {
-    struct rx_stage *stage = &rx->staging->stages[shard];
-    uint32_t room = rx->open_max - rx->open[shard];
-    uint32_t count = stage->count < room ? stage->count : room;
-    uint32_t pushed = event_ring_push_burst(rx->to_shard[shard], stage->events, count);
-    set_open(rx, shard, rx->open[shard] + pushed);
-    enum lost why = journal_refuses(rx, shard) ? LOST_journal : LOST_ring_full;
-    for (uint32_t i = pushed; i < stage->count; i++) {
-        assert(!(stage->events[i].token & RX_TOKEN_HTTP));
-        counter_add(&rx->counters.lost[why], 1);
-        event_done(rx, stage->events[i].token);
-    }
-    stage->count = 0;
+    uint32_t *staged = &rx->staging->staged[shard];
+    event_ring_publish(rx->to_shard[shard], *staged);
+    set_open(rx, shard, rx->open[shard] + *staged);
+    *staged = 0;
 }
 
 void rx_push_stages(struct rx *rx)
 {
     for (uint32_t s = 0; s < rx->shard_count; s++)
-        if (rx->staging->stages[s].count)
+        if (rx->staging->staged[s])
             push_stage(rx, s);
 }
 
@@ -166,12 +161,28 @@ uint32_t rx_parse(const struct rx *rx, const struct rx_arrival *arrival, const u
     return event->partition % rx->shard_count;
 }
 
+/* lose counts an event that finds no room. */
+static void lose(struct rx *rx, uint32_t shard, const struct event *event)
+{
+    assert(!(event->token & RX_TOKEN_HTTP));
+    enum lost why = journal_refuses(rx, shard) ? LOST_journal : LOST_ring_full;
+    counter_add(&rx->counters.lost[why], 1);
+    event_done(rx, event->token);
+}
+
 void rx_stage(struct rx *rx, uint32_t shard, const struct event *event)
 {
-    struct rx_stage *stage = &rx->staging->stages[shard];
-    stage->events[stage->count++] = *event;
+    uint32_t *staged = &rx->staging->staged[shard];
+    struct event *slot = NULL;
     counter_add(&rx->counters.received, 1);
-    if (stage->count == RX_STAGE_EVENTS)
+    if (rx_shard_room(rx, shard))
+        slot = event_ring_slot(rx->to_shard[shard], *staged);
+    if (!slot) {
+        lose(rx, shard, event);
+        return;
+    }
+    *slot = *event;
+    if (++*staged == RX_STAGE_EVENTS)
         push_stage(rx, shard);
 }
 

@@ -308,6 +308,8 @@ static uint32_t decide_waiting(struct shard *shard, uint64_t now_ns)
         answers[at - first] = decide(shard, at, now_ns);
     }
     tell_decisions(shard, answers, first, at);
+    /* In this order: an answer says that there is room in the ring again. */
+    event_ring_release(shard->sources[shard->waiting_source], at - first);
     uint32_t pushed =
         answer_ring_push_burst(shard->answers[shard->waiting_source], answers, at - first);
     assert(pushed == at - first);
@@ -326,7 +328,7 @@ static void prefetch(struct shard *shard)
                    shard->identities);
 }
 
-/* take_burst pops from the next source that has events, as many as its answers have room for.
+/* take_burst looks at the next source that has events, at as many as its answers have room for.
  * Returns how many. */
 static uint32_t take_burst(struct shard *shard, uint64_t now_ns, uint32_t most)
 {
@@ -334,16 +336,16 @@ static uint32_t take_burst(struct shard *shard, uint64_t now_ns, uint32_t most)
         uint32_t source = shard->turn;
         shard->turn = source + 1 < shard->source_count ? source + 1 : 0;
         uint32_t room = answer_ring_room(shard->answers[source]);
-        uint32_t popped =
-            event_ring_pop_burst(shard->sources[source], shard->waiting, room < most ? room : most);
-        if (!popped)
+        uint32_t taken =
+            event_ring_peek(shard->sources[source], &shard->waiting, room < most ? room : most);
+        if (!taken)
             continue;
         shard->waiting_source = source;
         shard->waiting_at = 0;
-        shard->waiting_count = popped;
+        shard->waiting_count = taken;
         tell_waits(shard, now_ns);
         prefetch(shard);
-        return popped;
+        return taken;
     }
     return 0;
 }
@@ -353,7 +355,7 @@ static bool any_event(const struct shard *shard)
     for (uint32_t i = 0; i < shard->source_count; i++)
         if (event_ring_count(shard->sources[i]))
             return true;
-    return shard->waiting_at < shard->waiting_count;
+    return false;
 }
 
 /* due returns whether the open block goes to the journal before it is full.  Only when the journal

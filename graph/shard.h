@@ -3,7 +3,7 @@
  *
  * shard_poll takes an event only when a journal block has room for all it may lead to, so a journal
  * that does not keep up shows as full rings, and the rx parts refuse; nothing is half done.  A
- * burst that was popped when the blocks ran out waits in the shard, undecided.
+ * burst that was taken when the blocks ran out waits in its ring, undecided.
  *
  * Corrections come from the control thread, by a ring of their own, and are applied in order with
  * the events.
@@ -74,7 +74,7 @@ struct shard {
     uint32_t turn;       /* the source to start with */
     uint32_t waiting_at, waiting_count; /* [at, count) of waiting are not decided yet */
     uint32_t waiting_source;
-    struct event waiting[SHARD_BURST];
+    const struct event *waiting;            /* in the ring, until they are decided */
     struct hash128 identities[SHARD_BURST]; /* of those that wait; no configuration changes them */
 
     /* Written by the shard core, read by the control thread. */

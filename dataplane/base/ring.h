@@ -50,7 +50,13 @@ void __tsan_release(void *address);
  * from its arena; it holds slots - 1 values. name_ring_push_burst copies up to count values and
  * returns how many, fewer only when full; the caller owns and counts the rest. name_ring_pop_burst
  * takes up to count values and returns how many.  name_ring_room says how many the producer could
- * push.  None ever blocks. */
+ * push.  None ever blocks.
+ *
+ * Values can also be written and read where they lie.  name_ring_slot returns the free slot that is
+ * `ahead` values behind the last one, for the producer to fill in, or NULL when the ring is full;
+ * name_ring_publish hands the first count of them over.  name_ring_peek sets *values to the oldest,
+ * as many of up to count as lie in one piece, and returns how many; they stay the consumer's, and
+ * the next peek begins with them, until name_ring_release gives the first count of them back. */
 #define RING_DEFINE(name, type)                                                                    \
     struct name##_ring {                                                                           \
         /* Read only. */                                                                           \
@@ -112,6 +118,45 @@ void __tsan_release(void *address);
         if (count)                                                                                 \
             ck_pr_store_uint(&r->head, head + count);                                              \
         return count;                                                                              \
+    }                                                                                              \
+    RING_FUNCTION struct type *name##_ring_slot(struct name##_ring *r, uint32_t ahead)             \
+    {                                                                                              \
+        if (ahead >= r->mask - (r->tail - r->head_seen)) {                                         \
+            r->head_seen = ck_pr_load_uint(&r->head);                                              \
+            ck_pr_fence_acquire();                                                                 \
+            RING_ACQUIRE(&r->head);                                                                \
+            if (ahead >= r->mask - (r->tail - r->head_seen))                                       \
+                return NULL;                                                                       \
+        }                                                                                          \
+        return &r->slots[(r->tail + ahead) & r->mask];                                             \
+    }                                                                                              \
+    RING_FUNCTION void name##_ring_publish(struct name##_ring *r, uint32_t count)                  \
+    {                                                                                              \
+        assert(count <= r->mask - (r->tail - r->head_seen));                                       \
+        RING_RELEASE(&r->tail);                                                                    \
+        ck_pr_fence_release();                                                                     \
+        ck_pr_store_uint(&r->tail, r->tail + count);                                               \
+    }                                                                                              \
+    RING_FUNCTION uint32_t name##_ring_peek(struct name##_ring *r, const struct type **values,     \
+                                            uint32_t count)                                        \
+    {                                                                                              \
+        uint32_t there = r->tail_seen - r->head, piece = r->mask + 1 - (r->head & r->mask);        \
+        if (there < count) {                                                                       \
+            r->tail_seen = ck_pr_load_uint(&r->tail);                                              \
+            ck_pr_fence_acquire();                                                                 \
+            RING_ACQUIRE(&r->tail);                                                                \
+            there = r->tail_seen - r->head;                                                        \
+        }                                                                                          \
+        *values = &r->slots[r->head & r->mask];                                                    \
+        count = count < there ? count : there;                                                     \
+        return count < piece ? count : piece;                                                      \
+    }                                                                                              \
+    RING_FUNCTION void name##_ring_release(struct name##_ring *r, uint32_t count)                  \
+    {                                                                                              \
+        assert(count <= r->tail_seen - r->head);                                                   \
+        RING_RELEASE(&r->head);                                                                    \
+        ck_pr_fence_release();                                                                     \
+        ck_pr_store_uint(&r->head, r->head + count);                                               \
     }                                                                                              \
     RING_FUNCTION uint32_t name##_ring_count(const struct name##_ring *r)                          \
     {                                                                                              \

@@ -16,6 +16,7 @@ static void without_a_free_block_nothing_is_taken_and_nothing_is_lost(void **sta
         ;
     /* Blocks of four events each. */
     assert_int_equal(answer_ring_count(&bed.answers[0]), 4 * BLOCKS);
+    assert_int_equal(event_ring_count(&bed.events[0]), 60 - 4 * BLOCKS);
     assert_true(bed.shard.counters.journal_waits > 0);
     assert_false(shard_flush(&bed.shard));
     uint64_t waits = bed.shard.counters.journal_waits;
