@@ -31,10 +31,11 @@ static bool is_attribute(const uint8_t *bytes, size_t len)
     return len > 0;
 }
 
-static size_t put_subject(const struct sink_item *item, char *out, size_t room)
+static size_t put_subject(const struct sink_item *item, const struct words *words, char *out,
+                          size_t room)
 {
     uint8_t user[EVENT_NAME_MAX];
-    size_t len = line_user(item, user);
+    size_t len = line_user(item, words, user);
     if (!is_attribute(user, len))
         return 0;
     size_t at = (size_t)snprintf(out, room, "\"subject\":");
@@ -43,8 +44,8 @@ static size_t put_subject(const struct sink_item *item, char *out, size_t room)
     return at;
 }
 
-static size_t put_event(const struct sink_item *item, const struct line_origin *origin,
-                        char out[BODY_BYTES_MAX])
+static size_t put_event(const struct sink_item *item, const struct words *words,
+                        const struct line_origin *origin, char out[BODY_BYTES_MAX])
 {
     char id[BODY_ID_MAX], time[TEXT_TIME_LEN + 1];
     body_id(item, origin, id);
@@ -54,19 +55,27 @@ static size_t put_event(const struct sink_item *item, const struct line_origin *
                          "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"/%s/%s\",\"type\":"
                          "\"trove.%s\",",
                          id, origin->pop, origin->host, outcome_kind_name(item->view.outcome.kind));
-    at += put_subject(item, out + at, BODY_BYTES_MAX - at);
+    at += put_subject(item, words, out + at, BODY_BYTES_MAX - at);
     at += (size_t)snprintf(
         out + at, BODY_BYTES_MAX - at,
         "\"time\":\"%s\",\"datacontenttype\":\"application/json\",\"data\":", time);
-    at += line_encode(item, origin, out + at);
+    at += line_write(item, words, origin, out + at);
     out[at - 1] = '}'; /* where the line ended */
     out[at] = '\n';
     return at + 1;
 }
 
+size_t body_write(enum conf_format format, const struct sink_item *item, const struct words *words,
+                  const struct line_origin *origin, char out[BODY_BYTES_MAX])
+{
+    return format == CONF_FORMAT_CLOUDEVENTS ? put_event(item, words, origin, out)
+                                             : line_write(item, words, origin, out);
+}
+
 size_t body_encode(enum conf_format format, const struct sink_item *item,
                    const struct line_origin *origin, char out[BODY_BYTES_MAX])
 {
-    return format == CONF_FORMAT_CLOUDEVENTS ? put_event(item, origin, out)
-                                             : line_encode(item, origin, out);
+    struct words words;
+    words_read(item->event, &words);
+    return body_write(format, item, &words, origin, out);
 }

@@ -20,8 +20,10 @@
 #define BODY_BYTES_MAX (LINE_BYTES_MAX + 2048u)
 #define BODY_ID_MAX    56u /* with its NUL */
 
-/* body_encode writes the body with a newline behind it; returns its length, in [1,
- * BODY_BYTES_MAX]. */
+/* body_write writes the body of an item with these words, and a newline behind it; body_encode
+ * reads the words, too.  Both return its length, in [1, BODY_BYTES_MAX]. */
+size_t body_write(enum conf_format format, const struct sink_item *item, const struct words *words,
+                  const struct line_origin *origin, char out[BODY_BYTES_MAX]);
 size_t body_encode(enum conf_format format, const struct sink_item *item,
                    const struct line_origin *origin, char out[BODY_BYTES_MAX]);
 

@@ -49,138 +49,82 @@ static void put_name(struct writer *w, const char *name)
     PUT(w, "\"");
 }
 
-static void put_number(struct writer *w, uint64_t value, unsigned digits_min)
+static void put_number(struct writer *w, uint64_t value)
 {
-    char digits[20];
-    unsigned at = sizeof digits;
-    while (value || sizeof digits - at < digits_min || at == sizeof digits) {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    }
-    put(w, digits + at, sizeof digits - at);
+    assert(w->end - w->at >= TEXT_DECIMAL_MAX);
+    w->at += text_decimal_format(value, w->at);
+}
+
+static void put_thousandths(struct writer *w, uint64_t value)
+{
+    const char text[] = {'.', (char)('0' + value / 100), (char)('0' + value / 10 % 10),
+                         (char)('0' + value % 10)};
+    put(w, text, sizeof text);
 }
 
 static void put_hex(struct writer *w, uint64_t value)
 {
-    for (int shift = 60; shift >= 0; shift -= 4)
-        put(w, &"0123456789abcdef"[value >> shift & 15], 1);
+    char digits[16];
+    for (unsigned i = sizeof digits; i--; value >>= 4)
+        digits[i] = "0123456789abcdef"[value & 15];
+    put(w, digits, sizeof digits);
 }
 
 static void put_seq(struct writer *w, const struct record *record, uint64_t seq)
 {
     PUT(w, "\"");
-    put_number(w, record->partition, 1);
+    put_number(w, record->partition);
     PUT(w, ":");
-    put_number(w, seq, 1);
+    put_number(w, seq);
     PUT(w, "\"");
 }
 
-/* The strings of an event, decoded from where they stand. */
-static void put_span(struct writer *w, const uint8_t *raw, size_t len)
+/* What an event's bytes hold between quotes is JSON as it is, but for escapes that nobody has to
+ * write. */
+static void put_word(struct writer *w, const struct words *words, const struct word *word)
 {
     uint8_t text[EVENT_NAME_MAX];
-    int decoded = text_decode(raw, len, text, sizeof text);
-    if (decoded < 0)
-        PUT(w, "null");
-    else
-        put_string(w, text, (size_t)decoded);
-}
-
-static size_t string_end(const uint8_t *bytes, size_t len, size_t at)
-{
-    while (at < len && bytes[at] != '"')
-        at += bytes[at] == '\\' ? 2 : 1;
-    return at < len ? at : len;
-}
-
-static bool is_type(const uint8_t *raw, size_t len)
-{
-    uint8_t key[8];
-    int decoded = text_decode(raw, len, key, sizeof key);
-    return decoded == 4 && memcmp(key, "type", 4) == 0;
-}
-
-/* struct event keeps the type's hash and not its place.  The bytes are known to be an event's. */
-static void put_type(struct writer *w, const uint8_t *bytes, size_t len)
-{
-    unsigned depth = 0;
-    bool key_next = false, found = false;
-    for (size_t at = 0; at < len; at++) {
-        switch (bytes[at]) {
-        case '{':
-        case '[':
-            key_next = ++depth == 1;
-            break;
-        case '}':
-        case ']':
-            depth--;
-            break;
-        case ',':
-            key_next = depth == 1;
-            break;
-        case '"': {
-            size_t end = string_end(bytes, len, at + 1);
-            if (found) {
-                PUT(w, ",\"type\":");
-                put_span(w, bytes + at + 1, end - at - 1);
-                return;
-            }
-            if (key_next)
-                found = is_type(bytes + at + 1, end - at - 1);
-            key_next = false;
-            at = end;
-            break;
-        }
-        default:
-            break;
-        }
-    }
-}
-
-static bool parse(const struct sink_item *item, struct event *event)
-{
-    static const struct event_limits limits = {.event_bytes = EVENT_BYTES_MAX, .event_depth = 64};
-    static const struct hash_key key;
-    if (!item->event || item->event->kind == RECORD_CORRECTION)
-        return false;
-    const struct record *record = item->event;
-    return event_parse(&limits, &key, record_body(record), record->body_len, event) == REASON_none;
-}
-
-static void put_id(struct writer *w, const uint64_t id[2])
-{
-    char uuid[TEXT_UUID_LEN + 1];
-    text_uuid_format(id, uuid);
-    PUT(w, ",\"id\":");
-    put_name(w, uuid);
-}
-
-/* What the event said; without an event, what its outcome remembers. */
-static void put_event(struct writer *w, const struct sink_item *item)
-{
-    struct event event;
-    const struct outcome_view *view = &item->view;
-    if (!parse(item, &event)) {
-        if (view->user.len) {
-            PUT(w, ",\"user\":");
-            put_string(w, view->user.text, view->user.len);
-        }
-        if (item->outcome->kind == RECORD_OUTCOME)
-            put_id(w, view->id);
+    if (words->escaped) {
+        put_string(w, text, words_decode(words, word, text));
         return;
     }
-    const uint8_t *bytes = record_body(item->event);
-    PUT(w, ",\"user\":");
-    put_span(w, bytes + event.user.off, event.user.len);
-    put_id(w, event.id);
-    put_type(w, bytes, item->event->body_len);
-    if (event.flags & EVENT_HAS_ITEM) {
-        PUT(w, ",\"item\":");
-        put_span(w, bytes + event.item.off, event.item.len);
+    PUT(w, "\"");
+    put(w, (const char *)word->raw, word->len);
+    PUT(w, "\"");
+}
+
+/* What its outcome remembers of an event that is not there, or is a correction. */
+static void put_outcome(struct writer *w, const struct sink_item *item)
+{
+    const struct outcome_view *view = &item->view;
+    if (view->user.len) {
+        PUT(w, ",\"user\":");
+        put_string(w, view->user.text, view->user.len);
     }
-    if (event.flags & EVENT_HAS_TILE) {
+    if (item->outcome->kind == RECORD_OUTCOME) {
+        char uuid[TEXT_UUID_LEN + 1];
+        text_uuid_format(view->id, uuid);
+        PUT(w, ",\"id\":");
+        put_name(w, uuid);
+    }
+}
+
+/* What the event said. */
+static void put_event(struct writer *w, const struct words *words)
+{
+    PUT(w, ",\"user\":");
+    put_word(w, words, &words->user);
+    PUT(w, ",\"id\":\"");
+    put(w, words->id, sizeof words->id);
+    PUT(w, "\",\"type\":");
+    put_word(w, words, &words->type);
+    if (words->item.raw) {
+        PUT(w, ",\"item\":");
+        put_word(w, words, &words->item);
+    }
+    if (words->tile.raw) {
         PUT(w, ",\"tile\":");
-        put_span(w, bytes + event.tile.off, event.tile.len);
+        put_word(w, words, &words->tile);
     }
 }
 
@@ -232,9 +176,8 @@ static void put_reward(struct writer *w, const struct outcome_view *view)
     if (o->score) {
         uint64_t thousandths = ((uint64_t)o->score * 1000 + (1u << 15)) >> 16;
         PUT(w, ",\"score\":");
-        put_number(w, thousandths / 1000, 1);
-        PUT(w, ".");
-        put_number(w, thousandths % 1000, 3);
+        put_number(w, thousandths / 1000);
+        put_thousandths(w, thousandths % 1000);
     }
 }
 
@@ -244,7 +187,7 @@ static void put_flags(struct writer *w, const struct outcome *o)
         PUT(w, ",\"step\":true");
     if (o->depth) {
         PUT(w, ",\"depth\":");
-        put_number(w, o->depth, 1);
+        put_number(w, o->depth);
     }
     if (o->flags & OUTCOME_STOPPED)
         PUT(w, ",\"stopped\":true");
@@ -265,7 +208,7 @@ static void put_rejected(struct writer *w, const struct record *dead)
     PUT(w, ",\"reason\":");
     put_name(w, reason_name(dead->reason));
     PUT(w, ",\"offset\":");
-    put_number(w, dead->reason_offset, 1);
+    put_number(w, dead->reason_offset);
     if (reason_of_data(dead->reason)) {
         uint8_t pointer[POINTER_MAX];
         size_t pointer_len = pointer_find(bytes, dead->body_len, dead->reason_offset, pointer);
@@ -320,17 +263,14 @@ void line_journal_name(const struct hash_key *key, char name[LINE_JOURNAL_MAX + 
     snprintf(name, LINE_JOURNAL_MAX + 1, "%016llx", (unsigned long long)hash64(key, "journal", 7));
 }
 
-size_t line_user(const struct sink_item *item, uint8_t out[EVENT_NAME_MAX])
+size_t line_user(const struct sink_item *item, const struct words *words,
+                 uint8_t out[EVENT_NAME_MAX])
 {
     const struct outcome_name *user = &item->view.user;
-    struct event event;
-    if (user->len)
-        memcpy(out, user->text, user->len);
-    if (user->len || !parse(item, &event))
-        return user->len;
-    int len =
-        text_decode(record_body(item->event) + event.user.off, event.user.len, out, EVENT_NAME_MAX);
-    return len > 0 ? (size_t)len : 0;
+    if (!user->len)
+        return words->known ? words_decode(words, &words->user, out) : 0;
+    memcpy(out, user->text, user->len);
+    return user->len;
 }
 
 int line_origin_init(struct line_origin *origin, const char *pop, const char *host,
@@ -352,8 +292,8 @@ int line_origin_init(struct line_origin *origin, const char *pop, const char *ho
     return 0;
 }
 
-size_t line_encode(const struct sink_item *item, const struct line_origin *origin,
-                   char out[LINE_BYTES_MAX])
+size_t line_write(const struct sink_item *item, const struct words *words,
+                  const struct line_origin *origin, char out[LINE_BYTES_MAX])
 {
     struct writer writer = {.at = out, .end = out + LINE_BYTES_MAX}, *w = &writer;
     const struct record *outcome = item->outcome;
@@ -369,7 +309,10 @@ size_t line_encode(const struct sink_item *item, const struct line_origin *origi
         PUT(w, ",\"hunt\":");
         put_string(w, item->view.hunt.text, item->view.hunt.len);
     }
-    put_event(w, item);
+    if (words->known)
+        put_event(w, words);
+    else
+        put_outcome(w, item);
     if (item->event && item->event->kind == RECORD_CORRECTION)
         put_correction(w, item->event);
     if (item->event && item->event != outcome) {
@@ -383,4 +326,12 @@ size_t line_encode(const struct sink_item *item, const struct line_origin *origi
         PUT(w, ",\"clamped\":true");
     put(w, origin->json, origin->len);
     return (size_t)(w->at - out);
+}
+
+size_t line_encode(const struct sink_item *item, const struct line_origin *origin,
+                   char out[LINE_BYTES_MAX])
+{
+    struct words words;
+    words_read(item->event, &words);
+    return line_write(item, &words, origin, out);
 }

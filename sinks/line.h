@@ -2,7 +2,7 @@
  * it on.
  *
  * A line names everything in words and needs no configuration to be read: what the event said is
- * parsed once more from its bytes, what it led to comes from the outcome.
+ * found once more in its bytes (words.h), what it led to comes from the outcome.
  *
  * Memory:  the caller's buffers.  Threads: any.
  */
@@ -13,6 +13,7 @@
 #include "dataplane/base/event.h"
 #include "dataplane/base/hash.h"
 #include "sinks/sink.h"
+#include "sinks/words.h"
 
 #define LINE_BYTES_MAX (16u << 10)
 
@@ -39,10 +40,14 @@ int line_origin_init(struct line_origin *origin, const char *pop, const char *ho
  * the key away. */
 void line_journal_name(const struct hash_key *key, char name[LINE_JOURNAL_MAX + 1]);
 
-/* line_user writes who an item is about; returns the length in bytes, 0 when it does not say. */
-size_t line_user(const struct sink_item *item, uint8_t out[EVENT_NAME_MAX]);
+/* line_user writes who an item with these words is about; returns the length in bytes, 0 when it
+ * does not say. */
+size_t line_user(const struct sink_item *item, const struct words *words,
+                 uint8_t out[EVENT_NAME_MAX]);
 
-/* line_encode writes the line of an item with its newline; returns its length, in
- * [1, LINE_BYTES_MAX]. */
+/* line_write writes the line of an item with these words, and its newline; line_encode reads the
+ * words, too.  Both return its length, in [1, LINE_BYTES_MAX]. */
+size_t line_write(const struct sink_item *item, const struct words *words,
+                  const struct line_origin *origin, char out[LINE_BYTES_MAX]);
 size_t line_encode(const struct sink_item *item, const struct line_origin *origin,
                    char out[LINE_BYTES_MAX]);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/base/text.h"
+
 #define NUMBER_MAX 24u /* "$18446744073709551615\r\n" */
 
 /* The most that one outcome takes in either buffer. */
@@ -19,14 +21,8 @@ static_assert(2 * EVENT_NAME_MAX + 2 * CONF_NAME_MAX + REDIS_SHA_MAX + 10 * NUMB
 /* Writes a number between its sign and the end of the line; returns where that ends. */
 static char *put_count(char *out, char sign, uint64_t value)
 {
-    char digits[20];
-    unsigned at = sizeof digits;
-    do
-        digits[--at] = (char)('0' + value % 10);
-    while (value /= 10);
     *out++ = sign;
-    memcpy(out, digits + at, sizeof digits - at);
-    out += sizeof digits - at;
+    out += text_decimal_format(value, out);
     *out++ = '\r';
     *out++ = '\n';
     return out;
@@ -62,7 +58,7 @@ bool redis_batch_is_full(const struct redis_batch *batch)
            sizeof batch->wins - batch->win_used < OUTCOME_MAX;
 }
 
-struct words {
+struct text {
     char body[BODY_BYTES_MAX];
     size_t len;
     uint8_t user[EVENT_NAME_MAX];
@@ -70,22 +66,24 @@ struct words {
 };
 
 static void add_entry(struct redis_batch *batch, const struct sink_item *item,
-                      const struct words *words)
+                      const struct text *text)
 {
     char *begin = batch->args + batch->used, *at = begin, id[48];
     const struct outcome_view *view = &item->view;
-    int len = snprintf(id, sizeof id, "%u-%" PRIu64, item->epoch, item->ordinal);
-    at = put_bytes(at, id, (size_t)len);
+    size_t len = text_decimal_format(item->epoch, id);
+    id[len++] = '-';
+    len += text_decimal_format(item->ordinal, id + len);
+    at = put_bytes(at, id, len);
     at = put_text(at, outcome_kind_name(view->outcome.kind));
     at = put_bytes(at, view->hunt.text, view->hunt.len);
-    at = put_bytes(at, words->user, words->user_len);
-    at = put_bytes(at, words->body, words->len);
+    at = put_bytes(at, text->user, text->user_len);
+    at = put_bytes(at, text->body, text->len);
     batch->used += (size_t)(at - begin);
     batch->new_count++;
 }
 
 static void add_winner(struct redis_batch *batch, const struct sink_item *item,
-                       const struct words *words, const struct redis_winners *winners)
+                       const struct text *text, const struct redis_winners *winners)
 {
     char *begin = batch->wins + batch->win_used, *at = begin;
     char key[CONF_NAME_MAX + EVENT_NAME_MAX + 2], epoch[16], ordinal[NUMBER_MAX];
@@ -98,10 +96,10 @@ static void add_winner(struct redis_batch *batch, const struct sink_item *item,
     at = put_text(at, winners->sha);
     at = put_text(at, "1");
     at = put_text(at, key);
-    at = put_bytes(at, words->user, words->user_len);
+    at = put_bytes(at, text->user, text->user_len);
     at = put_text(at, epoch);
     at = put_text(at, ordinal);
-    at = put_bytes(at, words->body, words->len);
+    at = put_bytes(at, text->body, text->len);
     batch->win_used += (size_t)(at - begin);
     batch->win_count++;
 }
@@ -110,7 +108,8 @@ void redis_batch_add(struct redis_batch *batch, const struct sink_item *item,
                      enum conf_format format, const struct line_origin *origin, bool is_new,
                      const struct redis_winners *winners)
 {
-    struct words words;
+    struct text text;
+    struct words said;
     assert(!redis_batch_is_full(batch));
     batch->entries[batch->count].is_new = is_new;
     batch->entries[batch->count].place = (struct sink_place){.epoch = item->epoch,
@@ -120,12 +119,13 @@ void redis_batch_add(struct redis_batch *batch, const struct sink_item *item,
                                                              .seq = item->outcome->seq};
     batch->count++;
     batch->shard = item->shard;
-    words.len = body_encode(format, item, origin, words.body) - 1;
-    words.user_len = line_user(item, words.user);
+    words_read(item->event, &said);
+    text.len = body_write(format, item, &said, origin, text.body) - 1;
+    text.user_len = line_user(item, &said, text.user);
     if (is_new)
-        add_entry(batch, item, &words);
+        add_entry(batch, item, &text);
     if (winners)
-        add_winner(batch, item, &words, winners);
+        add_winner(batch, item, &text, winners);
 }
 
 /* ---- out, and what comes back ---- */

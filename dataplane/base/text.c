@@ -136,10 +136,45 @@ static size_t encode_one(const uint8_t *bytes, size_t len, char out[6], size_t *
     return sequence;
 }
 
+#define SWAR_HIGH SWAR_BYTES(0x80)
+
+/* odd_bytes is not zero when a byte has to be escaped or looked at: a control character, a quote,
+ * a backslash, one that is not ASCII.  Which one it is cannot be told. */
+static inline uint64_t odd_bytes(uint64_t w)
+{
+    uint64_t quote = w ^ SWAR_BYTES('"'), slash = w ^ SWAR_BYTES('\\');
+    return (w | (w - SWAR_BYTES(0x20)) | (quote - SWAR_BYTES(1)) | (slash - SWAR_BYTES(1))) &
+           SWAR_HIGH;
+}
+
+/* Most names are plain.  The last word overlaps with the one before. */
+static bool is_plain(const uint8_t *bytes, size_t len)
+{
+    if (len < 8) {
+        uint64_t w = SWAR_BYTES('0');
+        memcpy(&w, bytes, len);
+        return !odd_bytes(w);
+    }
+    uint64_t odd = odd_bytes(swar_load(bytes + len - 8));
+    for (size_t at = 0; at + 8 < len; at += 8)
+        odd |= odd_bytes(swar_load(bytes + at));
+    return !odd;
+}
+
+static int copy_plain(const uint8_t *bytes, size_t len, char *out)
+{
+    out[0] = '"';
+    memcpy(out + 1, bytes, len);
+    out[len + 1] = '"';
+    return (int)len + 2;
+}
+
 int text_json_encode(const uint8_t *bytes, size_t len, char *out, size_t room)
 {
     if (room < 2)
         return -1;
+    if (len && len <= room - 2 && is_plain(bytes, len))
+        return copy_plain(bytes, len, out);
     size_t at = 0;
     out[at++] = '"';
     while (len > 0) {
@@ -155,6 +190,21 @@ int text_json_encode(const uint8_t *bytes, size_t len, char *out, size_t room)
     }
     out[at++] = '"';
     return (int)at;
+}
+
+/* Two digits at a time, from the last; all of out is written, as that takes no call. */
+size_t text_decimal_format(uint64_t value, char out[TEXT_DECIMAL_MAX])
+{
+    char digits[2 * TEXT_DECIMAL_MAX] = {0};
+    unsigned at = TEXT_DECIMAL_MAX;
+    for (; value >= 10; value /= 100) {
+        digits[--at] = (char)('0' + value % 10);
+        digits[--at] = (char)('0' + value / 10 % 10);
+    }
+    if (value || at == TEXT_DECIMAL_MAX)
+        digits[--at] = (char)('0' + value);
+    memcpy(out, digits + at, TEXT_DECIMAL_MAX);
+    return TEXT_DECIMAL_MAX - at;
 }
 
 static bool is_dash_place(unsigned i)

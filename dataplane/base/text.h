@@ -1,4 +1,5 @@
-/* text.h - small text codecs that several layers share: JSON strings, UUIDs, RFC 3339 times.
+/* text.h - small text codecs that several layers share: JSON strings, numbers, UUIDs, RFC 3339
+ * times.
  *
  * Memory:  the caller's buffers, sizes given.  Threads: any.
  */
@@ -35,6 +36,12 @@ uint32_t text_next(const uint8_t *raw, size_t len, size_t *at);
  * demands; bytes that are not UTF-8 come out as U+FFFD.  Returns the length, or -1 when room does
  * not hold it (6 * len + 2 always does). */
 int text_json_encode(const uint8_t *bytes, size_t len, char *out, size_t room);
+
+#define TEXT_DECIMAL_MAX 20 /* 18446744073709551615 */
+
+/* text_decimal_format writes a number's digits, no NUL behind them; returns how many.  Of what
+ * comes behind them in out, nothing can be said. */
+size_t text_decimal_format(uint64_t value, char out[TEXT_DECIMAL_MAX]);
 
 /* text_uuid_parse reads the canonical 36 characters, either case, into 16 big-endian bytes as two
  * words (RFC 9562 section 4). Returns -1, or the offset in [0, 36) of the first wrong character.

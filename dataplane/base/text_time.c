@@ -156,18 +156,12 @@ int text_time_parse(const uint8_t *text, size_t len, int64_t *time_ms)
     return 0;
 }
 
-static char *put_digits(char *out, unsigned value, unsigned count)
-{
-    for (unsigned i = count; i--; value /= 10)
-        out[i] = (char)('0' + value % 10);
-    return out + count;
-}
-
 static char *put_pair(char *out, unsigned value, char behind)
 {
-    out = put_digits(out, value, 2);
-    *out = behind;
-    return out + 1;
+    out[0] = (char)('0' + value / 10);
+    out[1] = (char)('0' + value % 10);
+    out[2] = behind;
+    return out + 3;
 }
 
 /* Every outcome that a sink gets has one: printf took a good part of the time of its line. */
@@ -176,15 +170,16 @@ void text_time_format(int64_t time_ms, char out[TEXT_TIME_LEN + 1])
     /* What does not fit in 24 characters shows as the nearest that does. */
     time_ms = time_ms < 0 ? 0 : time_ms > TIME_MS_MAX ? TIME_MS_MAX : time_ms;
     struct date d = date_from_days((int)(time_ms / 1000 / SECONDS_A_DAY));
-    unsigned clock = (unsigned)(time_ms / 1000 % SECONDS_A_DAY);
-    out = put_digits(out, (unsigned)d.year, 4);
-    *out++ = '-';
+    unsigned clock = (unsigned)(time_ms / 1000 % SECONDS_A_DAY), ms = (unsigned)(time_ms % 1000);
+    unsigned year = (unsigned)d.year;
+    (void)put_pair(out, year / 100, '-');
+    out = put_pair(out + 2, year % 100, '-');
     out = put_pair(out, (unsigned)d.month, '-');
     out = put_pair(out, (unsigned)d.day, 'T');
     out = put_pair(out, clock / 3600, ':');
     out = put_pair(out, clock / 60 % 60, ':');
     out = put_pair(out, clock % 60, '.');
-    out = put_digits(out, (unsigned)(time_ms % 1000), 3);
+    out = put_pair(out, ms / 10, (char)('0' + ms % 10));
     out[0] = 'Z';
     out[1] = '\0';
 }

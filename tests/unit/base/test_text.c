@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -96,6 +97,42 @@ static void json_escapes_only_what_it_must(void **state)
         for (size_t room = 0; room < want; room++)
             assert_int_equal(text_json_encode(U(cases[i].bytes), len, out, room), -1);
     }
+}
+
+/* Whole names that are plain take another way than those that are not: any byte at any place. */
+static void a_byte_is_escaped_or_not_wherever_it_stands(void **state)
+{
+    (void)state;
+    uint8_t text[20];
+    char want[6 * sizeof text + 2], got[sizeof want], one[8];
+    for (size_t len = 1; len <= sizeof text; len++)
+        for (size_t place = 0; place < len; place++)
+            for (unsigned byte = 0; byte < 256; byte++) {
+                memset(text, 'x', sizeof text);
+                text[place] = (uint8_t)byte;
+                int piece = text_json_encode(text + place, 1, one, sizeof one) - 2;
+                int want_len = snprintf(want, sizeof want, "\"%.*s%.*s%.*s\"", (int)place,
+                                        "xxxxxxxxxxxxxxxxxxxx", piece, one + 1,
+                                        (int)(len - place - 1), "xxxxxxxxxxxxxxxxxxxx");
+                assert_int_equal(text_json_encode(text, len, got, sizeof got), want_len);
+                assert_memory_equal(got, want, (size_t)want_len);
+                assert_int_equal(text_json_encode(text, len, got, (size_t)want_len - 1), -1);
+            }
+}
+
+static void a_number_is_its_digits(void **state)
+{
+    (void)state;
+    char want[TEXT_DECIMAL_MAX + 1], got[TEXT_DECIMAL_MAX];
+    for (unsigned shift = 0; shift < 64; shift++)
+        for (uint64_t more = 0; more < 300; more++) {
+            uint64_t value = (UINT64_C(1) << shift) - 1 + more;
+            size_t len = text_decimal_format(value, got);
+            assert_int_equal(snprintf(want, sizeof want, "%llu", (unsigned long long)value), len);
+            assert_memory_equal(got, want, len);
+        }
+    assert_int_equal(text_decimal_format(UINT64_MAX, got), TEXT_DECIMAL_MAX);
+    assert_memory_equal(got, "18446744073709551615", TEXT_DECIMAL_MAX);
 }
 
 static void every_code_point_survives_encoding_and_decoding(void **state)
@@ -311,6 +348,8 @@ int main(void)
         cmocka_unit_test(escapes_decode_to_what_they_stand_for),
         cmocka_unit_test(broken_escapes_do_not_decode),
         cmocka_unit_test(json_escapes_only_what_it_must),
+        cmocka_unit_test(a_byte_is_escaped_or_not_wherever_it_stands),
+        cmocka_unit_test(a_number_is_its_digits),
         cmocka_unit_test(every_code_point_survives_encoding_and_decoding),
         cmocka_unit_test(utf8_is_well_formed_by_value_and_by_table),
         cmocka_unit_test(the_first_byte_that_is_not_utf8_is_found_anywhere),
