@@ -177,6 +177,7 @@ const struct sink_ops board_ops = {
     .open = board_open,
     .deliver = board_deliver,
     .commit = board_commit,
+    .late = true,
     .close = board_close,
     .kept = board_keep,
 };

@@ -163,11 +163,15 @@ static int file_commit(void *sink, uint64_t *resume)
 {
     struct sink_file *file = sink;
     int rc = flush(file);
-    if (!rc && fdatasync(file->fd) != 0)
-        rc = -errno;
     if (!rc)
         *resume = file->committed = file->written;
     return rc;
+}
+
+static int file_sync(void *sink)
+{
+    const struct sink_file *file = sink;
+    return fdatasync(file->fd) ? -errno : 0;
 }
 
 static void file_close(void *sink)
@@ -195,5 +199,7 @@ const struct sink_ops sink_file_ops = {
     .open = file_open,
     .deliver = file_deliver,
     .commit = file_commit,
+    .sync = file_sync,
+    .late = true,
     .close = file_close,
 };

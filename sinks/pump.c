@@ -10,57 +10,9 @@
 #include "sinks/dead.h"
 #include "sinks/pump.h"
 
-/* How often the cursor is saved when the records read are of no interest to the sink. */
-#define IDLE_SAVE_NS (100 * NS_PER_MS)
-
 const struct pump_counters *pump_counters(const struct pump *pump)
 {
     return &pump->counters;
-}
-
-/* Keeps a cursor until it is old enough for the file. Those of one eighth of that time are one. */
-static void keep_aging(struct pump *pump, const struct sink_cursor *value)
-{
-    uint64_t now = clock_monotonic_ns(), apart = pump->wiring.confirm_after_ns / 8;
-    unsigned last = pump->aged_count - 1;
-    bool fresh = !pump->aged_count ||
-                 (now - pump->aged[last].begun_ns > apart && pump->aged_count < PUMP_AGED_MAX);
-    if (fresh) {
-        last = pump->aged_count++;
-        pump->aged[last].begun_ns = now;
-    }
-    pump->aged[last].at_ns = now;
-    pump->aged[last].cursor = *value;
-}
-
-static int save_aged(struct pump *pump)
-{
-    uint64_t now = clock_monotonic_ns();
-    unsigned old = 0;
-    while (old < pump->aged_count && now - pump->aged[old].at_ns >= pump->wiring.confirm_after_ns)
-        old++;
-    if (!old)
-        return 0;
-    int rc = cursor_save(&pump->cursor, &pump->aged[old - 1].cursor);
-    if (rc)
-        return rc;
-    pump->aged_count -= old;
-    memmove(pump->aged, pump->aged + old, pump->aged_count * sizeof *pump->aged);
-    return 0;
-}
-
-int pump_save(struct pump *pump, struct sink_cursor *value)
-{
-    bool ages = pump->wiring.confirm_after_ns && pump->saved.version;
-    int rc = ages ? 0 : cursor_save(&pump->cursor, value);
-    pump->unsure |= rc != 0;
-    if (rc)
-        return rc;
-    if (ages)
-        keep_aging(pump, value);
-    pump->saved = *value;
-    pump->saved_ns = clock_monotonic_ns();
-    return 0;
 }
 
 /* Points the tails at the journals of now's epoch, where now says. */
@@ -113,7 +65,9 @@ static uint32_t epoch_after(const struct pump *pump, uint32_t epoch)
 static int enter_epoch(struct pump *pump, uint32_t epoch)
 {
     struct sink_cursor cursor = pump_before_epoch(pump, epoch);
-    int rc = pump_save(pump, &cursor);
+    int rc = pump_save_done(pump);
+    if (!rc)
+        rc = pump_save(pump, &cursor);
     if (rc)
         return rc;
     pump->now = cursor;
@@ -177,7 +131,8 @@ static int check_delivered(struct pump *pump)
     return rc == -ESTALE ? rc : 0;
 }
 
-/* The sink has been told to write to another place: what is there is not ours. */
+/* The sink has been told to write to another place, where nothing is ours, or may have found
+ * another file there than the one it left: how far it is now is saved before it goes on. */
 static int enter_target(struct pump *pump)
 {
     pump->now.target = pump->wiring.target;
@@ -193,7 +148,7 @@ static int begin_sink(struct pump *pump)
     int rc = open_sink(pump, first || elsewhere ? SINK_RESUME_NONE : saved->resume);
     if (!rc && first)
         rc = enter_oldest(pump);
-    else if (!rc && elsewhere)
+    else if (!rc && (elsewhere || pump->wiring.ops->sync))
         rc = enter_target(pump);
     pump->now.target = pump->wiring.target;
     return rc ? rc : pump_fill_gaps(pump);
@@ -329,7 +284,7 @@ static int begin_again(struct pump *pump)
 {
     if (pump->sink_is_open)
         pump->wiring.ops->close(pump->wiring.sink);
-    pump->sink_is_open = false;
+    pump->sink_is_open = pump->unsaved = false;
     pump_take_skip(pump);
     int rc = be_sure(pump);
     if (!rc)
@@ -479,33 +434,6 @@ static int read_tails(struct pump *pump, unsigned budget, unsigned *outcomes)
     return rc;
 }
 
-static int commit(struct pump *pump)
-{
-    const struct sink_ops *ops = pump->wiring.ops;
-    int aged = save_aged(pump);
-    if (aged)
-        return aged;
-    if (pump->uncommitted || (ops->due && ops->due(pump->wiring.sink))) {
-        int rc = ops->commit(pump->wiring.sink, &pump->now.resume);
-        pump->sink_failed = rc != 0;
-        if (rc)
-            return rc;
-        counter_add(&pump->counters.delivered, pump->uncommitted);
-        counter_add(&pump->counters.commits, pump->uncommitted != 0);
-        pump->uncommitted = 0;
-    } else if (!pump->passed &&
-               (!pump->moved || clock_monotonic_ns() - pump->saved_ns < IDLE_SAVE_NS)) {
-        return 0;
-    }
-    int rc = pump_save(pump, &pump->now);
-    if (rc)
-        return rc;
-    for (uint32_t shard = 0; shard < pump->now.shard_count; shard++)
-        tail_save(&pump->tails[shard]);
-    pump->moved = pump->passed = false;
-    return 0;
-}
-
 /* True when the epoch is over and was read to its end. */
 static bool epoch_is_done(const struct pump *pump)
 {
@@ -532,7 +460,7 @@ static int poll_epochs(struct pump *pump, unsigned budget, unsigned *outcomes)
         if (pump->failed)
             return read;
         /* In front of damage, what is good is committed. */
-        int rc = commit(pump);
+        int rc = pump_commit(pump);
         if (rc || read) {
             pump->failed = true;
             return rc ? rc : read;
@@ -542,6 +470,14 @@ static int poll_epochs(struct pump *pump, unsigned budget, unsigned *outcomes)
         if (rc <= 0)
             return rc;
     }
+}
+
+/* Before the pump stands still, or the sink is opened anew, what was committed is saved.  Returns
+ * rc, or what came of that. */
+static int save_at_rest(struct pump *pump, int rc)
+{
+    int saved = pump_save_done(pump);
+    return rc ? rc : saved;
 }
 
 int pump_poll(struct pump *pump, unsigned budget)
@@ -558,12 +494,16 @@ int pump_poll(struct pump *pump, unsigned budget)
     bool whole = pump->wiring.ops->take != NULL;
     if (!rc && mode != PUMP_PAUSED)
         rc = whole ? pump_poll_whole(pump, &outcomes) : poll_epochs(pump, budget, &outcomes);
+    pump_count_lag(pump);
+    bool drained =
+        mode == PUMP_DRAIN && !rc && !outcomes && !counter_read(&pump->counters.lag_records);
+    if (rc || mode == PUMP_PAUSED || drained)
+        rc = save_at_rest(pump, rc);
     if (pump->is_open)
         if (!rc && mode != PUMP_PAUSED && pump->wiring.ops->kept)
             pump->wiring.ops->kept(pump->wiring.sink, &pump->saved);
-    pump_count_lag(pump);
     pump_say(pump, rc);
-    if (mode == PUMP_DRAIN && !rc && !outcomes && !counter_read(&pump->counters.lag_records))
+    if (drained && !rc)
         (void)atomic_compare_exchange_strong(&pump->mode, &mode, PUMP_PAUSED);
     if (rc) {
         counter_add(&pump->counters.errors, 1);
@@ -574,10 +514,10 @@ int pump_poll(struct pump *pump, unsigned budget)
 
 void pump_close(struct pump *pump)
 {
-    if (pump->is_open && pump->moved && !pump->failed && !pump->uncommitted)
-        (void)pump_save(pump, &pump->now);
-    if (pump->is_open)
-        (void)save_aged(pump);
+    if (pump->is_open) {
+        (void)pump_save_done(pump);
+        (void)pump_save_aged(pump);
+    }
     shut(pump);
 }
 

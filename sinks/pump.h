@@ -1,5 +1,6 @@
-/* pump.h - a pump from inside, for the files it is made of: pump.c reads and delivers, pump_gap.c
- * goes back, pump_whole.c reads for sinks of whole journals, pump_report.c tells.
+/* pump.h - a pump from inside, for the files it is made of: pump.c reads and delivers,
+ * pump_save.c commits and saves, pump_gap.c goes back, pump_whole.c reads for sinks of whole
+ * journals, pump_report.c tells.
  *
  * Memory:  as sink.h.  Threads: the pump's, but for what says otherwise.
  */
@@ -18,6 +19,7 @@ struct pump {
     struct pump_wiring wiring;
     struct cursor cursor;
     struct sink_cursor now;   /* delivered, perhaps not yet committed */
+    struct sink_cursor done;  /* committed; not in saved yet while `unsaved` */
     struct sink_cursor saved; /* committed, and in the cursor file when it is old enough */
     struct segment_id *ids;   /* of all epochs, as found at start */
     size_t id_count;
@@ -26,6 +28,7 @@ struct pump {
     uint32_t turn; /* the tail to start with; the same one until what was read is committed */
     uint32_t uncommitted;
     bool moved;   /* now is ahead of saved */
+    bool unsaved; /* done is ahead of saved */
     bool passed;  /* and behind a record that was passed over */
     bool is_open; /* cursor and tails */
     bool sink_is_open;
@@ -64,8 +67,16 @@ void pump_start_tails(struct pump *pump);
 /* pump_before_epoch returns the cursor that stands in front of an epoch's journals. */
 struct sink_cursor pump_before_epoch(const struct pump *pump, uint32_t epoch);
 
-/* pump_save makes *value the cursor. */
+/* pump_commit has the sink confirm what was delivered, and saves the cursor when that is due.
+ * pump_save makes *value the cursor; where it has to age first, pump_save_aged puts those that are
+ * old enough into the file.  0 or -errno. */
+int pump_commit(struct pump *pump);
 int pump_save(struct pump *pump, struct sink_cursor *value);
+int pump_save_aged(struct pump *pump);
+
+/* pump_save_done makes what was committed the cursor, unless it is.  0 or -errno: then the pump
+ * has failed, and goes back to what is saved. */
+int pump_save_done(struct pump *pump);
 
 /* pump_pass_removed moves the saved cursor on to where the journal begins, when what it stands in
  * front of was removed; how many records that were is counted as skipped.  0 or -errno. */

@@ -459,6 +459,7 @@ const struct sink_ops sink_redis_ops = {
     .open = stream_open,
     .deliver = stream_deliver,
     .commit = stream_commit,
+    .late = true,
     .close = stream_close,
     .end = stream_end,
     .fault = stream_fault,

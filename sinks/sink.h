@@ -109,6 +109,11 @@ struct sink_ops {
      * 0 or -errno. */
     int (*commit)(void *sink, uint64_t *resume);
     void (*close)(void *sink);
+    /* sync makes what was committed last as long as the cursor will, which follows it.  0 or
+     * -errno: then it may be lost, and comes again.  NULL: commit has done it. */
+    int (*sync)(void *sink);
+    /* A sink that a repeat does no harm: its cursor is saved now and then, not with each commit. */
+    bool late;
     /* kept tells a sink that keeps its own state how far it has been told; NULL: no need. */
     void (*kept)(void *sink, const struct sink_cursor *cursor);
 

@@ -97,6 +97,24 @@ const struct sink_ops memory_ops = {.type = "memory",
                                     .commit = memory_commit,
                                     .close = memory_close};
 
+static int memory_sync(void *arg)
+{
+    struct memory_sink *sink = arg;
+    bool fails = sink->sync_fails;
+    assert_true(sink->open);
+    sink->syncs++;
+    sink->sync_fails = false;
+    return fails ? -EIO : 0;
+}
+
+static const struct sink_ops late_ops = {.type = "late",
+                                         .open = memory_open,
+                                         .deliver = memory_deliver,
+                                         .commit = memory_commit,
+                                         .sync = memory_sync,
+                                         .late = true,
+                                         .close = memory_close};
+
 /* The same, far away: what it has is asked for, and it may refuse a record. */
 static int memory_end(void *arg, uint32_t shard, struct sink_end *end)
 {
@@ -242,7 +260,9 @@ int kit_try_open(struct world *w, uint32_t outcomes)
         .epoch = w->epoch,
         .shard_count = w->shard_count,
         .outcomes = outcomes,
-        .ops = w->far ? &far_ops : &memory_ops,
+        .ops = w->far    ? &far_ops
+               : w->late ? &late_ops
+                         : &memory_ops,
         .dead_path = w->far ? w->dead : NULL,
         .origin = &origin,
         .sink = &w->sink,

@@ -39,7 +39,9 @@ struct memory_sink {
     unsigned fail_at;
     unsigned fail_count; /* so many in a row */
     unsigned opens;
+    unsigned syncs;
     bool open;
+    bool sync_fails; /* once */
 
     /* On the other side of a network. */
     uint64_t refused_seq;     /* that record, or any while `full` */
@@ -65,6 +67,7 @@ struct world {
     char cursor[128];
     char dead[128];
     bool far;
+    bool late; /* the sink's cursor may be saved late */
     uint64_t target;
     uint64_t confirm_after_ns;
     uint32_t epoch;
