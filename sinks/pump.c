@@ -299,11 +299,14 @@ static int begin_again(struct pump *pump)
 
 /* ---- delivering ---- */
 
-static bool is_wanted(const struct pump *pump, const struct outcome_view *view)
+static bool kind_is_wanted(const struct pump *pump, unsigned kind)
+{
+    return kind >= OUTCOME_KIND_COUNT || pump->wiring.outcomes & 1u << kind;
+}
+
+static bool hunt_is_wanted(const struct pump *pump, const struct outcome_view *view)
 {
     const struct pump_wiring *wiring = &pump->wiring;
-    if (!(wiring->outcomes & 1u << view->outcome.kind))
-        return false;
     for (uint32_t i = 0; i < wiring->hunt_count; i++)
         if (strlen(wiring->hunts[i]) == view->hunt.len &&
             memcmp(wiring->hunts[i], view->hunt.text, view->hunt.len) == 0)
@@ -328,7 +331,7 @@ static int set_aside(struct pump *pump, const struct sink_item *item)
 
 static int deliver(struct pump *pump, const struct sink_item *item)
 {
-    if (!is_wanted(pump, &item->view))
+    if (!hunt_is_wanted(pump, &item->view))
         return 0;
     bool aside = pump->wiring.dead_path && is_at(&pump->aside, item);
     int rc = aside ? set_aside(pump, item) : pump->wiring.ops->deliver(pump->wiring.sink, item);
@@ -350,8 +353,12 @@ static uint8_t what_led_to(const struct outcome *outcome)
     return outcome_of_correction(outcome->kind) ? RECORD_CORRECTION : RECORD_EVENT;
 }
 
+/* The first byte of an outcome is its kind: of those that the sink does not want no more is read.
+ */
 static int take_outcome(struct pump *pump, const struct tail *tail, const struct record *record)
 {
+    if (record->body_len && !kind_is_wanted(pump, record_body(record)[0]))
+        return 0;
     struct sink_item item = {.outcome = record,
                              .epoch = tail->epoch,
                              .shard = tail->shard,
@@ -378,7 +385,7 @@ static int take_dead(struct pump *pump, const struct tail *tail, const struct re
         .shard = tail->shard,
         .ordinal = tail->reader.ordinal,
     };
-    return deliver(pump, &item);
+    return kind_is_wanted(pump, OUTCOME_rejected) ? deliver(pump, &item) : 0;
 }
 
 void pump_count_record(struct pump *pump, const struct tail *tail, const struct record *record)

@@ -123,38 +123,54 @@ static int open_next(struct tail *tail)
     return 0;
 }
 
-static const struct record *read_record(struct tail *tail, uint64_t limit, enum block_fault *fault)
+/* Enters the next block, and gives its first record. */
+static const struct record *enter_block(struct tail *tail, uint64_t limit, enum block_fault *fault)
 {
-    struct block_place place = tail->reader.place;
+    struct tail_point next = {.id = tail->reader.id, .place = tail->reader.place};
     const struct record *record = segment_reader_next(&tail->reader, limit, fault);
-    if (tail->reader.place.offset != place.offset) {
-        tail->block = (struct tail_point){.id = tail->reader.id, .place = place};
+    if (tail->reader.place.offset != next.place.offset) {
+        tail->block = next;
         tail->event = NULL;
     }
-    if (!record)
-        return NULL;
-    bool dependent = record->kind == RECORD_OUTCOME;
-    if (!dependent)
-        tail->event = record->kind == RECORD_CONFIG ? NULL : record;
     return record;
 }
 
-int tail_next(struct tail *tail, const struct record **record)
+static void note_event(struct tail *tail, const struct record *record)
+{
+    if (record->kind != RECORD_OUTCOME)
+        tail->event = record->kind == RECORD_CONFIG ? NULL : record;
+}
+
+/* Looks for a record from the end of a block on. */
+static int next_block(struct tail *tail, const struct record **record)
 {
     int rc = tail_open(tail);
     while (rc > 0) {
         enum block_fault fault;
         uint64_t limit = limit_of_segment(tail);
-        *record = read_record(tail, limit, &fault);
-        if (*record && tail->reader.ordinal > tail->ordinal)
-            return 1;
+        *record = enter_block(tail, limit, &fault);
         if (*record)
-            continue;
+            return 1;
         if (fault != BLOCK_END)
             return fault_errno(fault);
         rc = limit == UINT64_MAX ? open_next(tail) : 0;
     }
     return rc;
+}
+
+int tail_next(struct tail *tail, const struct record **record)
+{
+    do {
+        enum block_fault fault;
+        bool inside = tail->reader.at != tail->reader.end;
+        int rc = inside ? 1 : next_block(tail, record);
+        if (rc <= 0)
+            return rc;
+        if (inside)
+            *record = segment_reader_next(&tail->reader, UINT64_MAX, &fault);
+        note_event(tail, *record);
+    } while (tail->reader.ordinal <= tail->ordinal);
+    return 1;
 }
 
 void tail_accept(struct tail *tail)
