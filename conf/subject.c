@@ -12,7 +12,7 @@ static const char *const places[PLACE_COUNT] = {"{hunt}", "{outcome}", "{pop}", 
 /* Returns which placeholder stands at text, or PLACE_COUNT. */
 static unsigned place_at(const char *text)
 {
-    unsigned place = 0;
+    unsigned place = *text == '{' ? 0 : PLACE_COUNT;
     while (place < PLACE_COUNT && strncmp(text, places[place], strlen(places[place])) != 0)
         place++;
     return place;

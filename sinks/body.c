@@ -1,19 +1,28 @@
 /* body.c - an outcome's line, bare or in the envelope of a CloudEvent. */
 #include "sinks/body.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/text.h"
 #include "dataplane/base/utf8.h"
 
+/* Around the line: an id, two names, a subject with all of its bytes escaped, a time. */
+static_assert(BODY_BYTES_MAX - LINE_BYTES_MAX >
+                  512 + BODY_ID_MAX + 2 * CONF_NAME_MAX + 6 * EVENT_NAME_MAX + TEXT_TIME_LEN,
+              "an envelope has room");
+
 size_t body_id(const struct sink_item *item, const struct line_origin *origin,
                char out[BODY_ID_MAX])
 {
-    int len = snprintf(out, BODY_ID_MAX, "%s-%u-%llu", origin->journal, item->outcome->partition,
-                       (unsigned long long)item->outcome->seq);
-    return (size_t)len;
+    char *at = stpcpy(out, origin->journal);
+    *at++ = '-';
+    at += text_decimal_format(item->outcome->partition, at);
+    *at++ = '-';
+    at += text_decimal_format(item->outcome->seq, at);
+    *at = '\0';
+    return (size_t)(at - out);
 }
 
 /* Says whether bytes can be an attribute: no control characters, no noncharacters. */
@@ -31,38 +40,38 @@ static bool is_attribute(const uint8_t *bytes, size_t len)
     return len > 0;
 }
 
-static size_t put_subject(const struct sink_item *item, const struct words *words, char *out,
-                          size_t room)
+static char *put_subject(const struct sink_item *item, const struct words *words, char *at)
 {
     uint8_t user[EVENT_NAME_MAX];
     size_t len = line_user(item, words, user);
     if (!is_attribute(user, len))
-        return 0;
-    size_t at = (size_t)snprintf(out, room, "\"subject\":");
-    at += (size_t)text_json_encode(user, len, out + at, room - at);
-    out[at++] = ',';
-    return at;
+        return at;
+    at = stpcpy(at, "\"subject\":");
+    at += text_json_encode(user, len, at, 6 * EVENT_NAME_MAX + 2);
+    return stpcpy(at, ",");
 }
 
 static size_t put_event(const struct sink_item *item, const struct words *words,
                         const struct line_origin *origin, char out[BODY_BYTES_MAX])
 {
-    char id[BODY_ID_MAX], time[TEXT_TIME_LEN + 1];
-    body_id(item, origin, id);
+    char time[TEXT_TIME_LEN + 1], *at = stpcpy(out, "{\"specversion\":\"1.0\",\"id\":\"");
+    at += body_id(item, origin, at);
+    at = stpcpy(at, "\",\"source\":\"/");
+    at = stpcpy(at, origin->pop);
+    at = stpcpy(at, "/");
+    at = stpcpy(at, origin->host);
+    at = stpcpy(at, "\",\"type\":\"trove.");
+    at = stpcpy(at, outcome_kind_name(item->view.outcome.kind));
+    at = stpcpy(at, "\",");
+    at = put_subject(item, words, at);
     text_time_format((int64_t)(item->outcome->receive_ns / NS_PER_MS), time);
-    size_t at =
-        (size_t)snprintf(out, BODY_BYTES_MAX,
-                         "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"/%s/%s\",\"type\":"
-                         "\"trove.%s\",",
-                         id, origin->pop, origin->host, outcome_kind_name(item->view.outcome.kind));
-    at += put_subject(item, words, out + at, BODY_BYTES_MAX - at);
-    at += (size_t)snprintf(
-        out + at, BODY_BYTES_MAX - at,
-        "\"time\":\"%s\",\"datacontenttype\":\"application/json\",\"data\":", time);
-    at += line_write(item, words, origin, out + at);
-    out[at - 1] = '}'; /* where the line ended */
-    out[at] = '\n';
-    return at + 1;
+    at = stpcpy(at, "\"time\":\"");
+    at = stpcpy(at, time);
+    at = stpcpy(at, "\",\"datacontenttype\":\"application/json\",\"data\":");
+    at += line_write(item, words, origin, at);
+    at[-1] = '}'; /* where the line ended */
+    *at++ = '\n';
+    return (size_t)(at - out);
 }
 
 size_t body_write(enum conf_format format, const struct sink_item *item, const struct words *words,

@@ -1,11 +1,23 @@
 /* ends.c - the line of ends, written and read. */
 #include "sinks/ends.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "dataplane/base/text.h"
+
+#define ENDS_NAME_MAX 16u
+
+static_assert(ENDS_NAME_MAX < ENDS_JOURNAL_MAX && 11 + TEXT_DECIMAL_MAX + 1 <= 34, "room");
+
+static char *put_end(char *at, const struct sink_end *end)
+{
+    at += text_decimal_format(end->epoch, at);
+    *at++ = '-';
+    return at + text_decimal_format(end->ordinal, at);
+}
 
 void ends_encode(const char *journal, const struct sink_end end[SINK_EPOCH_JOURNALS_MAX],
                  char out[ENDS_TEXT_MAX])
@@ -14,13 +26,17 @@ void ends_encode(const char *journal, const struct sink_end end[SINK_EPOCH_JOURN
     for (unsigned i = 0; i < SINK_EPOCH_JOURNALS_MAX; i++)
         if (end[i].epoch)
             last = i + 1;
-    size_t at = (size_t)snprintf(out, ENDS_TEXT_MAX, "%.16s ", journal);
+    size_t name = strnlen(journal, ENDS_NAME_MAX);
+    memcpy(out, journal, name);
+    char *at = out + name;
+    *at++ = ' ';
     for (unsigned i = 0; i < last; i++) {
-        const char *comma = i ? "," : "";
-        at += end[i].epoch ? (size_t)snprintf(out + at, ENDS_TEXT_MAX - at, "%s%u-%" PRIu64, comma,
-                                              end[i].epoch, end[i].ordinal)
-                           : (size_t)snprintf(out + at, ENDS_TEXT_MAX - at, "%s", comma);
+        if (i)
+            *at++ = ',';
+        if (end[i].epoch)
+            at = put_end(at, &end[i]);
     }
+    *at = '\0';
 }
 
 static bool read_number(const char **text, uint64_t max, uint64_t *value)

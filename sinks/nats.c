@@ -2,7 +2,6 @@
 #include "sinks/nats.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <nats/nats.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 
 #include "conf/servers.h"
 #include "dataplane/base/clock.h"
+#include "dataplane/base/text.h"
 
 #define SLICE_MS      50 /* between two looks at *cancel */
 #define PENDING_MAX   16384
@@ -232,15 +232,25 @@ const char *nats_error(struct nats *nats)
 
 /* ---- messages ---- */
 
+#define INBOX_MAX (sizeof((struct nats *)0)->prefix + TEXT_DECIMAL_MAX + 1)
+
+/* Where the reply with a tag comes in. */
+static const char *name_inbox(const struct nats *nats, uint64_t tag, char out[INBOX_MAX])
+{
+    memcpy(out, nats->prefix, nats->prefix_len);
+    out[nats->prefix_len + text_decimal_format(tag, out + nats->prefix_len)] = '\0';
+    return out;
+}
+
 int nats_publish(struct nats *nats, const char *subject, uint64_t tag,
                  const struct nats_header *headers, unsigned header_count, const void *body,
                  size_t len)
 {
     natsMsg *message = NULL;
-    char reply[sizeof nats->prefix + 24];
-    snprintf(reply, sizeof reply, "%s%" PRIu64, nats->prefix, tag);
+    char reply[INBOX_MAX];
     natsStatus status =
-        natsMsg_Create(&message, subject, tag == NATS_NO_REPLY ? NULL : reply, body, (int)len);
+        natsMsg_Create(&message, subject,
+                       tag == NATS_NO_REPLY ? NULL : name_inbox(nats, tag, reply), body, (int)len);
     for (unsigned i = 0; status == NATS_OK && i < header_count; i++)
         status = natsMsgHeader_Set(message, headers[i].key, headers[i].value);
     if (status == NATS_OK)
@@ -256,9 +266,8 @@ int nats_send(struct nats *nats, const char *subject, const void *body, size_t l
 
 int nats_ping(struct nats *nats, uint64_t tag)
 {
-    char subject[sizeof nats->prefix + 24];
-    snprintf(subject, sizeof subject, "%s%" PRIu64, nats->prefix, tag);
-    return nats_send(nats, subject, "", 0);
+    char subject[INBOX_MAX];
+    return nats_send(nats, name_inbox(nats, tag, subject), "", 0);
 }
 
 static int read_reply(struct nats *nats, struct nats_reply *reply)

@@ -3,12 +3,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dataplane/base/counter.h"
+#include "dataplane/base/text.h"
 #include "sinks/fault.h"
 
 /* What headers may add to a body, at most: their names, an id, two numbers. */
@@ -77,7 +77,7 @@ static int publish(struct nats_sink *sink, const struct nats_entry *entry, uint6
 {
     char at[ENDS_TEXT_MAX], last[24];
     ends_encode(sink->origin->journal, end, at);
-    snprintf(last, sizeof last, "%" PRIu64, after);
+    last[text_decimal_format(after, last)] = '\0';
     const struct nats_header headers[] = {
         {"Nats-Msg-Id", entry->id},
         {"Nats-Expected-Stream", sink->conf->stream},
