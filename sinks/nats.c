@@ -303,6 +303,14 @@ static int read_socket(struct nats *nats)
     return nats->unparsed > NATS_UNPARSED_MAX ? -EPROTO : 0;
 }
 
+void nats_push(struct nats *nats)
+{
+    struct pollfd fd = {.fd = nats->fd, .events = POLLOUT};
+    if (atomic_load(&nats->wants_write) && !atomic_load(&nats->detached) && poll(&fd, 1, 0) > 0 &&
+        fd.revents & POLLOUT)
+        natsConnection_ProcessWriteEvent(nats->connection);
+}
+
 static int wait_for(struct nats *nats, uint64_t deadline)
 {
     if (atomic_load_explicit(nats->cancel, memory_order_relaxed))

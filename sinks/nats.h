@@ -68,6 +68,10 @@ int nats_publish(struct nats *nats, const char *subject, uint64_t tag,
 int nats_send(struct nats *nats, const char *subject, const void *body, size_t len);
 int nats_ping(struct nats *nats, uint64_t tag);
 
+/* nats_push sends as much of what is buffered as the socket takes, and does not wait: so that the
+ * server is at work while more is being buffered. */
+void nats_push(struct nats *nats);
+
 /* nats_receive sends what is buffered and waits for the next reply, whatever its tag.  Returns 0 or
  * a negative errno, after which the connection is of no more use: -ETIMEDOUT, -ECANCELED,
  * -ECONNRESET (nats_error says more), -EPROTO a reply that is too long or is none of ours. */

@@ -14,7 +14,7 @@
 /* What headers may add to a body, at most: their names, an id, two numbers. */
 #define HEADER_BYTES (ENDS_TEXT_MAX + BODY_ID_MAX + 160u)
 
-/* The timeout is for an answer, and so for this many messages. */
+/* The timeout is for an answer, and so for this many messages; so many go out together, too. */
 #define ANSWER_EVERY 64u
 
 static uint64_t stream_repeats(const void *arg)
@@ -106,6 +106,8 @@ static int publish_from(struct nats_sink *sink, uint32_t from, uint32_t stride, 
         *asked += !entry->answered;
         rc = publish(sink, entry, entry->answered ? NATS_NO_REPLY : sink->tag + i - from,
                      sink->last + i - from, end);
+        if (!rc && (i + 1 - from) % ANSWER_EVERY == 0)
+            nats_push(sink->link);
     }
     return rc;
 }
