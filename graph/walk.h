@@ -26,18 +26,24 @@
 #define WALK_BEST_MAX    16u
 
 struct walk_slot {
-    uint64_t tag; /* the walk's generation and the item */
-    uint32_t score;
-    uint32_t energy; /* the highest that it was queued with; UINT32_MAX once expanded */
+    uint64_t rank;       /* score and, below it, ~item: the higher comes first */
+    uint32_t generation; /* of the walk that it belongs to */
+    uint32_t energy;     /* the highest that it was queued with; UINT32_MAX once expanded */
+};
+
+/* The slots of one walk. */
+struct walk_table {
+    uint32_t generation;
+    uint32_t shift; /* there are 2^(32 - shift): small walks stay in a small place */
+    uint32_t seen_count;
 };
 
 struct walk {
-    uint32_t generation;
-    uint32_t slot_bits; /* this walk uses 2^slot_bits slots: small walks stay in a small place */
-    uint32_t seen_count;
+    struct walk_table table;
     uint32_t queue_count;
-    uint16_t seen[WALK_BUDGET_MAX + WALK_SOURCES_MAX];  /* slots in use */
-    uint64_t queue[WALK_BUDGET_MAX + WALK_SOURCES_MAX]; /* a binary heap, the highest first */
+    uint16_t seen[WALK_BUDGET_MAX + WALK_SOURCES_MAX];      /* slots in use */
+    uint64_t queue[WALK_BUDGET_MAX + WALK_SOURCES_MAX + 1]; /* a binary heap from [1] on, the
+                                                               highest first */
     struct walk_slot slots[WALK_SLOTS_MAX];
 };
 

@@ -240,7 +240,7 @@ static void generations_that_come_round_do_not_mix_walks(void **state)
     fixture_basket(f, "h", fixture_catalog(f, small));
     fixture_build(f);
     struct walk_result before = run(f, "a");
-    walk->generation = UINT32_MAX - 1;
+    walk->table.generation = UINT32_MAX - 1;
     for (int i = 0; i < 4; i++) {
         struct walk_result r = run(f, "a");
         assert_memory_equal(&r, &before, sizeof r);
