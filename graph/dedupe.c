@@ -172,7 +172,19 @@ static uint64_t slot_seq(const struct dedupe *d, const struct dedupe_slot *slot,
     return offset == SEQ_MAX ? 0 : d->base[number % DEDUPE_BUCKETS] + offset;
 }
 
-bool dedupe_find(const struct dedupe *d, struct hash128 key, uint64_t now_ns, uint64_t *first_seq)
+/* like returns whether a line may hold a key, whatever the rest of its slots says. */
+static bool like(const struct dedupe *d, struct hash128 key, uint32_t line)
+{
+    const struct dedupe_slot *slots = d->lines[line].slots;
+    for (int i = 0; i < DEDUPE_LINE_SLOTS; i++)
+        if (slots[i].key == key.lo)
+            return true;
+    return false;
+}
+
+/* Out of line: hardly a key that is looked for is there. */
+static __attribute__((noinline)) bool find_seq(const struct dedupe *d, struct hash128 key,
+                                               uint64_t now_ns, uint64_t *first_seq)
 {
     struct dedupe_when at = when(d, now_ns);
     const struct dedupe_slot *slot = find(d, key, at);
@@ -180,6 +192,14 @@ bool dedupe_find(const struct dedupe *d, struct hash128 key, uint64_t now_ns, ui
         return false;
     *first_seq = slot_seq(d, slot, at);
     return true;
+}
+
+bool dedupe_find(const struct dedupe *d, struct hash128 key, uint64_t now_ns, uint64_t *first_seq)
+{
+    uint32_t line = first_line(d, key);
+    if (!like(d, key, line) && !like(d, key, other_line(d, key.lo, line)))
+        return false;
+    return find_seq(d, key, now_ns, first_seq);
 }
 
 struct search_node {
@@ -234,14 +254,14 @@ static __attribute__((noinline)) bool search(const struct dedupe *d, const uint3
 }
 
 /* place looks for a free slot and the way to it; plans that no id leaves for it. */
-static bool place(const struct dedupe *d, struct hash128 key, struct dedupe_when at,
+static bool place(const struct dedupe *d, struct hash128 key, const struct dedupe_when *at,
                   struct dedupe_path *path)
 {
     uint32_t first = first_line(d, key);
     const uint32_t lines[2] = {first, other_line(d, key.lo, first)};
     path->replace = false;
     for (int i = 0; i < 2; i++) {
-        int slot = free_slot(d, lines[i], at);
+        int slot = free_slot(d, lines[i], *at);
         if (slot >= 0) {
             path->count = 1;
             path->at[0].line = lines[i];
@@ -249,7 +269,7 @@ static bool place(const struct dedupe *d, struct hash128 key, struct dedupe_when
             return true;
         }
     }
-    return search(d, lines, at, path);
+    return search(d, lines, *at, path);
 }
 
 static const struct dedupe_run *run_at(const struct dedupe *d, uint32_t i)
@@ -270,12 +290,13 @@ static uint32_t expired(const struct dedupe *d, struct dedupe_when at, uint32_t 
 bool dedupe_plan(const struct dedupe *d, struct hash128 key, uint64_t now_ns,
                  struct dedupe_path *path)
 {
-    struct dedupe_when at = when(d, now_ns);
-    uint32_t used = d->used;
-    if (at.ahead)
-        expired(d, at, &used);
     path->runs = 0;
-    return used < d->limit && place(d, key, at, path);
+    if (now_ns < d->end_ns)
+        return d->used < d->limit && place(d, key, &d->current, path);
+    struct dedupe_when at = when(d, now_ns);
+    uint32_t used;
+    expired(d, at, &used);
+    return used < d->limit && place(d, key, &at, path);
 }
 
 static void set_slot(struct dedupe *d, uint32_t line, uint32_t i, struct dedupe_slot slot)
@@ -323,7 +344,7 @@ void dedupe_plan_shorter(const struct dedupe *d, struct hash128 key, uint64_t no
         const struct dedupe_run *stays = run_at(d, first + path->runs);
         cut(d, stays->number, stays->first, &at);
     }
-    if (!place(d, key, at, path))
+    if (!place(d, key, &at, path))
         replace(d, key, at, path);
 }
 
@@ -351,9 +372,9 @@ static void drop_runs(struct dedupe *d, uint32_t count)
 }
 
 /* move_on opens the bucket of now_ns, whose first sequence is seq. */
-static __attribute__((noinline)) void move_on(struct dedupe *d, struct dedupe_when at,
-                                              uint64_t now_ns, uint64_t seq)
+static __attribute__((noinline)) void move_on(struct dedupe *d, uint64_t now_ns, uint64_t seq)
 {
+    struct dedupe_when at = when(d, now_ns);
     uint32_t used;
     drop_runs(d, expired(d, at, &used));
     set_used(d, used);
@@ -365,7 +386,7 @@ static __attribute__((noinline)) void move_on(struct dedupe *d, struct dedupe_wh
 }
 
 /* leave cuts off the oldest runs. */
-static uint32_t leave(struct dedupe *d, uint32_t runs)
+static __attribute__((noinline)) uint32_t leave(struct dedupe *d, uint32_t runs)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < runs; i++)
@@ -380,8 +401,10 @@ static uint32_t leave(struct dedupe *d, uint32_t runs)
 
 /* take_out empties a live slot.  A run that holds no id any more ends, so that each run that leaves
  * makes room. */
-static void take_out(struct dedupe *d, struct dedupe_slot *slot, struct dedupe_when at)
+static __attribute__((noinline)) void take_out(struct dedupe *d, struct dedupe_slot *slot,
+                                               uint64_t now_ns)
 {
+    struct dedupe_when at = when(d, now_ns);
     uint64_t number = d->number + at.ahead - slot_age(slot, at.bucket), offset = slot_offset(slot);
     uint32_t i = d->run_count - 1;
     while (run_at(d, i)->number > number ||
@@ -402,7 +425,7 @@ static void take_out(struct dedupe *d, struct dedupe_slot *slot, struct dedupe_w
 static void count_id(struct dedupe *d, uint64_t offset)
 {
     struct dedupe_run *run = &d->runs[(d->run_begin + d->run_count - 1) % DEDUPE_RUNS];
-    bool full = d->run_count < RUNS_FULL && offset < SEQ_MAX && run->count >= d->step;
+    bool full = run->count >= d->step && d->run_count < RUNS_FULL && offset < SEQ_MAX;
     if (!d->run_count || run->number != d->number || full) {
         assert(d->run_count < DEDUPE_RUNS);
         run = &d->runs[(d->run_begin + d->run_count++) % DEDUPE_RUNS];
@@ -419,20 +442,18 @@ uint32_t dedupe_insert(struct dedupe *d, struct hash128 key, uint64_t now_ns, ui
         set_slot(d, path->at[i].line, path->at[i].slot,
                  d->lines[path->at[i - 1].line].slots[path->at[i - 1].slot]);
     struct dedupe_slot *slot = &d->lines[path->at[0].line].slots[path->at[0].slot];
-    struct dedupe_when at = when(d, now_ns);
-    uint64_t bucket = at.bucket;
     uint32_t left = path->replace;
     if (path->replace)
-        take_out(d, slot, at);
-    if (at.ahead)
-        move_on(d, at, now_ns, seq);
+        take_out(d, slot, now_ns);
+    if (now_ns >= d->end_ns)
+        move_on(d, now_ns, seq);
     if (path->runs)
         left += leave(d, path->runs);
     uint64_t offset = seq - d->base[d->number % DEDUPE_BUCKETS];
     offset = offset < SEQ_MAX ? offset : SEQ_MAX;
     const struct dedupe_slot id = {
         .key = key.lo,
-        .rest = tag_of(key) << (64 - TAG_BITS) | offset << BUCKET_BITS | bucket,
+        .rest = tag_of(key) << (64 - TAG_BITS) | offset << BUCKET_BITS | d->current.bucket,
     };
     set_slot(d, path->at[0].line, path->at[0].slot, id);
     count_id(d, offset);
@@ -441,10 +462,9 @@ uint32_t dedupe_insert(struct dedupe *d, struct hash128 key, uint64_t now_ns, ui
 
 void dedupe_forget(struct dedupe *d, struct hash128 key, uint64_t now_ns)
 {
-    struct dedupe_when at = when(d, now_ns);
-    struct dedupe_slot *slot = find(d, key, at);
+    struct dedupe_slot *slot = find(d, key, when(d, now_ns));
     assert(slot);
-    take_out(d, slot, at);
+    take_out(d, slot, now_ns);
 }
 
 uint64_t dedupe_hash(const struct dedupe *d, uint64_t now_ns)
