@@ -71,13 +71,13 @@ static uint32_t say_progress(struct image *image, const struct partition *p, uin
     struct image_progress *said = (struct image_progress *)(out + sizeof(struct image_chunk));
     uint32_t count = 0, end = progress->line_count * PROGRESS_LINE_SLOTS;
     for (; count < IMAGE_ENTRIES && image->at < end; image->at++) {
-        const struct progress_ref *ref = &progress->lines[0].refs[image->at];
+        struct progress_ref ref = progress_ref(progress, image->at);
         if (!progress_live(progress, ref, p->last_ns))
             continue;
         said[count++] = (struct image_progress){
-            .tag = ref->tag,
-            .expires_s = progress_expires(progress, ref->place - 1),
-            .entry = *progress_entry(progress, ref->place - 1),
+            .tag = ref.tag,
+            .expires_s = progress_expires(progress, ref.place - 1),
+            .entry = *progress_entry(progress, ref.place - 1),
         };
     }
     return end_chunk(out, IMAGE_PROGRESS, count, (size_t)((uint8_t *)&said[count] - out));

@@ -1,8 +1,15 @@
 /* progress.c - a pool of entries, an index of two choices, and taking back what is dead. */
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #include "graph/progress.h"
 
 #include "dataplane/base/clock.h"
 #include "graph/mix.h"
+
+#define SLOTS  PROGRESS_LINE_SLOTS
+#define NO_REF UINT32_MAX
 
 static uint32_t seconds(uint64_t ns)
 {
@@ -59,19 +66,55 @@ void progress_changed(struct progress *p, uint32_t place)
     p->copy->expiry.levels[0][place] = p->expiry.levels[0][place];
 }
 
-static void set_ref(struct progress *p, struct progress_ref *ref, struct progress_ref value)
+static void set_ref(struct progress *p, uint32_t at, struct progress_ref ref)
 {
-    *ref = value;
+    struct progress_line *line = &p->lines[at / SLOTS];
+    line->tags[at % SLOTS] = ref.tag;
+    line->places[at % SLOTS] = ref.place;
     if (p->copy)
-        p->copy->lines[0].refs[ref - p->lines[0].refs] = value;
+        p->copy->lines[at / SLOTS] = *line;
 }
 
 /* ---- finding ---- */
+
+/* same returns which of SLOTS words, as bits, have a value. */
+#if defined(__AVX2__)
+static unsigned same(const uint32_t words[SLOTS], uint32_t value)
+{
+    static_assert(SLOTS * sizeof *words == sizeof(__m256i), "all words at once");
+    __m256i all = _mm256_load_si256((const __m256i *)(const void *)words);
+    __m256i equal = _mm256_cmpeq_epi32(all, _mm256_set1_epi32((int)value));
+    return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(equal));
+}
+#else
+static unsigned same(const uint32_t words[SLOTS], uint32_t value)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < SLOTS; i++)
+        bits |= (unsigned)(words[i] == value) << i;
+    return bits;
+}
+#endif
 
 static void lines_of(const struct progress *p, uint64_t key_lo, uint32_t lines[2])
 {
     lines[0] = mix_range((uint32_t)(key_lo >> 32), p->line_count);
     lines[1] = mix_range((uint32_t)key_lo, p->line_count);
+}
+
+/* alike returns where in a key's lines its tag is, as bits: those of the second line above those of
+ * the first.  No branch depends on which line it is. */
+static unsigned alike(const struct progress *p, struct hash128 key, const uint32_t lines[2])
+{
+    return same(p->lines[lines[0]].tags, (uint32_t)key.hi) |
+           same(p->lines[lines[1]].tags, (uint32_t)key.hi) << SLOTS;
+}
+
+/* position returns which one of the index a bit of two lines stands for. */
+static uint32_t position(const uint32_t lines[2], unsigned bits)
+{
+    uint32_t bit = (uint32_t)__builtin_ctz(bits);
+    return lines[bit / SLOTS] * SLOTS + bit % SLOTS;
 }
 
 void progress_prefetch_index(const struct progress *p, struct hash128 key)
@@ -86,34 +129,27 @@ void progress_prefetch_entry(const struct progress *p, struct hash128 key)
 {
     uint32_t lines[2];
     lines_of(p, key.lo, lines);
-    for (int i = 0; i < 2; i++) {
-        const struct progress_ref *refs = p->lines[lines[i]].refs;
-        for (int j = 0; j < PROGRESS_LINE_SLOTS; j++) {
-            if (refs[j].tag != (uint32_t)key.hi || !refs[j].place)
-                continue;
-            uint32_t place = refs[j].place - 1;
-            __builtin_prefetch(&p->expiry.levels[0][place]);
-            __builtin_prefetch(&p->pool[place]);
-            __builtin_prefetch((const uint8_t *)&p->pool[place] + 64);
-            return;
-        }
-    }
+    unsigned bits = alike(p, key, lines);
+    if (!bits)
+        return;
+    uint32_t place = progress_ref(p, position(lines, bits)).place - 1;
+    __builtin_prefetch(&p->expiry.levels[0][place]);
+    __builtin_prefetch(&p->pool[place]);
+    __builtin_prefetch((const uint8_t *)&p->pool[place] + 64);
 }
 
 /* find returns the place of the key's entry, dead or alive. */
-static uint32_t find(const struct progress *p, struct hash128 key)
+static inline uint32_t find(const struct progress *p, struct hash128 key)
 {
     uint32_t lines[2];
     lines_of(p, key.lo, lines);
-    for (int i = 0; i < 2; i++) {
-        const struct progress_ref *refs = p->lines[lines[i]].refs;
-        for (int j = 0; j < PROGRESS_LINE_SLOTS; j++) {
-            if (refs[j].tag != (uint32_t)key.hi || !refs[j].place)
-                continue;
-            const struct progress_entry *entry = &p->pool[refs[j].place - 1];
-            if (entry->key_lo == key.lo && entry->key_hi == key.hi >> 32)
-                return refs[j].place - 1;
-        }
+    for (unsigned bits = alike(p, key, lines); bits; bits &= bits - 1) {
+        uint32_t place = progress_ref(p, position(lines, bits)).place;
+        if (!place) /* an empty one, which has the tag of a few keys */
+            continue;
+        const struct progress_entry *entry = &p->pool[place - 1];
+        if (entry->key_lo == key.lo && entry->key_hi == key.hi >> 32)
+            return place - 1;
     }
     return PROGRESS_NONE;
 }
@@ -130,40 +166,26 @@ uint32_t progress_find(const struct progress *p, struct hash128 key, uint64_t no
     return place != PROGRESS_NONE && dead(p, place, seconds(now_ns)) ? PROGRESS_NONE : place;
 }
 
-/* empty_ref returns a free reference in the emptier line of a key, NULL when both are full. */
-static struct progress_ref *empty_ref(const struct progress *p, uint64_t key_lo)
+/* empty_ref returns a free position in the emptier line of a key, NO_REF when both are full. */
+static uint32_t empty_ref(const struct progress *p, uint64_t key_lo)
 {
-    uint32_t lines[2], most = 0;
-    struct progress_ref *best = NULL;
+    uint32_t lines[2];
     lines_of(p, key_lo, lines);
-    for (int i = 0; i < 2; i++) {
-        uint32_t empty = 0;
-        struct progress_ref *first = NULL;
-        for (int j = PROGRESS_LINE_SLOTS; j-- > 0;) {
-            struct progress_ref *ref = &p->lines[lines[i]].refs[j];
-            if (ref->place)
-                continue;
-            empty++;
-            first = ref;
-        }
-        if (empty > most) {
-            most = empty;
-            best = first;
-        }
-    }
-    return best;
+    unsigned first = same(p->lines[lines[0]].places, 0);
+    unsigned second = same(p->lines[lines[1]].places, 0);
+    if (__builtin_popcount(second) > __builtin_popcount(first))
+        return position(lines, second << SLOTS);
+    return first ? position(lines, first) : NO_REF;
 }
 
-static struct progress_ref *ref_of(const struct progress *p, uint32_t place)
+static uint32_t ref_of(const struct progress *p, uint32_t place)
 {
     uint32_t lines[2];
     lines_of(p, p->pool[place].key_lo, lines);
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < PROGRESS_LINE_SLOTS; j++)
-            if (p->lines[lines[i]].refs[j].place == place + 1)
-                return &p->lines[lines[i]].refs[j];
-    assert(!"an entry in use has a reference");
-    return NULL;
+    unsigned bits = same(p->lines[lines[0]].places, place + 1) |
+                    same(p->lines[lines[1]].places, place + 1) << SLOTS;
+    assert(bits); /* an entry in use has a reference */
+    return position(lines, bits);
 }
 
 static void put_back(struct progress *p, uint32_t place)
@@ -213,8 +235,8 @@ uint32_t progress_reserve(struct progress *p, struct hash128 key, uint64_t now_n
     place = take(p, seconds(now_ns));
     if (place == PROGRESS_NONE)
         return PROGRESS_NONE;
-    struct progress_ref *ref = empty_ref(p, key.lo);
-    if (!ref) {
+    uint32_t ref = empty_ref(p, key.lo);
+    if (ref == NO_REF) {
         put_back(p, place);
         return PROGRESS_NONE;
     }
@@ -251,33 +273,31 @@ void progress_restore(struct progress *p, uint32_t place, const struct progress_
 bool progress_load(struct progress *p, const struct progress_entry *entry, uint32_t tag,
                    uint32_t expires_s)
 {
-    struct progress_ref *ref = empty_ref(p, entry->key_lo);
-    if (!ref || p->fresh == p->limit)
+    uint32_t ref = empty_ref(p, entry->key_lo);
+    if (ref == NO_REF || p->fresh == p->limit)
         return false;
     uint32_t place = p->fresh++;
     p->pool[place] = *entry;
     expiry_set(&p->expiry, place, expires_s);
-    *ref = (struct progress_ref){.tag = tag, .place = place + 1};
+    set_ref(p, ref, (struct progress_ref){.tag = tag, .place = place + 1});
     __atomic_store_n(&p->used, p->used + 1, __ATOMIC_RELAXED);
     return true;
 }
 
-bool progress_live(const struct progress *p, const struct progress_ref *ref, uint64_t now_ns)
+bool progress_live(const struct progress *p, struct progress_ref ref, uint64_t now_ns)
 {
-    return ref->place && !dead(p, ref->place - 1, seconds(now_ns));
+    return ref.place && !dead(p, ref.place - 1, seconds(now_ns));
 }
 
 uint64_t progress_hash(const struct progress *p, uint64_t now_ns, const struct hash_key *key)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < p->line_count; i++) {
-        for (int j = 0; j < PROGRESS_LINE_SLOTS; j++) {
-            struct progress_ref ref = p->lines[i].refs[j];
-            if (!progress_live(p, &ref, now_ns))
-                continue;
-            uint64_t h = hash64(key, &p->pool[ref.place - 1], sizeof p->pool[0]);
-            sum += mix64(h ^ (uint64_t)ref.tag << 32 ^ expiry_get(&p->expiry, ref.place - 1));
-        }
+    for (uint32_t i = 0; i < p->line_count * SLOTS; i++) {
+        struct progress_ref ref = progress_ref(p, i);
+        if (!progress_live(p, ref, now_ns))
+            continue;
+        uint64_t h = hash64(key, &p->pool[ref.place - 1], sizeof p->pool[0]);
+        sum += mix64(h ^ (uint64_t)ref.tag << 32 ^ expiry_get(&p->expiry, ref.place - 1));
     }
     return sum;
 }

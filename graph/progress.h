@@ -70,7 +70,8 @@ struct progress_ref {
 };
 
 struct progress_line {
-    struct progress_ref refs[PROGRESS_LINE_SLOTS];
+    uint32_t tags[PROGRESS_LINE_SLOTS]; /* side by side: all are compared at once */
+    uint32_t places[PROGRESS_LINE_SLOTS];
 } __attribute__((aligned(64)));
 
 struct progress {
@@ -139,9 +140,17 @@ void progress_changed(struct progress *progress, uint32_t place);
 bool progress_load(struct progress *progress, const struct progress_entry *entry, uint32_t tag,
                    uint32_t expires_s);
 
+/* progress_ref returns the reference at a position of the index, in [0, line_count *
+ * PROGRESS_LINE_SLOTS). */
+static inline struct progress_ref progress_ref(const struct progress *progress, uint32_t at)
+{
+    const struct progress_line *line = &progress->lines[at / PROGRESS_LINE_SLOTS];
+    return (struct progress_ref){.tag = line->tags[at % PROGRESS_LINE_SLOTS],
+                                 .place = line->places[at % PROGRESS_LINE_SLOTS]};
+}
+
 /* progress_live returns whether a reference is to an entry that is alive at now_ns. */
-bool progress_live(const struct progress *progress, const struct progress_ref *ref,
-                   uint64_t now_ns);
+bool progress_live(const struct progress *progress, struct progress_ref ref, uint64_t now_ns);
 
 static inline uint32_t progress_expires(const struct progress *progress, uint32_t place)
 {

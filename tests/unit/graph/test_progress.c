@@ -52,6 +52,20 @@ static void an_entry_lives_for_its_time_and_at_most_a_second_more(void **state)
     free(t.memory);
 }
 
+/* An empty reference has the tag 0, too. */
+static void a_key_of_tag_0_is_not_found_in_an_empty_index(void **state)
+{
+    (void)state;
+    struct table t = make(10);
+    struct hash128 key = {.lo = 1, .hi = 1ull << 32}, like = {.lo = 1, .hi = 2ull << 32};
+    progress_prefetch_entry(&t.progress, key);
+    assert_int_equal(progress_find(&t.progress, key, T0), PROGRESS_NONE);
+    uint32_t place = progress_reserve(&t.progress, like, T0);
+    assert_int_equal(progress_find(&t.progress, key, T0), PROGRESS_NONE);
+    assert_int_equal(progress_find(&t.progress, like, T0), place);
+    free(t.memory);
+}
+
 static void users_and_hunts_do_not_share_an_entry(void **state)
 {
     (void)state;
@@ -149,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_entry_lives_for_its_time_and_at_most_a_second_more),
+        cmocka_unit_test(a_key_of_tag_0_is_not_found_in_an_empty_index),
         cmocka_unit_test(users_and_hunts_do_not_share_an_entry),
         cmocka_unit_test(operations_agree_with_a_model),
         cmocka_unit_test(the_hash_depends_on_what_lives_not_on_where),
