@@ -33,19 +33,11 @@ static void fault(struct build *build, struct conf_place place, const char *code
     build->failed = true;
 }
 
-static uint64_t type_slot(const struct rules *rules, uint64_t key)
-{
-    uint64_t at = key % RULES_TYPE_SLOTS;
-    while (rules->types[at].key && rules->types[at].key != key)
-        at = (at + 1) % RULES_TYPE_SLOTS;
-    return at;
-}
-
 static void build_type(struct build *build, uint32_t index)
 {
     const struct conf_type *from = &build->conf->events.types[index];
     uint64_t key = hash64(&build->rules->key, from->name, strlen(from->name));
-    struct rules_type *type = &build->rules->types[type_slot(build->rules, key)];
+    struct rules_type *type = &build->rules->types[rules_type_slot(build->rules, key)];
     if (type->key || !key) {
         fault(build, from->place, "conflict", "type", from->name, "is given twice");
         return;
@@ -243,12 +235,6 @@ void rules_free(struct rules *rules)
     for (uint32_t i = 0; i < rules->catalog_count; i++)
         catalog_free(rules->catalogs[i]);
     free(rules);
-}
-
-const struct rules_type *rules_find_type(const struct rules *rules, uint64_t type_key)
-{
-    const struct rules_type *type = &rules->types[type_slot(rules, type_key)];
-    return type->key ? type : NULL;
 }
 
 int rules_find_hunt(const struct rules *rules, uint64_t hunt_key)

@@ -77,13 +77,28 @@ struct rules {
     struct catalog *catalogs[CONF_HUNTS_MAX]; /* each file once */
 };
 
+/* rules_type_slot returns where a type is, or the empty slot where it would be. */
+static inline uint32_t rules_type_slot(const struct rules *rules, uint64_t type_key)
+{
+    uint32_t at = type_key % RULES_TYPE_SLOTS;
+    while (rules->types[at].key && rules->types[at].key != type_key)
+        at = (at + 1) % RULES_TYPE_SLOTS;
+    return at;
+}
+
 /* rules_build compiles conf, loading its catalogs.  Returns the rules, or NULL with the faults in
  * *diags: a catalog that cannot be read, a start or treasure that is in no catalog. */
 struct rules *rules_build(const struct conf *conf, uint32_t version, const struct hash_key *key,
                           struct items *items, struct diag_list *diags);
 void rules_free(struct rules *rules);
 
-const struct rules_type *rules_find_type(const struct rules *rules, uint64_t type_key);
+/* rules_find_type returns the type of a name's hash, NULL when there is none. */
+static inline const struct rules_type *rules_find_type(const struct rules *rules, uint64_t type_key)
+{
+    const struct rules_type *type = &rules->types[rules_type_slot(rules, type_key)];
+    return type->key ? type : NULL;
+}
+
 /* rules_variant_of returns the index of the variant with a tag, -1 when there is none. */
 int rules_variant_of(const struct rules_hunt *hunt, uint16_t tag);
 

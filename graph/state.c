@@ -95,6 +95,13 @@ static void prefetch_indexes(const struct partition *partition, const struct rul
     }
 }
 
+static void prefetch_edges(const struct catalog *catalog, uint64_t item_key)
+{
+    uint32_t item = catalog_find(catalog, item_key);
+    if (item != ITEM_NONE)
+        catalog_prefetch(catalog, item);
+}
+
 static void prefetch_entries(const struct partition *partition, const struct rules *rules,
                              const struct event *event, uint64_t hunts)
 {
@@ -103,9 +110,8 @@ static void prefetch_entries(const struct partition *partition, const struct rul
         struct tile tile;
         if (hunt->kind != CONF_TILES) {
             progress_prefetch_entry(&partition->progress, key_in(hunt, event));
-            uint32_t item = catalog_find(hunt->catalog, event->item_key);
-            if (item != ITEM_NONE)
-                catalog_prefetch(hunt->catalog, item);
+            if (hunt->kind == CONF_BASKET) /* a trail looks at edges of what was reached */
+                prefetch_edges(hunt->catalog, event->item_key);
         } else if (tile_of(hunt, event, &tile)) {
             claims_prefetch_place(&partition->claims, hunt->series, tile_word(tile),
                                   event->receive_ns);
@@ -137,20 +143,17 @@ void state_prefetch(const struct state *state, const struct rules *rules,
                              hunts[i]);
 }
 
-/* ahead_of returns whether a client time is more than tolerance_ns after a receive time. */
-static bool ahead_of(int64_t time_ms, uint64_t receive_ns, uint64_t tolerance_ns)
+/* nanoseconds returns a client time in ns, UINT64_MAX when it is later than that. */
+static uint64_t nanoseconds(int64_t time_ms)
 {
-    uint64_t limit_ns;
-    if (__builtin_add_overflow(receive_ns, tolerance_ns, &limit_ns))
-        return false;
-    return (uint64_t)time_ms > limit_ns / NS_PER_MS;
+    uint64_t ns;
+    return __builtin_mul_overflow((uint64_t)time_ms, NS_PER_MS, &ns) ? UINT64_MAX : ns;
 }
 
-static bool behind(int64_t time_ms, uint64_t receive_ns, uint64_t tolerance_ns)
+/* ahead_of returns whether one time is more than tolerance_ns after another. */
+static bool ahead_of(uint64_t time_ns, uint64_t other_ns, uint64_t tolerance_ns)
 {
-    if (receive_ns <= tolerance_ns)
-        return false;
-    return (uint64_t)time_ms < (receive_ns - tolerance_ns + NS_PER_MS - 1) / NS_PER_MS;
+    return time_ns > other_ns && time_ns - other_ns > tolerance_ns;
 }
 
 static enum reason check_schema(const struct rules_type *type, const struct event *event,
@@ -196,12 +199,13 @@ static enum reason check(const struct rules *rules, const struct event *event,
     enum reason reason = check_schema(type, event, &verdict->reason_offset);
     if (reason != REASON_none)
         return reason;
-    if (ahead_of(event->time_ms, receive_ns, rules->skew_reject_ns))
+    uint64_t time_ns = nanoseconds(event->time_ms);
+    if (ahead_of(time_ns, receive_ns, rules->skew_reject_ns))
         return REASON_future;
     *hunts = listening(rules, type, event) & (named < 0 ? UINT64_MAX : 1ull << named);
-    if (ahead_of(event->time_ms, receive_ns, rules->skew_tolerance_ns))
+    if (ahead_of(time_ns, receive_ns, rules->skew_tolerance_ns))
         verdict->flags = RECORD_CLAMPED;
-    else if (behind(event->time_ms, receive_ns, rules->lateness_ns))
+    else if (ahead_of(receive_ns, time_ns, rules->lateness_ns))
         verdict->flags = RECORD_LATE;
     return REASON_none;
 }
@@ -481,9 +485,10 @@ static uint8_t repeated_claim(const struct partition *partition, const struct ru
 }
 
 /* accept decides an event that the rules take and that was not seen before. */
-static void accept_event(struct state *state, struct partition *partition,
-                         const struct rules *rules, const struct event *event, struct hash128 key,
-                         uint64_t hunts, struct verdict *verdict, struct outcome *out)
+static inline __attribute__((always_inline)) void
+accept_event(struct state *state, struct partition *partition, const struct rules *rules,
+             const struct event *event, struct hash128 key, uint64_t hunts, struct verdict *verdict,
+             struct outcome *out)
 {
     struct step steps[STATE_OUTCOMES_MAX];
     struct dedupe_path path;
