@@ -33,11 +33,12 @@ static_assert(sizeof(struct outcome_disk) + (4 + OUTCOME_ITEMS_MAX) * (1ul + EVE
 
 static uint8_t *name_encode(uint8_t *at, const struct outcome_name *name)
 {
-    assert(name->len <= EVENT_NAME_MAX);
-    *at++ = (uint8_t)name->len;
-    if (name->len)
-        memcpy(at, name->text, name->len);
-    return at + name->len;
+    uint32_t len = name->len; /* what is written could be anything, for the compiler */
+    assert(len <= EVENT_NAME_MAX);
+    *at++ = (uint8_t)len;
+    if (len)
+        memcpy(at, name->text, len);
+    return at + len;
 }
 
 uint32_t outcome_len(const struct outcome_view *view)
