@@ -301,7 +301,9 @@ static bool reserve(struct progress *progress, const struct event *event, uint64
     uint32_t needed = 0;
     for (uint32_t i = 0; i < count; i++)
         needed += steps[i].act && steps[i].place == PROGRESS_NONE;
-    if (needed && !progress_room(progress, needed, now_ns))
+    if (!needed)
+        return true;
+    if (!progress_room(progress, needed, now_ns))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         if (!steps[i].act || steps[i].place != PROGRESS_NONE)
