@@ -69,7 +69,7 @@ static void open_track(struct track *track, int dir_fd, unsigned count, uint32_t
     (void)unlinkat(dir_fd, track->name, 0);
     track->handle = track->kind == ALLOCATED
                         ? allocate(dir_fd, track->name, room)
-                        : track->ops.make(track->ops.disk, dir_fd, track->name, room);
+                        : track->ops.make(track->ops.disk, dir_fd, track->name, room, false);
     if (track->handle < 0)
         fail(track->name, track->handle);
     for (unsigned i = 0; track->kind == USED && i < count; i++)

@@ -23,9 +23,9 @@ static int preallocate(int fd, uint64_t bytes)
     return rc == -EOPNOTSUPP ? 0 : rc;
 }
 
-/* Writes zeros, and pauses for as long as each write took: somebody is waiting for a sync on the
- * same disk. */
-static int fill(int fd, uint64_t bytes)
+/* Writes zeros; gently, it pauses for as long as each write took: somebody is waiting for a sync on
+ * the same disk. */
+static int fill(int fd, uint64_t bytes, bool gently)
 {
     static uint8_t zeros[FILL_BYTES] __attribute__((aligned(BLOCK_ALIGN)));
     for (uint64_t at = 0; at < bytes;) {
@@ -38,12 +38,13 @@ static int fill(int fd, uint64_t bytes)
             return n < 0 ? -errno : -EIO;
         at += (uint64_t)n & ~(uint64_t)(BLOCK_ALIGN - 1);
         uint64_t took_ns = clock_monotonic_ns() - from_ns;
-        nanosleep(&(struct timespec){.tv_nsec = took_ns < NS_PER_S ? (long)took_ns : 0}, NULL);
+        if (gently)
+            nanosleep(&(struct timespec){.tv_nsec = took_ns < NS_PER_S ? (long)took_ns : 0}, NULL);
     }
     return 0;
 }
 
-static int file_make(void *disk, int dir_fd, const char *name, uint64_t bytes)
+static int file_make(void *disk, int dir_fd, const char *name, uint64_t bytes, bool gently)
 {
     (void)disk;
     assert(bytes % BLOCK_ALIGN == 0);
@@ -55,7 +56,7 @@ static int file_make(void *disk, int dir_fd, const char *name, uint64_t bytes)
     if (!rc && fcntl(fd, F_SETFL, O_DIRECT) != 0 && errno != EINVAL)
         rc = -errno;
     if (!rc)
-        rc = fill(fd, bytes);
+        rc = fill(fd, bytes, gently);
     if (!rc && fsync(fd) != 0)
         rc = -errno;
     if (!rc)

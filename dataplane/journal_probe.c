@@ -58,7 +58,7 @@ int journal_probe(const struct journal_file_ops ways[2], int dir_fd, uint64_t mo
         return -ENOMEM;
     memset(group, 'x', GROUP_BYTES);
     segment_spare_name(0, 0, name);
-    int handle = ways[0].make(ways[0].disk, dir_fd, name, FILE_BYTES);
+    int handle = ways[0].make(ways[0].disk, dir_fd, name, FILE_BYTES, false);
     int rc = handle < 0 ? handle : measure(ways, handle, group, most_ns, took_ns);
     if (handle >= 0) {
         (void)ways[0].close(ways[0].disk, handle, JOURNAL_FILE_WHOLE);

@@ -58,9 +58,12 @@ static int make_one(struct journal_stock *stock)
     struct journal_spare spare = {.serial = ++stock->serial};
     char name[SEGMENT_NAME_MAX];
     segment_spare_name(stock->wiring.shard, spare.serial, name);
+    /* Faster than they are made: better late syncs now than none until there is a file. */
+    bool gently = stock->count >= stock->wiring.reserve;
     stock->making = true;
     pthread_mutex_unlock(&stock->lock);
-    spare.handle = ops->make(ops->disk, stock->wiring.dir_fd, name, stock->wiring.segment_bytes);
+    spare.handle =
+        ops->make(ops->disk, stock->wiring.dir_fd, name, stock->wiring.segment_bytes, gently);
     pthread_mutex_lock(&stock->lock);
     stock->making = false;
     pthread_cond_broadcast(&stock->changed);

@@ -204,8 +204,11 @@ void topo_retain(struct topo *topo);
 void *core_run(void *core);
 void *journal_run(void *journal_thread);
 
-/* topo_journal_priority gives the calling thread the priority that journals have. */
-void topo_journal_priority(void);
+/* Of threads on the control core that others wait for: a journal, and who makes its next file. */
+enum topo_priority { TOPO_PRIORITY_STOCK = 1, TOPO_PRIORITY_JOURNAL };
+
+/* topo_priority gives it to the calling thread, where it may have it. */
+void topo_priority(enum topo_priority priority);
 void *stock_run(void *topo);
 void *pack_run(void *topo);
 

@@ -166,7 +166,7 @@ static void a_disk_that_takes_only_a_part_is_an_error(void **state)
     static uint8_t pages[3][BLOCK_ALIGN] __attribute__((aligned(BLOCK_ALIGN)));
     struct kit_dir dir;
     kit_dir_make(&dir);
-    int handle = journal_file_posix.make(NULL, dir.fd, "x", BLOCK_ALIGN);
+    int handle = journal_file_posix.make(NULL, dir.fd, "x", BLOCK_ALIGN, false);
     assert_true(handle >= 0);
     struct iovec parts[3];
     for (unsigned i = 0; i < 3; i++)

@@ -129,12 +129,12 @@ static void what_a_crash_left_is_cleared_and_nothing_else(void **state)
 
 static _Atomic int making, go_on;
 
-static int slow_make(void *disk, int dir_fd, const char *name, uint64_t bytes)
+static int slow_make(void *disk, int dir_fd, const char *name, uint64_t bytes, bool gently)
 {
     making = making + 1;
     while (!go_on)
         ;
-    return journal_file_posix.make(disk, dir_fd, name, bytes);
+    return journal_file_posix.make(disk, dir_fd, name, bytes, gently);
 }
 
 static void *keeper(void *arg)
@@ -176,9 +176,48 @@ static void who_comes_while_one_is_made_gets_that_one(void **state)
 
 static bool full;
 
-static int full_make(void *disk, int dir_fd, const char *name, uint64_t bytes)
+static int full_make(void *disk, int dir_fd, const char *name, uint64_t bytes, bool gently)
 {
-    return full ? -ENOSPC : journal_file_posix.make(disk, dir_fd, name, bytes);
+    return full ? -ENOSPC : journal_file_posix.make(disk, dir_fd, name, bytes, gently);
+}
+
+static void take(struct fixture *f, uint32_t number)
+{
+    struct segment_id id = first;
+    id.number = number;
+    int handle = journal_stock_take(&f->stock, id);
+    assert_true(handle >= 0);
+    close(handle);
+}
+
+static bool gentle[8];
+static unsigned made;
+
+static int noted_make(void *disk, int dir_fd, const char *name, uint64_t bytes, bool gently)
+{
+    gentle[made++] = gently;
+    return journal_file_posix.make(disk, dir_fd, name, bytes, gently);
+}
+
+static void only_what_is_not_urgent_is_made_gently(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct journal_file_ops ops = journal_file_posix;
+    ops.make = noted_make;
+    begin(&f, 2, &ops);
+    for (made = 0; made < 3;)
+        assert_int_equal(journal_stock_poll(&f.stock), 1);
+    assert_false(gentle[0] || gentle[1]); /* the reserve */
+    assert_true(gentle[2]);
+    take(&f, 1);
+    assert_int_equal(journal_stock_poll(&f.stock), 1);
+    assert_true(gentle[3]);
+    take(&f, 2);
+    take(&f, 3);
+    assert_int_equal(journal_stock_poll(&f.stock), 1);
+    assert_false(gentle[4]);
+    end(&f);
 }
 
 static void it_is_short_when_the_reserve_is_begun_and_no_file_can_be_made(void **state)
@@ -234,6 +273,7 @@ int main(void)
         cmocka_unit_test(the_same_segment_again_replaces_what_was_taken_and_nothing_else),
         cmocka_unit_test(what_a_crash_left_is_cleared_and_nothing_else),
         cmocka_unit_test(who_comes_while_one_is_made_gets_that_one),
+        cmocka_unit_test(only_what_is_not_urgent_is_made_gently),
         cmocka_unit_test(it_is_short_when_the_reserve_is_begun_and_no_file_can_be_made),
         cmocka_unit_test(the_reserve_holds_any_blocks_of_the_buffer),
     };

@@ -71,7 +71,7 @@ static int set_up(void **state)
     if (rc)
         return 0;
     f.ops = journal_uring_ops(f.uring);
-    f.handle = f.ops.make(f.ops.disk, f.dir.fd, "x", 16 * BLOCK_ALIGN);
+    f.handle = f.ops.make(f.ops.disk, f.dir.fd, "x", 16 * BLOCK_ALIGN, false);
     assert_true(f.handle >= 0);
     for (unsigned i = 0; i < PAGES; i++)
         memset(pages[i], 'a' + (int)i, BLOCK_ALIGN);
@@ -129,7 +129,7 @@ static void a_group_is_one_submission(void **state)
     expect(f, 1, 4 * BLOCK_ALIGN);
     assert_int_equal(f->ops.close(f->ops.disk, f->handle, 5 * BLOCK_ALIGN), 0);
     assert_int_equal(kernel.registered, -1);
-    f->handle = f->ops.make(f->ops.disk, f->dir.fd, "y", BLOCK_ALIGN);
+    f->handle = f->ops.make(f->ops.disk, f->dir.fd, "y", BLOCK_ALIGN, false);
     assert_int_equal(commit(f, 1, 0), 0);
 }
 
