@@ -27,7 +27,7 @@ RECEIVE_BYTES = 64 << 20
 RMEM_MAX = pathlib.Path("/proc/sys/net/core/rmem_max")
 AF_PACKET = "{ name: p0, device: 'net_af_packet0,iface=server', address: 192.0.2.1/24 }"
 AT = (100_000, 240_000, 480_000)
-RATE_SECONDS = 3
+RATE_SECONDS = 2
 SETTLED_S = 1.0
 PENDING = 4096
 BATCHES = (1, 64, 1024)
