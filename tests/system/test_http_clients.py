@@ -16,7 +16,7 @@ local thread, n = 0, 0
 function setup(t) t:set("id", thread); thread = thread + 1 end
 function request()
   n = n + 1
-  local body = string.format('{"id":"%08x-0000-4000-8000-%012x","time":TIME,"user":"u-%d","type":"view","item":"A"}', id + 1, n, n % 100)
+  local body = string.format('{"id":"%08x-0000-4000-8000-%012x","time":TIME,"user":"u-%d","type":"view","item":"A"}', id + 1, n, n % 5000)
   return wrk.format("POST", "/v1/events", {["Content-Type"] = "application/json"}, body)
 end
 function done(summary)
