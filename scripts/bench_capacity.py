@@ -21,7 +21,7 @@ from bench_sinks import cpu_s
 
 LEARNT = ((170, 1), (170, 5), (600, 1), (1200, 1))  # bytes of an event, events in a datagram
 PREDICTED = ((340, 1), (340, 3), (900, 1))
-SECONDS = 3
+SECONDS = 2
 MOST_PER_S = 4_000_000  # ids that there is room for
 PUMPS = 2  # the file sink's and the leaderboards'
 HUNT = "basket"  # whose leaderboard is asked how far it is
