@@ -29,6 +29,7 @@ from bench_link import JOURNAL, PORT, blast, stage_percentiles
 from bench_redis import redis_peer, redis_rate, redis_server
 
 LIVE, BACKLOG, STEADY = 50_000, 240_000, 240_000
+NAP = "200us"  # of the live traffic: looking at its plan more often takes a third of the core that the sinks are on
 NATS_PORT = 4322
 
 
@@ -162,7 +163,7 @@ class Watch:
 
 def live_lag(daemon, watch, seconds):
     """Samples of the lag, in milliseconds, while live traffic goes on; the first second is not counted."""
-    load = threading.Thread(target=blast, args=(daemon.dir, str(LIVE), seconds + 1))
+    load = threading.Thread(target=blast, args=(daemon.dir, str(LIVE), seconds + 1), kwargs={"nap": NAP})
     load.start()
     time.sleep(1)
     lags = []
@@ -189,7 +190,7 @@ def catch_up(daemon, watch, other, seconds):
     time.sleep(0.5)
     blast(daemon.dir, str(BACKLOG), seconds, stamp=False)
     before = watch.read()["delivered"]
-    load = threading.Thread(target=blast, args=(daemon.dir, str(LIVE), 3 * seconds), kwargs={"stamp": False})
+    load = threading.Thread(target=blast, args=(daemon.dir, str(LIVE), 3 * seconds), kwargs={"stamp": False, "nap": NAP})
     began, generator = time.monotonic(), children_s()
     load.start()
     time.sleep(0.5)
