@@ -30,8 +30,7 @@
 #define SEGMENT_FORMAT       2u
 #define SEGMENT_HEADER_BYTES BLOCK_ALIGN
 #define SEGMENT_NAME_MAX     32
-#define SEGMENT_NUMBER_MAX   0xffffffu         /* a position has 24 bits for it */
-#define SEGMENT_WINDOW_BYTES (4 * BLOCK_BYTES) /* read at once by who is behind */
+#define SEGMENT_NUMBER_MAX   0xffffffu /* a position has 24 bits for it */
 
 /* On disk, padded with zeros to SEGMENT_HEADER_BYTES. */
 struct segment_header {
@@ -150,7 +149,7 @@ struct segment_reader {
     struct segment_packed *packed;
     struct segment_id id;
     struct block_place place;
-    uint8_t *memory; /* SEGMENT_WINDOW_BYTES, aligned: of the file, [from, from + bytes) */
+    uint8_t *memory; /* BLOCK_BYTES, aligned: a window of the file, [from, from + bytes) */
     uint64_t from;
     uint32_t bytes;
     bool reads_on;   /* the block in front of this place was read: more is read at once */

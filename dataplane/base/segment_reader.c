@@ -14,7 +14,7 @@ int segment_reader_init(struct segment_reader *reader, int dir_fd)
     *reader = (struct segment_reader){
         .dir_fd = dir_fd,
         .fd = -1,
-        .memory = aligned_alloc(BLOCK_ALIGN, SEGMENT_WINDOW_BYTES),
+        .memory = aligned_alloc(BLOCK_ALIGN, BLOCK_BYTES),
     };
     reader->buffer = reader->memory;
     return reader->memory ? 0 : -ENOMEM;
@@ -207,7 +207,7 @@ static int fill(struct segment_reader *reader, uint64_t limit, uint64_t want)
  * this block's. */
 static int fill_window(struct segment_reader *reader, uint64_t limit)
 {
-    int rc = reader->reads_on ? fill(reader, limit, SEGMENT_WINDOW_BYTES) : -EAGAIN;
+    int rc = reader->reads_on ? fill(reader, limit, BLOCK_BYTES) : -EAGAIN;
     return rc < 0 ? fill(reader, limit, FIRST_READ) : rc;
 }
 
