@@ -127,3 +127,15 @@ def test_the_priority_is_given_back_before_the_port_is_closed(server):
     assert "SCHED_FIFO" in said[policies[0]] and "SCHED_OTHER" in said[policies[1]]
     # Its own naps are of 5 ms, or of 1 when it was busy for long; DPDK's, of a microsecond, are all before, or behind.
     assert all("tv_nsec=5000000}" in line or "tv_nsec=1000000}" in line for line in said[policies[0] + 1:policies[1]])
+
+
+def test_who_finds_its_port_full_sleeps(tmp_path):
+    """The core that makes room may be the same one: a vhost port that nobody has opened stays full."""
+    run = subprocess.run(["strace", "-qq", "-e", "trace=clock_nanosleep", "-e", "signal=none", BUILD / "bench/trove-blast", "--no-huge",
+                          "--vdev", f"net_vhost0,iface={tmp_path}/port", "--source-ip", "198.51.100.2", "--target-mac", "02:00:00:00:00:01",
+                          "--core", "0", "--nap", "2ms", "--patience", "40ms", "--events", "3", f"dpdk://{ADDRESS}:9000"],
+                         capture_output=True, text=True, timeout=60, check=False)
+    report = json.loads(run.stdout)
+    assert report["unsent"] == 3 and report["delays"] == 1
+    naps = sum("tv_nsec=2000000}" in line for line in run.stderr.splitlines())
+    assert 1 <= naps <= 20, run.stderr

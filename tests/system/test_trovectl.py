@@ -1,5 +1,6 @@
 """trovectl as an operator types it: layouts, exit codes, and errors that name the next command."""
 import json
+import pathlib
 import subprocess
 import time
 
@@ -94,6 +95,13 @@ def test_a_leaderboard_follows_the_journal_and_survives_a_restart(make):
     trove.ctl("leaderboard", "pairs", "--by", "luck", status=1)
     trove.ctl("leaderboard", "a/../b", status=1)
     trove.ctl("leaderboard", status=2)
+
+
+def test_who_writes_journals_goes_before_who_makes_their_files_and_both_before_the_rest(trove):
+    """Field 40 of stat, proc(5): a real-time priority, or 0."""
+    stats = [path.read_text() for path in pathlib.Path(f"/proc/{trove.process.pid}/task").glob("*/stat")]
+    priorities = sorted(int(stat.rpartition(")")[2].split()[37]) for stat in stats)
+    assert priorities[-2:] == [1, 2] and set(priorities[:-2]) == {0}
 
 
 def test_lcores_account_for_every_event(trove):

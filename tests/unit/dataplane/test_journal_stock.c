@@ -17,6 +17,7 @@ struct fixture {
 
 static const struct segment_id first = {.epoch = 3, .shard = 2, .number = 1};
 static const struct segment_id second = {.epoch = 3, .shard = 2, .number = 2};
+static const struct segment_id third = {.epoch = 3, .shard = 2, .number = 3};
 
 static void begin(struct fixture *f, uint32_t reserve, const struct journal_file_ops *ops)
 {
@@ -46,6 +47,13 @@ static bool is_there(struct fixture *f, const char *name, uint64_t bytes)
     return true;
 }
 
+static void take(struct fixture *f, struct segment_id id)
+{
+    int handle = journal_stock_take(&f->stock, id);
+    assert_true(handle >= 0);
+    close(handle);
+}
+
 static void as_many_are_made_as_are_wanted_and_the_rest_go_at_the_end(void **state)
 {
     (void)state;
@@ -55,9 +63,7 @@ static void as_many_are_made_as_are_wanted_and_the_rest_go_at_the_end(void **sta
         assert_int_equal(journal_stock_poll(&f.stock), 1);
     assert_int_equal(journal_stock_poll(&f.stock), 0);
     assert_int_equal(f.stock.ready, 3);
-    int handle = journal_stock_take(&f.stock, first);
-    assert_true(handle >= 0);
-    close(handle);
+    take(&f, first);
     assert_true(is_there(&f, "000003-002-000001.seg", SEGMENT_BYTES));
     assert_false(is_there(&f, "spare-002-000001.tmp", SEGMENT_BYTES));
     assert_true(is_there(&f, "spare-002-000002.tmp", SEGMENT_BYTES));
@@ -163,10 +169,8 @@ static void who_comes_while_one_is_made_gets_that_one(void **state)
     while (!making)
         ;
     pthread_create(&threads[1], NULL, release, NULL);
-    int handle = journal_stock_take(&f.stock, first);
-    assert_true(handle >= 0);
+    take(&f, first);
     assert_int_equal(making, 1);
-    close(handle);
     for (unsigned i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     end(&f);
@@ -179,15 +183,6 @@ static bool full;
 static int full_make(void *disk, int dir_fd, const char *name, uint64_t bytes, bool gently)
 {
     return full ? -ENOSPC : journal_file_posix.make(disk, dir_fd, name, bytes, gently);
-}
-
-static void take(struct fixture *f, uint32_t number)
-{
-    struct segment_id id = first;
-    id.number = number;
-    int handle = journal_stock_take(&f->stock, id);
-    assert_true(handle >= 0);
-    close(handle);
 }
 
 static bool gentle[8];
@@ -210,13 +205,40 @@ static void only_what_is_not_urgent_is_made_gently(void **state)
         assert_int_equal(journal_stock_poll(&f.stock), 1);
     assert_false(gentle[0] || gentle[1]); /* the reserve */
     assert_true(gentle[2]);
-    take(&f, 1);
+    take(&f, first);
     assert_int_equal(journal_stock_poll(&f.stock), 1);
     assert_true(gentle[3]);
-    take(&f, 2);
-    take(&f, 3);
+    take(&f, second);
+    take(&f, third);
     assert_int_equal(journal_stock_poll(&f.stock), 1);
     assert_false(gentle[4]);
+    end(&f);
+}
+
+static unsigned pauses;
+
+int __real_nanosleep(const struct timespec *wanted, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left);
+
+int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left)
+{
+    pauses++;
+    return __real_nanosleep(wanted, left);
+}
+
+static void gently_is_with_a_pause_behind_each_write(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 0, &journal_file_posix);
+    for (unsigned gently = 0; gently < 2; gently++) {
+        pauses = 0;
+        int handle =
+            f.stock.wiring.ops.make(NULL, f.dir.fd, gently ? "b" : "a", SEGMENT_BYTES, gently != 0);
+        assert_true(handle >= 0);
+        close(handle);
+        assert_int_equal(pauses != 0, gently);
+    }
     end(&f);
 }
 
@@ -230,15 +252,12 @@ static void it_is_short_when_the_reserve_is_begun_and_no_file_can_be_made(void *
     assert_int_equal(journal_stock_poll(&f.stock), 1);
     assert_int_equal(journal_stock_poll(&f.stock), 1);
     full = true;
-    int handle = journal_stock_take(&f.stock, first);
-    close(handle);
+    take(&f, first);
     assert_false(journal_stock_is_short(&f.stock));
     assert_int_equal(journal_stock_poll(&f.stock), -ENOSPC);
     assert_int_equal(f.stock.error, ENOSPC);
     assert_false(journal_stock_is_short(&f.stock));
-    handle = journal_stock_take(&f.stock, second);
-    assert_true(handle >= 0);
-    close(handle);
+    take(&f, second);
     assert_true(journal_stock_is_short(&f.stock));
     full = false;
     assert_int_equal(journal_stock_poll(&f.stock), 0); /* not before its time */
@@ -274,6 +293,7 @@ int main(void)
         cmocka_unit_test(what_a_crash_left_is_cleared_and_nothing_else),
         cmocka_unit_test(who_comes_while_one_is_made_gets_that_one),
         cmocka_unit_test(only_what_is_not_urgent_is_made_gently),
+        cmocka_unit_test(gently_is_with_a_pause_behind_each_write),
         cmocka_unit_test(it_is_short_when_the_reserve_is_begun_and_no_file_can_be_made),
         cmocka_unit_test(the_reserve_holds_any_blocks_of_the_buffer),
     };

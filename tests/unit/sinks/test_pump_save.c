@@ -20,6 +20,16 @@ static struct sink_cursor saved_cursor(const struct world *w)
     return cursor;
 }
 
+/* A sink that may be late, the whole of an epoch, and another that goes on. */
+static void start_two_epochs(struct world *w)
+{
+    w->late = true;
+    kit_start_epoch(w, 1, 1);
+    kit_append_stories(w, 0, 3, 50);
+    kit_end_epoch(w);
+    kit_start_epoch(w, 2, 1);
+}
+
 static void put_cursor(const struct world *w, const struct sink_cursor *value)
 {
     struct cursor cursor;
@@ -102,11 +112,7 @@ static void who_stands_still_has_saved(void **state)
 static void an_epoch_is_left_behind_saved(void **state)
 {
     struct world *w = *state;
-    w->late = true;
-    kit_start_epoch(w, 1, 1);
-    kit_append_stories(w, 0, 3, 50);
-    kit_end_epoch(w);
-    kit_start_epoch(w, 2, 1);
+    start_two_epochs(w);
     kit_open_pump(w);
     unsigned syncs = w->sink.syncs;
     kit_drain(w, 4);
@@ -156,11 +162,7 @@ static void a_sync_that_fails_takes_the_pump_back_to_what_is_saved(void **state)
 static void a_sync_that_fails_between_two_epochs_does_so_too(void **state)
 {
     struct world *w = *state;
-    w->late = true;
-    kit_start_epoch(w, 1, 1);
-    kit_append_stories(w, 0, 3, 50);
-    kit_end_epoch(w);
-    kit_start_epoch(w, 2, 1);
+    start_two_epochs(w);
     kit_append_stories(w, 0, 3, 50);
     kit_open_pump(w);
     w->sink.sync_fails = true;
