@@ -2,12 +2,13 @@
 
 Clients are trove-blast's keep-alive connections over virtio-user, at a rate that the worker can hold; each request an event that is
 new, answered once it is durable. trove-flood sends SYNs from addresses and ports of the whole internet over a second virtio-user
-port of the same worker. Both generators and the journal share core 0. Each run has the clients alone and then with the flood, on a
+port of the same worker. Both generators and the journal share a core. Each run has the clients alone and then with the flood, on a
 daemon of its own each time; clients_kept is the second rate by the first.
 """
 import json
 import subprocess
 
+from bench_cores import CONTROL
 from bench_http import IDS_PER_S, MORE, http_blast, many
 from bench_lib import BUILD, Daemon, Scenario, fail, figure, make_catalog, start
 
@@ -23,7 +24,7 @@ SYNS_PER_S = 500_000
 def flood(directory, seconds):
     """SYNs for longer than the clients' run; returns the process once the port is up, which is when it sends."""
     return start([BUILD / "bench/trove-flood", "--vdev", f"net_virtio_user0,path={directory}/flood.sock,queue_size=1024", "--source-ip",
-                  "198.51.100.2", "--core", "0", "--huge", "--rate", str(SYNS_PER_S), "--seconds", str(seconds), "198.51.100.1:8080"],
+                  "198.51.100.2", "--core", str(CONTROL), "--huge", "--rate", str(SYNS_PER_S), "--seconds", str(seconds), "198.51.100.1:8080"],
                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -52,7 +53,7 @@ def bench_attack(directory, options):
     for _ in range(options.runs):  # in turn, so that what the machine does meanwhile meets both
         alone.append(once(directory, options.seconds, False))
         under.append(once(directory, options.seconds, True))
-    common = {"connections": CONNECTIONS[0], "pipeline": CONNECTIONS[1], "ack": "durable", "cores": "generators and journal 0, worker 1"}
+    common = {"connections": CONNECTIONS[0], "pipeline": CONNECTIONS[1], "ack": "durable", "cores": "generators with journal, worker"}
     for runs, syns in ((alone, 0), (under, SYNS_PER_S)):
         figure("attack", "requests_per_s", [run["requests_per_s"] for run in runs], "1/s", OFFERED, syns=syns, **common)
         for name in ("p50", "p99", "p999"):

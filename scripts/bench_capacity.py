@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 
+from bench_cores import WORKER
 from bench_lib import HERE, PATIENCE_S, TOP, Daemon, Scenario, fail, figure
 from bench_link import JOURNAL, PORT, blast
 from bench_results import machine
@@ -64,7 +65,7 @@ def control_s(pid):
     """The processor's time of a daemon's threads on the control core, in seconds: sinks' pumps, and the rest."""
     used = {"sink": 0.0, "journal": 0.0}
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        if os.sched_getaffinity(int(task.name)) != {1}:
+        if os.sched_getaffinity(int(task.name)) != {WORKER}:
             used["sink" if (task / "comm").read_text().startswith("pump-") else "journal"] += cpu_s(task / "stat")
     return used
 

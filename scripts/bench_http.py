@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 
+from bench_cores import CONTROL, WORKER
 from bench_lib import BUILD, PATIENCE_S, Daemon, Scenario, caveat, end, fail, figure, make_catalog, run_blast, start
 
 URL = "http://192.0.2.1:8080/v1/events"
@@ -81,7 +82,7 @@ http {{
 
 def http_blast(directory, *args):
     report = run_blast(["--vdev", f"net_virtio_user0,path={directory}/vhost.sock,queue_size=1024", "--source-ip", "192.0.2.2", "--core",
-                        "0", "--nap", "20us", "--huge", "--catalog", directory / "catalog.tsv", "--zipf", "1.0", "--types",
+                        str(CONTROL), "--nap", "20us", "--huge", "--catalog", directory / "catalog.tsv", "--zipf", "1.0", "--types",
                         "view:80,purchase:20", "--size", "170", "--max-datagram", "256", *args, URL])
     if report["answered_other"] or report["unanswered"] or report["resets"] or report["closes"]:
         fail(f"not all requests were answered well: {report}")
@@ -101,7 +102,7 @@ def once(directory, seconds, *args):
 
 def answers(directory, seconds, *args):
     """What the generator gets out of a server that only says 202, on the worker's core."""
-    server = start([BUILD / "bench/trove-blast", "--answer", "--core", "1", "--huge", "--vdev",
+    server = start([BUILD / "bench/trove-blast", "--answer", "--core", str(WORKER), "--huge", "--vdev",
                     f"net_vhost0,iface={directory}/vhost.sock", URL], stderr=subprocess.PIPE, text=True)
     while "answering" not in server.stderr.readline():
         if server.poll() is not None:
@@ -121,9 +122,9 @@ def bench_virtio(directory, options):
     for connections, pipeline in SINGLE:
         runs = [answers(directory, options.seconds, *many(connections, pipeline)) for _ in range(options.runs)]
         figure("http", "generator_requests_per_s", [run["requests_per_s"] for run in runs], "1/s", connections=connections,
-               pipeline=pipeline, server="trove-blast --answer", cores="trove-blast 0, server 1")
+               pipeline=pipeline, server="trove-blast --answer", cores="trove-blast, server")
     for ack in ACKS:
-        more = {"ack": ack, "link": "virtio-user", "client": "trove-blast", "cores": "trove-blast and journal 0, worker 1"}
+        more = {"ack": ack, "link": "virtio-user", "client": "trove-blast", "cores": "trove-blast with journal, worker"}
         for connections, pipeline in SINGLE:
             runs = [once(directory, options.seconds, *many(connections, pipeline, ack)) for _ in range(options.runs)]
             figure("http", "requests_per_s", [run["requests_per_s"] for run in runs], "1/s", connections=connections,
@@ -183,7 +184,7 @@ class Veth:
 def wrk(directory, veth, connections, seconds, ack):
     script = directory / "wrk.lua"
     script.write_text(WRK_LUA.replace("ACK", ack))
-    run = subprocess.run([*veth.inside("client"), "taskset", "-c", "0", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script,
+    run = subprocess.run([*veth.inside("client"), "taskset", "-c", str(CONTROL), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script,
                           URL], capture_output=True, text=True, check=False)
     if run.returncode:
         fail(f"wrk: {run.stderr.strip() or run.stdout.strip()}")
@@ -222,7 +223,7 @@ def wrk_nginx(directory, connections, seconds):
     prefix.mkdir(exist_ok=True)
     (prefix / "nginx.conf").write_text(NGINX_CONF.format(dir=prefix))
     with Veth("192.0.2.1/24") as veth:
-        server = start([*veth.inside("server"), "taskset", "-c", "1", "nginx", "-p", prefix, "-e", prefix / "nginx.log", "-c",
+        server = start([*veth.inside("server"), "taskset", "-c", str(WORKER), "nginx", "-p", prefix, "-e", prefix / "nginx.log", "-c",
                         prefix / "nginx.conf"], stderr=subprocess.DEVNULL)
         wait_until_answered(veth, server)
         report = wrk(directory, veth, connections, seconds, "durable")
@@ -248,9 +249,9 @@ def bench_wrk(directory, options):
             accepted.append(wrk_trove(directory, connections, seconds, "accepted"))
             nginx.append(wrk_nginx(directory, connections, seconds))
         common = {"link": "veth", "client": "wrk", "connections": connections, "pipeline": 1}
-        wrk_figures(trove, None, ack="durable", cores="wrk and journal 0, worker 1", **common)
-        wrk_figures(accepted, None, ack="accepted", cores="wrk and journal 0, worker 1", **common)
-        wrk_figures(nginx, "nginx", ack=None, cores="wrk 0, nginx 1", **common)
+        wrk_figures(trove, None, ack="durable", cores="wrk with journal, worker", **common)
+        wrk_figures(accepted, None, ack="accepted", cores="wrk with journal, worker", **common)
+        wrk_figures(nginx, "nginx", ack=None, cores="wrk, nginx", **common)
         figure("http", "requests_ratio", [ours["requests_per_s"] / theirs["requests_per_s"] for ours, theirs in zip(trove, nginx)], "1",
                peer="nginx", **common)
     caveat("nginx reads the body and answers 204: no JSON, no duplicates, no decision, no disk")

@@ -1,7 +1,7 @@
 """bench_journal.py - what scripts/bench measures of the disk: replay, recovery, and how soon an event is durable.
 
 replay  --seconds of 240,000 events/s of udp's kind, written once by trove-history through the daemon's shard and journal, and `trovectl
-        replay --verify` of it on core 1 alone: events_per_s, what was read being in the page cache from the second run on.
+        replay --verify` of it on the worker's core alone: events_per_s, what was read being in the page cache from the second run on.
 
 recovery  10 million users in a checkpoint and a tail of 60 s at 240,000 events/s: how long a start of troved takes to recover them
         (recover_s), and until it is ready (ready_s), which includes taking the memory. It takes 8 GiB of disk.
@@ -20,7 +20,8 @@ import subprocess
 import tempfile
 import time
 
-from bench_lib import BUILD, CONFIG, PATIENCE_S, Daemon, Scenario, caveat, fail, figure, make_catalog, start
+from bench_cores import WORKER
+from bench_lib import BUILD, PATIENCE_S, Daemon, Scenario, caveat, config_text, fail, figure, make_catalog, start
 from bench_link import PORT, blast
 from bench_redis import redis_peer, redis_rate
 
@@ -36,14 +37,13 @@ class Past:
     def __init__(self, directory, users, ids):
         self.dir, self.items = directory, make_catalog(directory)
         self.config = directory / "bench.yaml"
-        text = CONFIG.format(dir=directory, port=PORT % directory, more=JOURNAL.format(io="auto", checkpoint="30s"), ids=ids,
-                             start=json.dumps(self.items[0]), treasure=json.dumps(self.items[-1]))
+        text = config_text(directory, PORT % directory, ids, JOURNAL.format(io="auto", checkpoint="30s"))
         self.config.write_text(text.replace("users: 200_000", f"users: {users}").replace("huge_pages: on", "huge_pages: off"))
 
     def write(self, *args):
         """A fresh directory; all figures of trove-history by name."""
         shutil.rmtree(self.dir / "data", ignore_errors=True)
-        run = subprocess.run([BUILD / "bench/trove-history", "--config", self.config, "--catalog", self.dir / "catalog.tsv", "--core", "1",
+        run = subprocess.run([BUILD / "bench/trove-history", "--config", self.config, "--catalog", self.dir / "catalog.tsv", "--core", str(WORKER),
                               *map(str, args)], capture_output=True, text=True, check=False)
         if run.returncode:
             fail("trove-history: " + run.stderr.strip())
@@ -64,11 +64,11 @@ def replay_once(directory, *prefix):
 
 
 def bench_replay(directory, options):
-    """--seconds of the rate, written once, replayed --runs times on core 1."""
+    """--seconds of the rate, written once, replayed --runs times on the worker's core."""
     events = RATE * options.seconds
     past = Past(directory, 500_000, int(events * 1.1) + 1_000_000)
     past.write("--events", events)
-    figure("replay", "events_per_s", [replay_once(directory, "taskset", "-c", "1") for _ in range(options.runs)], "1/s", at=events, cores=1)
+    figure("replay", "events_per_s", [replay_once(directory, "taskset", "-c", str(WORKER)) for _ in range(options.runs)], "1/s", at=events, cores=1)
 
 
 # ---- recovery ----

@@ -11,6 +11,8 @@ import sys
 import time
 import typing
 
+from bench_cores import CONTROL, WORKER
+
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent
 BUILD = TOP / "build"
@@ -28,8 +30,8 @@ ports:
 {more}
 management: {{ socket: {dir}/ctl.sock }}
 memory: {{ huge_pages: on }}
-control_core: 0
-lcores: [{{ core: 1, run: [rx, shard] }}]
+control_core: {control}
+lcores: [{{ core: {worker}, run: [rx, shard] }}]
 ring_slots: 16384
 limits: {{ users: 200_000 }}
 events:
@@ -133,6 +135,13 @@ class HugePages:
         HUGE.write_text(self.before)
 
 
+def config_text(directory, port, ids, more=""):
+    """troved's configuration: the first item of the catalog, made here as well, starts the trail, and the last one is its treasure."""
+    items = make_catalog(directory)
+    return CONFIG.format(dir=directory, control=CONTROL, worker=WORKER, port=port, more=more, ids=ids, start=json.dumps(items[0]),
+                         treasure=json.dumps(items[-1]))
+
+
 def make_catalog(directory):
     """Writes catalog.tsv, which daemon and generator read; returns its items."""
     catalog = directory / "catalog.tsv"
@@ -151,9 +160,8 @@ class Daemon:
         data = pathlib.Path(data or directory / "data")
         shutil.rmtree(data, ignore_errors=True)
         data.mkdir(parents=True)
-        items = make_catalog(directory)
         file = directory / "bench.yaml"
-        text = CONFIG.format(dir=directory, port=port, more=more, ids=ids, start=json.dumps(items[0]), treasure=json.dumps(items[-1]))
+        text = config_text(directory, port, ids, more)
         self.file = file
         file.write_text(rewrite(text.replace(f"data_dir: {directory}/data", f"data_dir: {data}")))
         self.log = open(directory / "troved.log", "w", encoding="utf-8")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 
+from bench_cores import CONTROL, WORKER
 from bench_lib import BUILD, PATIENCE_S, Daemon, end, fail, figure, note, run_blast, start
 
 PORT = "{ name: p0, device: 'net_vhost0,iface=%s/vhost.sock', address: 192.0.2.1/24, timestamp: trailer }"
@@ -15,7 +16,7 @@ PERCENTILES = (("p50", 50.0), ("p99", 99.0), ("p999", 99.9), ("p9999", 99.99))
 
 
 def vdev(directory):
-    return ["--vdev", f"net_virtio_user0,path={directory}/vhost.sock,queue_size=16384", "--source-ip", "192.0.2.2", "--core", "0",
+    return ["--vdev", f"net_virtio_user0,path={directory}/vhost.sock,queue_size=16384", "--source-ip", "192.0.2.2", "--core", str(CONTROL),
             "--patience", "10ms", "--huge"]
 
 
@@ -79,8 +80,8 @@ def latency_figures(bench, stage, runs, at, **more):
 
 def jitter_figures(bench, seconds):
     """What the cores do when they only read their clocks: the worker's alone, and both at once, as in the runs."""
-    for cores in (["1"], ["0", "1"]):
-        spins = [start([BUILD / "bench/trove-jitter", core, str(seconds)], stdout=subprocess.PIPE) for core in cores]
+    for cores in ([WORKER], [CONTROL, WORKER]):
+        spins = [start([BUILD / "bench/trove-jitter", str(core), str(seconds)], stdout=subprocess.PIPE) for core in cores]
         found = [json.loads(spin.communicate()[0]) for spin in spins]
         for name in ("p999", "p9999"):
             figure(bench, f"idle_jitter_us_{name}", found[-1][f"{name}_us"], "us", cores_busy=len(cores), worst=found[-1]["max_us"])
@@ -120,7 +121,7 @@ def testpmd_rate(directory, seconds, size=170):
     """Datagrams a second that the generator sends at full rate into dpdk-testpmd, which only takes and drops them; and that it took."""
     socket, waited = directory / "vhost.sock", threading.Event()
     socket.unlink(missing_ok=True)
-    server = start(["dpdk-testpmd", "--lcores", "0@0,1@1", "--in-memory", "--single-file-segments", "--no-telemetry", "--no-pci",
+    server = start(["dpdk-testpmd", "--lcores", f"0@{CONTROL},1@{WORKER}", "--in-memory", "--single-file-segments", "--no-telemetry", "--no-pci",
                     "--file-prefix", "bench-testpmd", "--vdev", f"net_vhost0,iface={directory}/vhost.sock", "--", "--forward-mode=rxonly",
                     "--auto-start", "--nb-cores=1", "--rxd=1024", "--stats-period=1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                    stdin=subprocess.DEVNULL, text=True)

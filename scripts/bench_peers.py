@@ -1,6 +1,6 @@
 """bench_peers.py - what people would use instead, as a journal of events.
 
-peers   beside udp's and durable's figures, on the same disk and cores: the peer on core 1, its clients on core 0. Events of 170 bytes.
+peers   beside udp's and durable's figures, on the same disk and cores: the peer has the worker's core, its clients the other. Events of 170 bytes.
         rsyslog and syslog-ng, from UDP into a file, over a veth pair and kernel sockets: events_per_s is the highest rate without loss,
         lost_share what they lose at 240,000/s; so does troved on AF_PACKET on the same link, with all of its work.
         jetstream: nats-server with a stream in a file, published without waiting, 4,096 messages unacknowledged, with message ids that
@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import time
 
+from bench_cores import CONTROL, WORKER
 from bench_http import Veth
 from bench_lib import PATIENCE_S, TOP, Daemon, Scenario, caveat, end, fail, figure, make_catalog, note, run_blast, start
 from bench_link import highest_rates
@@ -83,7 +84,7 @@ def start_logger(name, directory, veth):
                    directory / "ctl", f"--module-path={UNPACKED}/usr/lib/syslog-ng/3.38"]
     libraries = f"{UNPACKED / LIBRARIES}:{UNPACKED}/lib/x86_64-linux-gnu:{UNPACKED}/usr/lib/syslog-ng"
     log = open(directory / "log", "w", encoding="utf-8")
-    server = start([*veth.inside("server"), "taskset", "-c", "1", *command], env={**os.environ, "LD_LIBRARY_PATH": libraries}, stdout=log,
+    server = start([*veth.inside("server"), "taskset", "-c", str(WORKER), *command], env={**os.environ, "LD_LIBRARY_PATH": libraries}, stdout=log,
                    stderr=log, stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + PATIENCE_S
     while f":{7001:04X} " not in subprocess.run([*veth.inside("server"), "cat", "/proc/net/udp"], capture_output=True, text=True, check=True).stdout:
@@ -94,7 +95,7 @@ def start_logger(name, directory, veth):
 
 
 def send(directory, veth, rate):
-    return run_blast(["--core", "0", "--rate", str(int(rate)), "--duration", f"{RATE_SECONDS}s", "--catalog", directory / "catalog.tsv",
+    return run_blast(["--core", str(CONTROL), "--rate", str(int(rate)), "--duration", f"{RATE_SECONDS}s", "--catalog", directory / "catalog.tsv",
                       "--types", "view:80,purchase:20", "--size", "170", "udp://192.0.2.1:7001"], inside=veth.inside("client"))
 
 
@@ -177,7 +178,7 @@ def build_programs():
 
 
 def peer(core, *args):
-    run = subprocess.run(["taskset", "-c", core, *map(str, args)], capture_output=True, text=True, check=False)
+    run = subprocess.run(["taskset", "-c", str(core), *map(str, args)], capture_output=True, text=True, check=False)
     if run.returncode:
         fail(f"{args[0]}: {run.stderr.strip()}")
     return json.loads(run.stdout)
@@ -190,7 +191,7 @@ def bench_rocksdb(directory, options):
             for _ in range(options.runs):
                 place = directory / "rocksdb"
                 shutil.rmtree(place, ignore_errors=True)
-                runs.append(peer("1", PROGRAMS / "bench/peer-rocksdb", place, options.seconds, batch, int(dedupe)))
+                runs.append(peer(WORKER, PROGRAMS / "bench/peer-rocksdb", place, options.seconds, batch, int(dedupe)))
                 shutil.rmtree(place, ignore_errors=True)
             if dedupe and not min(run["known"] for run in runs):
                 note("RocksDB found no duplicate: too few events")
@@ -203,7 +204,7 @@ def start_nats(directory):
     place = directory / "nats"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    server = start(["taskset", "-c", "1", "nats-server", "-a", "127.0.0.1", "-p", "0", "--ports_file_dir", place, "-js", "-sd", place, "-l",
+    server = start(["taskset", "-c", str(WORKER), "nats-server", "-a", "127.0.0.1", "-p", "0", "--ports_file_dir", place, "-js", "-sd", place, "-l",
                     place / "log"])
     deadline = time.monotonic() + PATIENCE_S
     while not (found := list(place.glob("*.ports"))) or not found[0].read_text():
@@ -221,7 +222,7 @@ def bench_jetstream(directory, options):
         runs = []
         for _ in range(options.runs):
             server, url = start_nats(directory)
-            runs.append(peer("0", PROGRAMS / "bench/peer-jetstream", url, options.seconds, PENDING, int(dedupe)))
+            runs.append(peer(CONTROL, PROGRAMS / "bench/peer-jetstream", url, options.seconds, PENDING, int(dedupe)))
             end(server)
         if any(run["faults"] for run in runs):
             fail(f"JetStream refused messages: {runs}")

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import time
 
+from bench_cores import CONTROL, WORKER
 from bench_lib import PATIENCE_S, caveat, end, fail, start
 
 
@@ -11,7 +12,7 @@ def redis_server(directory, *options, cores=None):
     """A server in a fresh directory, and its socket."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
-    sock, pinned = directory / "redis.sock", ["taskset", "-c", cores] if cores else []
+    sock, pinned = directory / "redis.sock", ["taskset", "-c", str(cores)] if cores else []
     server = start([*pinned, "redis-server", "--port", "0", "--unixsocket", sock, "--unixsocketperm", "700", "--dir", directory, "--save", "",
                     *options], stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + PATIENCE_S
@@ -24,18 +25,18 @@ def redis_server(directory, *options, cores=None):
 
 @contextlib.contextmanager
 def redis_peer(directory, *options):
-    """The socket of a server on core 1, where Trove's worker is at other times; None where Redis cannot be installed."""
+    """The socket of a server on the core where Trove's worker is at other times; None where Redis cannot be installed."""
     if not shutil.which("redis-server") or not shutil.which("redis-benchmark"):
         caveat("no figure of redis: redis-server cannot be installed here")
         yield None
         return
-    server, sock = redis_server(directory / "redis", *options, cores="1")
+    server, sock = redis_server(directory / "redis", *options, cores=WORKER)
     yield sock
     end(server)
 
 
 def redis_rate(sock, count, pipeline, keys, *command):
-    """Commands a second: eight connections on core 0, so many commands in each round trip."""
-    run = subprocess.run(["taskset", "-c", "0", "redis-benchmark", "-s", sock, "-c", "8", "-P", str(pipeline), "-n", str(count), "-r", str(keys),
+    """Commands a second: eight connections on the other core, so many commands in each round trip."""
+    run = subprocess.run(["taskset", "-c", str(CONTROL), "redis-benchmark", "-s", sock, "-c", "8", "-P", str(pipeline), "-n", str(count), "-r", str(keys),
                           "--csv", *command], capture_output=True, text=True, check=True)
     return float(run.stdout.strip().splitlines()[-1].split('","')[1].strip('"'))

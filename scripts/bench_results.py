@@ -5,8 +5,10 @@ import pathlib
 import platform
 import re
 import subprocess
+import tempfile
 
 import bench_table
+from bench_cores import CONTROL, WORKER, disk_core
 from bench_lib import TOP
 
 # Of the kernel's command line: what bears on latency.
@@ -80,6 +82,9 @@ def machine():
     governor = pathlib.Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     yield "processor", (model[1] if model else platform.machine()) + hypervisor
     yield "cores", str(os.cpu_count())
+    taken = disk_core(tempfile.gettempdir())
+    yield "interrupts of the disk", "on no core alone" if taken is None else f"on core {taken}"
+    yield "generator, journals and sinks", f"core {CONTROL}; worker: core {WORKER}"
     yield "frequency governor", governor.read_text(encoding="ascii").strip() if governor.exists() else "none that can be seen"
     yield "memory", f"{memory / 1048576:.1f} GiB"
     yield "kernel", platform.release()

@@ -24,6 +24,7 @@ import subprocess
 import threading
 import time
 
+from bench_cores import WORKER
 from bench_lib import BUILD, PATIENCE_S, Daemon, Scenario, end, fail, figure, note, start
 from bench_link import JOURNAL, PORT, blast, stage_percentiles
 from bench_redis import redis_peer, redis_rate, redis_server
@@ -118,7 +119,7 @@ class Shares:
             with contextlib.suppress(OSError):  # it has ended
                 if (task / "comm").read_text().strip() == self.name:
                     found["pump"] += cpu_s(task / "stat")
-                elif os.sched_getaffinity(int(task.name)) == {1}:
+                elif os.sched_getaffinity(int(task.name)) == {WORKER}:
                     found["worker"] += cpu_s(task / "stat")
         found["rest"] = cpu_s(f"/proc/{self.troved}/stat") - found["pump"] - found["worker"]
         if self.server:

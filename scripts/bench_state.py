@@ -1,15 +1,16 @@
 """bench_state.py - the state alone, beside Redis.
 
-state   trove-state alone on core 1, its tables well beyond the caches (it takes 3 GiB): claims, ids, users and walks a second,
+state   trove-state alone on the worker's core, its tables well beyond the caches (it takes 3 GiB): claims, ids, users and walks a second,
         bytes of each, and apply_worst: the dearest events that a configuration allows, with nothing prefetched: one hunt or as many
         as may listen, every budget as high as it may be. claim_us is from a burst's taking to its decision. Beside it claims of Redis: SET NX in
-        Lua, 64 in a round trip and one in a round trip, redis-server on core 1 and its clients on core 0, and how many times as
+        Lua, 64 in a round trip and one in a round trip, redis-server on the same core and its clients on the other, and how many times as
         many ours are. Every figure is the median of --runs.
 """
 import json
 import statistics
 import subprocess
 
+from bench_cores import WORKER
 from bench_lib import BUILD, Scenario, fail, figure
 from bench_redis import redis_peer, redis_rate
 
@@ -18,7 +19,7 @@ def state_runs(runs):
     """Prints every figure of trove-state, and returns all values of each."""
     found = {}
     for _ in range(runs):
-        run = subprocess.run([BUILD / "bench/trove-state", "1"], capture_output=True, text=True, check=False)
+        run = subprocess.run([BUILD / "bench/trove-state", str(WORKER)], capture_output=True, text=True, check=False)
         if run.returncode:
             fail("trove-state: " + run.stderr.strip())
         for line in run.stdout.splitlines():

@@ -1,6 +1,6 @@
 """bench_users.py - what an event costs as users grow.
 
-users   trove-users on core 1: event_ns of the state alone (dedupe, progress, a short walk) with 1,000 to 10 million users, all known
+users   trove-users on the worker's core: event_ns of the state alone (dedupe, progress, a short walk) with 1,000 to 10 million users, all known
         before, visited at random. memory_ns is what the same random places cost with nothing computed: cache and TLB misses;
         memory_small_ns the same on pages of 4 KiB. cost_ratio is event_ns over that of 1,000 users; cost_ratio_unexplained
         the same without what memory_ns has grown by: what it is above 1 is ours.
@@ -8,13 +8,14 @@ users   trove-users on core 1: event_ns of the state alone (dedupe, progress, a 
 import json
 import subprocess
 
+from bench_cores import WORKER
 from bench_lib import BUILD, Scenario, fail, figure
 
 
 def bench_users(_, options):
     runs = []
     for _ in range(options.runs):
-        run = subprocess.run([BUILD / "bench/trove-users", "1"], capture_output=True, text=True, check=False)
+        run = subprocess.run([BUILD / "bench/trove-users", str(WORKER)], capture_output=True, text=True, check=False)
         if run.returncode:
             fail("trove-users: " + run.stderr.strip())
         runs.append({line["users"]: line for line in map(json.loads, run.stdout.splitlines())})
