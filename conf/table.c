@@ -419,7 +419,10 @@ static const struct key root_keys[] = {
      .fallback = "auto", .set = &lcore_set,
      .help = "which part runs on which core; auto plans it from the host's topology"},
     {"control_core", KEY_NUMBER, KEY_AUTO, AT(struct conf, control_core), .max = 1023,
-     .fallback = "auto", .help = "the core of all that does not poll"},
+     .fallback = "auto",
+     .help =
+         "the core of all that does not poll; auto takes the one that has the interrupts of the "
+         "disk under data_dir, else the first"},
     {"idle", KEY_CHOICE, KEY_HOT, AT(struct conf, idle), .fallback = "poll", .words = idle_words,
      .help = "what a worker core does when there is nothing to do: poll for the least latency, "
              "pause to spare "

@@ -103,6 +103,27 @@ static int plan_listed(const struct conf *conf, const struct machine *machine, s
     return 0;
 }
 
+static bool is_listed(const struct conf *conf, uint32_t core)
+{
+    for (uint32_t i = 0; !conf->lcores_auto && i < conf->lcore_count; i++)
+        if (conf->lcores[i].core == core)
+            return true;
+    return false;
+}
+
+uint32_t plan_control_core(const struct conf *conf, const struct machine *machine)
+{
+    uint32_t disk = (uint32_t)machine->disk_core;
+    if (conf->control_core >= 0)
+        return (uint32_t)conf->control_core;
+    if (machine->disk_core >= 0 && find_core(machine, disk) >= 0 && !is_listed(conf, disk))
+        return disk;
+    for (uint32_t i = 0; i < machine->core_count; i++)
+        if (!is_listed(conf, machine->cores[i].core))
+            return machine->cores[i].core;
+    return machine->cores[0].core;
+}
+
 int plan_make(const struct conf *conf, const struct machine *available, struct plan *plan,
               char error[512])
 {
@@ -110,13 +131,11 @@ int plan_make(const struct conf *conf, const struct machine *available, struct p
     memset(plan, 0, sizeof *plan);
     if (!machine.core_count)
         return fault(error, "no core to run on");
-    plan->control_core = machine.cores[0].core;
-    if (conf->control_core >= 0) {
-        if (find_core(&machine, (uint32_t)conf->control_core) < 0)
-            return fault(error, "control_core is not a core that troved may use (see "
-                                "/proc/self/status, Cpus_allowed_list)");
-        plan->control_core = (uint32_t)conf->control_core;
-    }
+    plan->disk_core = machine.disk_core;
+    plan->control_core = plan_control_core(conf, &machine);
+    if (find_core(&machine, plan->control_core) < 0)
+        return fault(error, "control_core is not a core that troved may use (see "
+                            "/proc/self/status, Cpus_allowed_list)");
     if (conf->lcores_auto)
         plan_auto(&machine, plan);
     else if (plan_listed(conf, &machine, plan, error))
@@ -135,7 +154,9 @@ int plan_make(const struct conf *conf, const struct machine *available, struct p
 
 void plan_print(const struct plan *plan, const struct conf *conf, FILE *out)
 {
-    fprintf(out, "plan: core %u: control, journals, sinks\n", plan->control_core);
+    bool apart = plan->disk_core < 0 || plan->control_core != (uint32_t)plan->disk_core;
+    fprintf(out, "plan: core %u: control, journals, sinks%s\n", plan->control_core,
+            apart ? "" : ", and the interrupts of the disk");
     for (uint32_t i = 0; i < plan->core_count; i++) {
         const struct plan_core *core = &plan->cores[i];
         fprintf(out, "plan: core %u node %d:", core->core, core->node);
@@ -146,6 +167,13 @@ void plan_print(const struct plan *plan, const struct conf *conf, FILE *out)
         if (core->shard >= 0)
             fprintf(out, " shard %d", core->shard);
         fputc('\n', out);
+        if (apart && plan->disk_core >= 0 && core->core == (uint32_t)plan->disk_core)
+            fprintf(
+                out,
+                "warning: core %u polls, and the disk under data_dir interrupts it, for up to a "
+                "fifth of its time: `control_core: auto` with another core for its parts, or "
+                "move the interrupts (/proc/irq)\n",
+                core->core);
     }
 }
 
@@ -165,6 +193,7 @@ void machine_probe(struct machine *machine)
     cpu_set_t set;
     CPU_ZERO(&set);
     machine->core_count = 0;
+    machine->disk_core = INTERRUPTS_SPREAD;
     if (sched_getaffinity(0, sizeof set, &set))
         return;
     for (uint32_t core = 0; core < CPU_SETSIZE && machine->core_count < PLAN_CORES_MAX; core++) {

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "conf/conf.h"
+#include "dataplane/interrupts.h"
 
 #define PLAN_CORES_MAX 256
 #define PLAN_PARTS_MAX 64 /* rx parts, and shards */
@@ -25,6 +26,7 @@ struct machine {
         uint32_t core; /* the operating system's number */
         int32_t node;
     } cores[PLAN_CORES_MAX]; /* those the process may use, ascending */
+    int32_t disk_core; /* the one that the disk under data_dir interrupts, or INTERRUPTS_SPREAD */
     uint32_t port_count;
     struct {
         int32_t node;        /* -1: none, as a virtual device */
@@ -48,6 +50,7 @@ struct plan_rx {
 
 struct plan {
     uint32_t control_core;
+    int32_t disk_core; /* as in machine */
     uint32_t core_count;
     struct plan_core cores[PLAN_PARTS_MAX];
     uint32_t rx_count;
@@ -61,9 +64,13 @@ struct plan {
 int plan_make(const struct conf *conf, const struct machine *machine, struct plan *plan,
               char error[512]);
 
-/* plan_print writes one line a core. */
+/* plan_control_core returns the core of all that does not poll: as it is configured, or else, of
+ * those that are not to poll, the one that the disk interrupts, or the first. */
+uint32_t plan_control_core(const struct conf *conf, const struct machine *machine);
+
+/* plan_print writes one line a core, and a warning where one polls that the disk interrupts. */
 void plan_print(const struct plan *plan, const struct conf *conf, FILE *out);
 
 /* machine_probe fills in the cores that the process may use, and their nodes, from
- * sched_getaffinity and sysfs. */
+ * sched_getaffinity and sysfs; no disk. */
 void machine_probe(struct machine *machine);

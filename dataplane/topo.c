@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
@@ -417,8 +418,10 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
     hash_key_init(&topo->key, topo->store.seed);
     if (topo_http_key(topo, error) || topo_first(topo, diags, error))
         return -1;
-    uint32_t control =
-        conf->control_core >= 0 ? (uint32_t)conf->control_core : machine.cores[0].core;
+    struct stat st;
+    if (fstat(topo->store.dir_fd, &st) == 0)
+        machine.disk_core = interrupts_core("", st.st_dev);
+    uint32_t control = plan_control_core(conf, &machine);
     if (eal_start(conf, control, buffer_bytes_max(conf, &machine), &topo->huge, error) ||
         open_ports(topo, &machine, error) || open_arenas(topo, error) ||
         make_states(topo, states, error) || start_ports(topo, error) ||

@@ -22,6 +22,7 @@ static int setup(void **state)
     memset(&machine, 0, sizeof machine);
     conf.lcores_auto = true;
     conf.control_core = -1;
+    machine.disk_core = INTERRUPTS_SPREAD;
     conf.port_count = 1;
     strcpy(conf.ports[0].name, "p0");
     strcpy(conf.file, "t.yaml");
@@ -152,6 +153,62 @@ static void listed_cores_do_what_they_are_told(void **state)
     assert_int_equal(plan.cores[1].rx_count, 0);
 }
 
+static void who_writes_is_where_the_disk_interrupts(void **state)
+{
+    (void)state;
+    make_machine(1, 4);
+    machine.disk_core = 2;
+    assert_int_equal(plan_make(&conf, &machine, &plan, error), 0);
+    assert_int_equal(plan.control_core, 2);
+    assert_int_equal(plan.core_count, 3);
+    for (uint32_t c = 0; c < plan.core_count; c++)
+        assert_int_not_equal(plan.cores[c].core, 2);
+    conf.control_core = 1; /* unless it was told otherwise */
+    assert_int_equal(plan_control_core(&conf, &machine), 1);
+    conf.control_core = -1;
+    machine.disk_core = 7; /* or may not be there */
+    assert_int_equal(plan_control_core(&conf, &machine), 0);
+    machine.disk_core = 2; /* or is to poll */
+    list(0, true, true);
+    list(2, true, true);
+    assert_int_equal(plan_control_core(&conf, &machine), 1);
+    list(1, true, true);
+    list(3, true, true);
+    assert_int_equal(plan_control_core(&conf, &machine), 0);
+}
+
+/* printed returns what plan_print writes; to be freed. */
+static char *printed(void)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    assert_int_equal(plan_make(&conf, &machine, &plan, error), 0);
+    plan_print(&plan, &conf, out);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static void who_polls_where_the_disk_interrupts_is_warned_of(void **state)
+{
+    (void)state;
+    make_machine(1, 2);
+    machine.disk_core = 1;
+    char *text = printed();
+    assert_non_null(strstr(text, "plan: core 1: control, journals, sinks, and the interrupts"));
+    assert_null(strstr(text, "warning"));
+    free(text);
+    conf.control_core = 0;
+    text = printed();
+    assert_non_null(strstr(text, "warning: core 1 polls, and the disk under data_dir interrupts"));
+    free(text);
+    machine.disk_core = INTERRUPTS_SPREAD;
+    text = printed();
+    assert_null(strstr(text, "warning"));
+    assert_null(strstr(text, "interrupts"));
+    free(text);
+}
+
 static void faults_name_the_line_and_the_fix(void **state)
 {
     (void)state;
@@ -197,6 +254,8 @@ int main(void)
         cmocka_unit_test_setup(a_port_on_a_node_without_workers_is_served_from_another, setup),
         cmocka_unit_test_setup(more_cores_than_parts_leaves_some_idle, setup),
         cmocka_unit_test_setup(listed_cores_do_what_they_are_told, setup),
+        cmocka_unit_test_setup(who_writes_is_where_the_disk_interrupts, setup),
+        cmocka_unit_test_setup(who_polls_where_the_disk_interrupts_is_warned_of, setup),
         cmocka_unit_test_setup(faults_name_the_line_and_the_fix, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
