@@ -85,6 +85,8 @@ static void bench_dedupe(struct state_bed *bed, const char *catalog)
         uint64_t start_ns = clock_monotonic_ns();
         for (uint32_t i = 0; i < STATE_BED_BURST; i++)
             dedupe_prefetch(&dedupe, keys[i]);
+        for (uint32_t i = 0; i < STATE_BED_BURST; i++)
+            dedupe_prefetch_other(&dedupe, keys[i]);
         for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
             if (dedupe_find(&dedupe, keys[i], now_ns, &first) ||
                 !dedupe_plan(&dedupe, keys[i], now_ns, &path))

@@ -136,6 +136,7 @@ static struct catalog *allocate(const struct catalog_raw_edge *edges, uint32_t e
     size_t edges_at = index_at + arena_round(index_slots * sizeof(struct catalog_slot), CACHE_LINE);
     size_t offsets_at =
         edges_at + arena_round(edge_count * sizeof(struct catalog_edge), CACHE_LINE);
+    static_assert(CACHE_LINE >= 7 * sizeof(struct catalog_edge), "what is read behind the edges");
     size_t bytes = offsets_at + arena_round(((size_t)span + 1) * sizeof(uint32_t), CACHE_LINE);
     uint8_t *memory = aligned_alloc(CACHE_LINE, bytes);
     if (!memory)
@@ -180,16 +181,6 @@ struct catalog *catalog_build(struct catalog_raw_edge *edges, uint64_t count,
 void catalog_free(struct catalog *catalog)
 {
     free(catalog);
-}
-
-uint16_t catalog_strength(const struct catalog *catalog, uint32_t from, uint32_t to)
-{
-    const struct catalog_edge *edges = NULL;
-    uint32_t count = catalog_edges(catalog, from, &edges);
-    for (uint32_t i = 0; i < count; i++)
-        if (edges[i].to == to)
-            return edges[i].strength;
-    return 0;
 }
 
 uint64_t catalog_hash(const struct catalog *catalog)

@@ -14,6 +14,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #include "conf/diag.h"
 #include "dataplane/base/hash.h"
@@ -76,9 +79,39 @@ static inline uint32_t catalog_edges(const struct catalog *catalog, uint32_t ite
     return catalog->offsets[i + 1] - catalog->offsets[i];
 }
 
-/* catalog_strength returns the strength of the edge from -> to in [1, 65535], or 0 when there is
- * none. */
-uint16_t catalog_strength(const struct catalog *catalog, uint32_t from, uint32_t to);
+/* catalog_edge_to returns which of an item's edges leads to another, or count: none does.  It reads
+ * up to seven edges behind the last one: at the end of them all are the offsets. */
+#if defined(__AVX2__)
+static inline uint32_t catalog_edge_to(const struct catalog_edge *edges, uint32_t count,
+                                       uint32_t item)
+{
+    const __m256i wanted = _mm256_set1_epi32((int)item);
+    for (uint32_t at = 0; at < count; at += 8) {
+        __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)(edges + at));
+        __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(edges + at + 4));
+        low = _mm256_cmpeq_epi32(low, wanted);
+        high = _mm256_cmpeq_epi32(high, wanted);
+        unsigned bits = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(low)) |
+                        (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(high)) << 8;
+        bits &= 0x5555; /* `to` is the first half of an edge */
+        if (bits) {
+            at += (uint32_t)__builtin_ctz(bits) / 2;
+            return at < count ? at : count;
+        }
+    }
+    return count;
+}
+#else
+static inline uint32_t catalog_edge_to(const struct catalog_edge *edges, uint32_t count,
+                                       uint32_t item)
+{
+    uint32_t at = 0;
+    while (at < count && edges[at].to != item)
+        at++;
+    return at;
+}
+#endif
+
 /* catalog_prefetch_find brings in what catalog_find will touch, catalog_prefetch_node what
  * catalog_edges will, and then catalog_prefetch the edges. */
 static inline void catalog_prefetch_find(const struct catalog *catalog, uint64_t name_key)

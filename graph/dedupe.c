@@ -17,10 +17,13 @@
 #define STEPS        32u  /* runs into which a limit of ids is cut */
 #define RUNS_FULL    64u  /* from there on only a new bucket begins a run */
 
-/* A slot dies 33 buckets after it was written and must be wiped before BUCKET_MAX - 33 have passed;
- * a turn of the hand takes this many buckets. */
+/* What a slot held stays for as long again as it was live: it tells that the line was in use, and
+ * so perhaps full, when another id came (may_overflow). */
+#define TOLD_BUCKETS (2 * LIVE_BUCKETS)
+
+/* A slot must be wiped before it looks young again; a turn of the hand takes this many buckets. */
 #define TURN 262000u
-static_assert(LIVE_BUCKETS + TURN + LIVE_BUCKETS < BUCKET_MAX, "no slot may look young again");
+static_assert(TOLD_BUCKETS + TURN + LIVE_BUCKETS < BUCKET_MAX, "no slot may look young again");
 static_assert(TAG_BITS + SEQ_BITS + BUCKET_BITS == 64, "a word");
 static_assert(LIVE_BUCKETS < DEDUPE_BUCKETS, "the ring holds every live bucket");
 static_assert(RUNS_FULL + LIVE_BUCKETS <= DEDUPE_RUNS, "a new bucket can always begin a run");
@@ -139,11 +142,37 @@ void dedupe_clear(struct dedupe *d)
     *d = empty;
 }
 
+/* told returns whether a slot holds an id, or did when one that is live now may have come. */
+static bool told(const struct dedupe_slot *slot, uint32_t bucket)
+{
+    return slot_bucket(slot) && slot_age(slot, bucket) < TOLD_BUCKETS;
+}
+
+/* may_overflow returns whether an id whose first line this is may be in its other line.  It went
+ * there when all slots of this one were live, at most 32 buckets ago: what they held then came at
+ * most 64 buckets ago, and what was written over it later.  So one slot that is empty or older
+ * tells that it did not, in most lines of a table that is not nearly full. */
+static bool may_overflow(const struct dedupe *d, uint32_t line)
+{
+    const struct dedupe_slot *slots = d->lines[line].slots;
+    if (d->number < d->tells_from)
+        return true;
+    for (int i = DEDUPE_LINE_SLOTS; i-- > 0;) /* the last one is used least */
+        if (!told(&slots[i], d->current.bucket))
+            return false;
+    return true;
+}
+
 void dedupe_prefetch(const struct dedupe *d, struct hash128 key)
 {
+    __builtin_prefetch(&d->lines[first_line(d, key)]);
+}
+
+void dedupe_prefetch_other(const struct dedupe *d, struct hash128 key)
+{
     uint32_t line = first_line(d, key);
-    __builtin_prefetch(&d->lines[line]);
-    __builtin_prefetch(&d->lines[other_line(d, key.lo, line)]);
+    if (may_overflow(d, line))
+        __builtin_prefetch(&d->lines[other_line(d, key.lo, line)]);
 }
 
 static struct dedupe_slot *find_in(const struct dedupe *d, struct hash128 key, uint32_t line,
@@ -197,7 +226,8 @@ static __attribute__((noinline)) bool find_seq(const struct dedupe *d, struct ha
 bool dedupe_find(const struct dedupe *d, struct hash128 key, uint64_t now_ns, uint64_t *first_seq)
 {
     uint32_t line = first_line(d, key);
-    if (!like(d, key, line) && !like(d, key, other_line(d, key.lo, line)))
+    if (!like(d, key, line) &&
+        (!may_overflow(d, line) || !like(d, key, other_line(d, key.lo, line))))
         return false;
     return find_seq(d, key, now_ns, first_seq);
 }
@@ -354,7 +384,7 @@ static void wipe(struct dedupe *d, uint64_t line_count)
     for (; line_count; line_count--) {
         struct dedupe_slot *slots = d->lines[d->hand].slots;
         for (int i = 0; i < DEDUPE_LINE_SLOTS; i++)
-            if (!slot_live(&slots[i], at))
+            if (!told(&slots[i], at.bucket))
                 slots[i] = (struct dedupe_slot){0};
         d->hand = d->hand + 1 < d->line_count ? d->hand + 1 : 0;
     }
@@ -399,8 +429,8 @@ static __attribute__((noinline)) uint32_t leave(struct dedupe *d, uint32_t runs)
     return count;
 }
 
-/* take_out empties a live slot.  A run that holds no id any more ends, so that each run that leaves
- * makes room. */
+/* take_out empties a live slot, which then looks like one that has just died.  A run that holds no
+ * id any more ends, so that each run that leaves makes room. */
 static __attribute__((noinline)) void take_out(struct dedupe *d, struct dedupe_slot *slot,
                                                uint64_t now_ns)
 {
@@ -417,8 +447,9 @@ static __attribute__((noinline)) void take_out(struct dedupe *d, struct dedupe_s
     }
     set_used(d, d->used - 1);
     size_t index = (size_t)(slot - d->lines[0].slots);
-    set_slot(d, (uint32_t)(index / DEDUPE_LINE_SLOTS), index % DEDUPE_LINE_SLOTS,
-             (struct dedupe_slot){0});
+    const struct dedupe_slot died = {
+        .rest = bucket_of(d->number + at.ahead + BUCKET_MAX - LIVE_BUCKETS)};
+    set_slot(d, (uint32_t)(index / DEDUPE_LINE_SLOTS), index % DEDUPE_LINE_SLOTS, died);
 }
 
 /* count_id adds an id to the newest run, or begins another. */
@@ -544,5 +575,6 @@ int dedupe_restore(struct dedupe *d, const struct dedupe_saved *saved)
     memcpy(d->runs, saved->runs, sizeof d->runs);
     set_used(d, saved->used);
     d->current = ahead_by(d, 0);
+    d->tells_from = d->number + LIVE_BUCKETS;
     return 0;
 }

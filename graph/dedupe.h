@@ -1,10 +1,11 @@
 /* dedupe.h - the ids that a partition has seen within the window: exact, in 16 bytes a slot.
  *
- * A cuckoo table of 64-byte lines with four slots each; an id is in one of two lines, so a lookup
- * touches two lines, known beforehand, and never more.  A slot keeps 82 bits of the id's key, the
- * time bucket it came in (1/32 of the window wide) and its sequence relative to that bucket's
- * first. Which line a slot is in says log2(lines) - 1 more bits and the partition the rest: with at
- * least DEDUPE_LINES_MIN lines over all partitions, identity is compared on 97 bits or more.
+ * A cuckoo table of 64-byte lines with four slots each; an id is in one of two lines, known
+ * beforehand, so a lookup touches two at most, and the second one only where the first has been
+ * full lately.  A slot keeps 82 bits of the id's key, the time bucket it came in (1/32 of the
+ * window wide) and its sequence relative to that bucket's first. Which line a slot is in says
+ * log2(lines) - 1 more bits and the partition the rest: with at least DEDUPE_LINES_MIN lines over
+ * all partitions, identity is compared on 97 bits or more.
  *
  * A slot is free again when its bucket is older than the window: ids stay at least the window and
  * at most 1/32 longer.  Nothing sweeps for that; but as bucket numbers are 18 bits and come round
@@ -67,13 +68,14 @@ struct dedupe {
         *copy; /* mirror.h: what changes is changed there too; NULL: no copy is made */
     uint32_t line_count;
     uint32_t limit;
-    uint32_t used;     /* ids known, as of the last insert */
-    uint32_t step;     /* ids before a new run begins */
-    uint32_t hand;     /* the line to wipe next */
-    uint32_t stride;   /* lines to wipe for a new bucket */
-    uint64_t number;   /* of the current bucket: grows by at most 33 however long nothing came */
-    uint64_t end_ns;   /* of the current bucket */
-    uint64_t width_ns; /* of a bucket */
+    uint32_t used;       /* ids known, as of the last insert */
+    uint32_t step;       /* ids before a new run begins */
+    uint32_t hand;       /* the line to wipe next */
+    uint32_t stride;     /* lines to wipe for a new bucket */
+    uint64_t number;     /* of the current bucket: grows by at most 33 however long nothing came */
+    uint64_t end_ns;     /* of the current bucket */
+    uint64_t width_ns;   /* of a bucket */
+    uint64_t tells_from; /* the first number at which a slot that is empty was so all the while */
     struct dedupe_when current; /* until end_ns */
     uint64_t cut_number; /* ids in front of this place, a bucket and a sequence in it, have left */
     uint64_t cut_first;
@@ -107,7 +109,9 @@ uint32_t dedupe_line_count(uint32_t limit, uint32_t least);
 void dedupe_init(struct dedupe *dedupe, struct arena *arena, uint32_t limit, uint32_t line_count,
                  uint64_t window_ns);
 
+/* dedupe_prefetch, then later dedupe_prefetch_other, bring in what dedupe_find will touch. */
 void dedupe_prefetch(const struct dedupe *dedupe, struct hash128 key);
+void dedupe_prefetch_other(const struct dedupe *dedupe, struct hash128 key);
 
 /* dedupe_find returns whether key came within the window before now_ns, and then the sequence that
  * it came with (0 when that is not known: 2^28 records later in the same time bucket). */

@@ -137,10 +137,13 @@ void state_prefetch(const struct state *state, const struct rules *rules,
         dedupe_prefetch(&partition->dedupe, identities[i]);
         prefetch_indexes(partition, rules, event, hunts[i]);
     }
-    for (uint32_t i = 0; i < count; i++)
-        if (hunts[i])
-            prefetch_entries(state_partition(state, events[i].partition), rules, &events[i],
-                             hunts[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct partition *partition = state_partition(state, events[i].partition);
+        if (events[i].reason != REASON_none)
+            continue;
+        dedupe_prefetch_other(&partition->dedupe, identities[i]);
+        prefetch_entries(partition, rules, &events[i], hunts[i]);
+    }
 }
 
 /* nanoseconds returns a client time in ns, UINT64_MAX when it is later than that. */

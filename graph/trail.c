@@ -61,9 +61,7 @@ static int parent_of(const struct rules_hunt *hunt, const struct progress_entry 
             count = left;
             out->flags |= OUTCOME_STOPPED;
         }
-        uint32_t at = 0;
-        while (at < count && edges[at].to != item)
-            at++;
+        uint32_t at = catalog_edge_to(edges, count, item);
         if (at < count) {
             parent = (int)i;
             at++;

@@ -41,8 +41,38 @@ static void edges_come_strongest_first_and_ties_by_id(void **state)
     assert_int_equal(catalog_edges(c, ITEM_NONE, &edges), 0);
     assert_int_equal(catalog_edge_count(c), 5);
     assert_int_equal(catalog_item_count(c), 5);
-    assert_int_equal(catalog_strength(c, fixture_item(f, "a"), fixture_item(f, "d")), 32768);
-    assert_int_equal(catalog_strength(c, fixture_item(f, "d"), fixture_item(f, "a")), 0);
+    catalog_free(c);
+    fixture_close(f);
+}
+
+/* Nodes of 1 to 25 edges, whose neighbours have the edges that they do not have; the last one ends
+ * where the edges end. */
+static void an_edge_is_found_where_it_is_and_not_behind_the_last_one(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_open();
+    char text[16384];
+    size_t len = 0;
+    for (unsigned n = 1; n <= 25; n++)
+        for (unsigned i = 0; i < n; i++)
+            len += (size_t)snprintf(text + len, sizeof text - len, "n%u\tt%u\t%u\n", n,
+                                    (n * 7 + i) % 60, 100 - i);
+    struct catalog *c = load(f, text);
+    assert_non_null(c);
+    for (unsigned n = 1; n <= 25; n++) {
+        char name[8];
+        const struct catalog_edge *edges = NULL;
+        snprintf(name, sizeof name, "n%u", n);
+        uint32_t count = catalog_edges(c, fixture_item(f, name), &edges);
+        assert_int_equal(count, n);
+        for (uint32_t item = 0; item < catalog_item_count(c); item++)
+            for (uint32_t few = 0; few <= count; few++) {
+                uint32_t at = 0;
+                while (at < few && edges[at].to != item)
+                    at++;
+                assert_int_equal(catalog_edge_to(edges, few, item), at);
+            }
+    }
     catalog_free(c);
     fixture_close(f);
 }
@@ -171,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(edges_come_strongest_first_and_ties_by_id),
+        cmocka_unit_test(an_edge_is_found_where_it_is_and_not_behind_the_last_one),
         cmocka_unit_test(an_edge_given_twice_adds_up),
         cmocka_unit_test(items_are_found_by_the_hash_of_their_name),
         cmocka_unit_test(the_hash_is_of_the_content_alone),

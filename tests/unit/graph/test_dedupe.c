@@ -298,27 +298,107 @@ static void room_is_made_whatever_leaves_and_however_long_it_goes_on(void **stat
     free(t.memory);
 }
 
+/* crowd returns one of many keys that all have the same two lines. */
+static struct hash128 crowd(uint64_t i)
+{
+    return (struct hash128){.lo = mix64(1) >> 32 << 32 | i, .hi = mix64(2) >> 32 << 32};
+}
+
+static void add(struct dedupe *d, uint64_t i, uint64_t now_ns)
+{
+    struct dedupe_path path;
+    assert_true(dedupe_plan(d, crowd(i), now_ns, &path));
+    assert_int_equal(dedupe_insert(d, crowd(i), now_ns, i + 1, &path), 0);
+}
+
+static bool knows(const struct dedupe *d, uint64_t i, uint64_t now_ns)
+{
+    uint64_t seq;
+    return dedupe_find(d, crowd(i), now_ns, &seq);
+}
+
+/* Its first line is full when it comes, and holds nothing that counts when it is looked for. */
+static void who_had_to_go_to_the_other_line_is_found_when_the_first_one_is_free_again(void **state)
+{
+    (void)state;
+    struct table t = make(100);
+    uint64_t came = T0 + 32 * WIDTH;
+    for (uint64_t i = 0; i < 4; i++)
+        add(&t.dedupe, i, T0);
+    add(&t.dedupe, 4, came);
+    /* Others come meanwhile, and let the hand go round. */
+    for (uint64_t tick = 33; tick <= 64; tick++) {
+        uint64_t now = T0 + tick * WIDTH;
+        assert_true(insert(&t.dedupe, tick, now, tick));
+        assert_true(insert(&t.dedupe, 100 + tick, now, tick));
+        assert_false(knows(&t.dedupe, 0, now));
+        assert_true(knows(&t.dedupe, 4, now));
+    }
+    assert_false(knows(&t.dedupe, 4, came + WINDOW + WIDTH));
+    free(t.memory);
+}
+
+static void and_when_one_of_the_first_line_is_forgotten(void **state)
+{
+    (void)state;
+    struct table t = make(100);
+    for (uint64_t i = 0; i < 5; i++)
+        add(&t.dedupe, i, T0);
+    for (uint64_t i = 0; i < 4; i++)
+        dedupe_forget(&t.dedupe, crowd(i), T0 + (i + 1) * WIDTH);
+    for (uint64_t tick = 0; tick <= 32; tick++)
+        assert_true(knows(&t.dedupe, 4, T0 + tick * WIDTH));
+    assert_false(knows(&t.dedupe, 3, T0 + 4 * WIDTH));
+    free(t.memory);
+}
+
+/* restore makes another table of what is known in one, as images are loaded: nothing else comes
+ * along. */
+static struct table restore(const struct table *from, uint64_t now_ns)
+{
+    struct table to = make_lines(from->dedupe.limit, from->dedupe.line_count);
+    static struct dedupe_saved saved;
+    for (uint32_t line = 0; line < from->dedupe.line_count; line++)
+        for (unsigned live = dedupe_live(&from->dedupe, line, now_ns), i = 0; i < 4; i++)
+            if (live & 1u << i)
+                to.dedupe.lines[line].slots[i] = from->dedupe.lines[line].slots[i];
+    dedupe_save(&from->dedupe, &saved);
+    assert_int_equal(dedupe_restore(&to.dedupe, &saved), 0);
+    return to;
+}
+
+static void and_when_an_image_had_nothing_of_the_first_line(void **state)
+{
+    (void)state;
+    struct table t = make(100);
+    uint64_t now = T0 + 34 * WIDTH;
+    for (uint64_t i = 0; i < 4; i++)
+        add(&t.dedupe, i, T0);
+    add(&t.dedupe, 4, T0 + 30 * WIDTH);
+    assert_true(insert(&t.dedupe, 1, now, 9));
+    struct table again = restore(&t, now);
+    for (; now < T0 + 63 * WIDTH; now += WIDTH) {
+        assert_true(knows(&again.dedupe, 4, now));
+        assert_true(insert(&again.dedupe, now, now, 9));
+    }
+    assert_false(knows(&again.dedupe, 4, T0 + 63 * WIDTH));
+    free(t.memory);
+    free(again.memory);
+}
+
 static void where_no_place_can_be_freed_the_oldest_of_the_two_lines_leaves(void **state)
 {
     (void)state;
     struct table t = make(100);
-    struct hash128 keys[12];
     struct dedupe_path path;
-    uint64_t seq;
-    /* All in the same two lines. */
-    for (uint64_t i = 0; i < 12; i++) {
-        keys[i] = (struct hash128){.lo = mix64(1) >> 32 << 32 | i, .hi = mix64(2) >> 32 << 32};
-        if (i < 8) {
-            assert_true(dedupe_plan(&t.dedupe, keys[i], T0, &path));
-            assert_int_equal(dedupe_insert(&t.dedupe, keys[i], T0 + i * WIDTH, i + 1, &path), 0);
-        }
-    }
     uint64_t now = T0 + 8 * WIDTH;
+    for (uint64_t i = 0; i < 8; i++)
+        add(&t.dedupe, i, T0 + i * WIDTH);
     for (uint64_t i = 8; i < 12; i++) {
-        assert_false(dedupe_plan(&t.dedupe, keys[i], now, &path));
-        assert_int_equal(insert_shorter(&t.dedupe, keys[i], now, i + 1), 1);
+        assert_false(dedupe_plan(&t.dedupe, crowd(i), now, &path));
+        assert_int_equal(insert_shorter(&t.dedupe, crowd(i), now, i + 1), 1);
         for (uint64_t k = 0; k <= i; k++)
-            assert_int_equal(dedupe_find(&t.dedupe, keys[k], now, &seq), k + 8 > i);
+            assert_int_equal(knows(&t.dedupe, k, now), k + 8 > i);
         assert_int_equal(t.dedupe.used, 8);
     }
     free(t.memory);
@@ -390,6 +470,9 @@ int main(void)
         cmocka_unit_test(the_hash_says_which_ids_are_known_not_where_they_are),
         cmocka_unit_test(the_oldest_ids_leave_for_new_ones_and_each_is_counted),
         cmocka_unit_test(room_is_made_whatever_leaves_and_however_long_it_goes_on),
+        cmocka_unit_test(who_had_to_go_to_the_other_line_is_found_when_the_first_one_is_free_again),
+        cmocka_unit_test(and_when_one_of_the_first_line_is_forgotten),
+        cmocka_unit_test(and_when_an_image_had_nothing_of_the_first_line),
         cmocka_unit_test(where_no_place_can_be_freed_the_oldest_of_the_two_lines_leaves),
         cmocka_unit_test(what_is_forgotten_is_not_known_and_leaves_its_room),
         cmocka_unit_test(an_id_takes_at_most_twenty_bytes),
