@@ -26,7 +26,7 @@ MORE = """\
 listen: { http: { port: 8080 } }
 journal: { buffer: 256MiB }
 """
-IDS_PER_S = 2_000_000  # more than any run sends
+IDS_PER_S = 4_000_000  # more than any run sends
 ACKS = ("accepted", "durable")
 SINGLE = ((64, 1), (1024, 1), (256, 16))  # connections and pipeline
 BATCH = (64, 1)
@@ -81,7 +81,7 @@ http {{
 
 
 def http_blast(directory, *args):
-    report = run_blast(["--vdev", f"net_virtio_user0,path={directory}/vhost.sock,queue_size=1024", "--source-ip", "192.0.2.2", "--core",
+    report = run_blast(["--vdev", f"net_virtio_user0,path={directory}/vhost.sock,queue_size=1024,packed_vq=1", "--source-ip", "192.0.2.2", "--core",
                         str(CONTROL), "--nap", "20us", "--huge", "--catalog", directory / "catalog.tsv", "--zipf", "1.0", "--types",
                         "view:80,purchase:20", "--size", "170", "--max-datagram", "256", *args, URL])
     if report["answered_other"] or report["unanswered"] or report["resets"] or report["closes"]:

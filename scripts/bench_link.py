@@ -16,7 +16,7 @@ PERCENTILES = (("p50", 50.0), ("p99", 99.0), ("p999", 99.9), ("p9999", 99.99))
 
 
 def vdev(directory):
-    return ["--vdev", f"net_virtio_user0,path={directory}/vhost.sock,queue_size=16384", "--source-ip", "192.0.2.2", "--core", str(CONTROL),
+    return ["--vdev", f"net_virtio_user0,path={directory}/vhost.sock,queue_size=16384,packed_vq=1", "--source-ip", "192.0.2.2", "--core", str(CONTROL),
             "--patience", "10ms", "--huge"]
 
 

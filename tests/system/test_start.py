@@ -1,11 +1,16 @@
 """A start that cannot succeed ends in one clear line that says how to mend it."""
+import os
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
 
-from conftest import BUILD, CONFIG
+from conftest import BUILD, CONFIG, TOP
+
+sys.path.insert(0, str(TOP / "scripts"))
+import bench_cores  # noqa: E402
 
 CASES = [
     ("device: net_tap0,iface=trove0", "device: net_af_packet0,iface=nosuch0", "no network interface nosuch0"),
@@ -127,3 +132,11 @@ def test_whatever_else_stands_where_a_vhost_socket_goes_is_left_alone(make):
 ])
 def test_a_vhost_port_says_what_is_wrong_with_its_socket(make, device, message):
     assert message in refusal(make(config=CONFIG.replace("net_tap0,iface=trove0", device)))
+
+
+def test_control_has_the_core_that_the_disk_interrupts(trove):
+    """As another reader of /proc and /sys finds it; on a disk with a queue for each core, the first."""
+    core = bench_cores.disk_core(trove.dir)
+    first = min(os.sched_getaffinity(0))
+    plan = next(line for line in trove.log.read_text().splitlines() if ": control, journals, sinks" in line)
+    assert plan.startswith(f"plan: core {first if core is None else core}: control"), plan
