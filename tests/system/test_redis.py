@@ -72,7 +72,7 @@ def redis(tmp_path):
 def until(condition, what, seconds=20):
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not in {seconds} s: {what}"
+        assert time.monotonic() < deadline, f"not in {seconds} s: {what() if callable(what) else what}"
         time.sleep(0.05)
 
 
