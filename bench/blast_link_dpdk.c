@@ -12,7 +12,7 @@
 #include "dataplane/base/clock.h"
 
 #define BURST          BLAST_PORT_BURST
-#define FLUSH_NS       NS_PER_S
+#define FLUSH_NS       (5 * NS_PER_S)    /* a peer whose disk is slow takes frames when it can */
 #define FLUSH_BLIND_NS (200 * NS_PER_MS) /* when the peer may know no ARP */
 
 _Static_assert(BLAST_PORT_ROOM >= BLAST_FRAME_HEAD + BLAST_DATAGRAM_MAX + BLAST_SLACK,

@@ -79,17 +79,6 @@ uint32_t blast_port_receive(struct blast_port *port, struct rte_mbuf **mbufs)
     return kept;
 }
 
-/* A peer that was asked several times answers as often; what is left of that answers nothing that
- * is asked later. */
-static void forget_answers(struct blast_port *port)
-{
-    struct rte_mbuf *mbufs[BLAST_PORT_BURST];
-    do {
-        port->answered = false;
-        rte_pktmbuf_free_bulk(mbufs, blast_port_receive(port, mbufs));
-    } while (port->answered);
-}
-
 int blast_port_ask(struct blast_port *port, uint64_t span_ns, bool stoppable)
 {
     struct rte_mbuf *mbufs[BLAST_PORT_BURST];
@@ -97,7 +86,7 @@ int blast_port_ask(struct blast_port *port, uint64_t span_ns, bool stoppable)
     uint64_t start_ns = clock_monotonic_ns();
     uint64_t next_ns = start_ns;
     blast_frame_ask(request, &port->source, &port->target);
-    forget_answers(port);
+    port->answered = false;
     for (uint64_t now_ns = start_ns; now_ns < start_ns + span_ns; now_ns = clock_monotonic_ns()) {
         if (now_ns >= next_ns) {
             send_arp(port, request);
