@@ -10,7 +10,6 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
-#include <rte_pause.h>
 
 #include "bench/blast_link.h"
 #include "bench/blast_options.h"
@@ -97,7 +96,7 @@ int blast_port_ask(struct blast_port *port, uint64_t span_ns, bool stoppable)
             return 0;
         if (stoppable && *port->stop)
             return -EINTR;
-        rte_pause();
+        blast_nap_idle(&port->nap); /* who must work before it can answer may need our core */
     }
     return -ETIMEDOUT;
 }

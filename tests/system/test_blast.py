@@ -138,4 +138,4 @@ def test_who_finds_its_port_full_sleeps(tmp_path):
     report = json.loads(run.stdout)
     assert report["unsent"] == 3 and report["delays"] == 1
     naps = sum("tv_nsec=2000000}" in line for line in run.stderr.splitlines())
-    assert 1 <= naps <= 20, run.stderr
+    assert 30 <= naps <= 120, run.stderr  # in 40 ms of patience, and in 200 ms of waiting for what was sent to be taken
