@@ -138,9 +138,9 @@ void state_prefetch(const struct state *state, const struct rules *rules,
         prefetch_indexes(partition, rules, event, hunts[i]);
     }
     for (uint32_t i = 0; i < count; i++) {
-        const struct partition *partition = state_partition(state, events[i].partition);
         if (events[i].reason != REASON_none)
             continue;
+        const struct partition *partition = state_partition(state, events[i].partition);
         dedupe_prefetch_other(&partition->dedupe, identities[i]);
         prefetch_entries(partition, rules, &events[i], hunts[i]);
     }
