@@ -1,7 +1,7 @@
 """bench_cores.py - which core is whose.
 
 A disk of one queue has all its interrupts on one core. There they belong to who writes to it, generator, journals and sinks with them:
-on the other one they would take a tenth of what the worker could do.
+on the other one they would take a seventh of what the worker could do.
 """
 import collections
 import os
@@ -12,17 +12,20 @@ import tempfile
 MOST = 0.9  # of a disk's interrupts: on that core they are
 
 
-def queues_of(path):
-    """The interrupts that the disk under a path has, by number; none where it cannot be seen."""
-    number = os.stat(path).st_dev
-    place = pathlib.Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve()
-    found = next((one / "msi_irqs" for one in (place, *place.parents) if (one / "msi_irqs").is_dir()), None)
+def queues_of(device):
+    """The interrupts of a device of sysfs, by number, or of those that it is made of; none where they cannot be seen."""
+    parts = [part.resolve() for part in device.glob("slaves/*")]
+    if parts:
+        return set().union(*map(queues_of, parts))
+    found = next((one / "msi_irqs" for one in (device, *device.parents) if (one / "msi_irqs").is_dir()), None)
     return {one.name for one in found.iterdir()} if found else set()
 
 
 def disk_core(path):
     """The core that a disk interrupts, None where there are several, or none is known."""
-    counts, numbers = collections.Counter(), queues_of(path)
+    number = os.stat(path).st_dev
+    numbers = queues_of(pathlib.Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve())
+    counts = collections.Counter()
     for line in pathlib.Path("/proc/interrupts").read_text(encoding="ascii", errors="replace").splitlines():
         number, _, rest = line.partition(":")
         if number.strip() in numbers:
