@@ -137,6 +137,7 @@ static int make_disk(struct history_node *node, struct block_ring *filled, struc
     const struct journal_stock_wiring stock = {
         .ops = uring ? journal_uring_ops(node->uring) : journal_file_posix,
         .dir_fd = node->store.journal_fd,
+        .ahead = node->conf->journal.ahead,
         .reserve = node->conf->journal.reserve,
         .segment_bytes = bytes,
     };

@@ -401,6 +401,7 @@ struct conf {
         uint64_t retain_bytes;    /* what is more may go; 0: nothing does for its size */
         uint64_t min_free_bytes;  /* of the disk; 0: nothing goes for that */
         uint32_t buffer_blocks;   /* of 256 KiB a shard may have filled and not yet durable */
+        uint32_t ahead;           /* segments made before they are needed */
         uint32_t reserve;         /* segments kept back for a full disk */
         enum conf_io io;
         uint64_t compress_after_ns; /* 0: never */

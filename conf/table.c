@@ -247,6 +247,10 @@ static const struct key journal_keys[] = {
          "how groups are written: io_uring, one submission each; sync, pwritev2 and fdatasync; "
          "auto, sync, unless a start that tries both for up to 100 ms finds io_uring to be faster "
          "by a twentieth"},
+    {"ahead", KEY_NUMBER, 0, AT(struct conf, journal.ahead), .min = 1, .max = 1024, .fallback = "1",
+     .help =
+         "segments of each shard that are made ahead of need, at leisure; while they last, a "
+         "surge has the disk for itself and need not wait for the next to be filled with zeros"},
     {"reserve", KEY_NUMBER, 0, AT(struct conf, journal.reserve), .max = 64, .fallback = "1",
      .help = "segments of each shard that are kept back, so that what was decided can be written "
              "down when the disk is full; as many more as journal.buffer needs"},

@@ -12,7 +12,8 @@
 #include "dataplane/base/block.h"
 #include "dataplane/base/clock.h"
 
-#define FILL_BYTES (1u << 20)
+#define FILL_BYTES    (1u << 20)
+#define PAUSE_MOST_NS (NS_PER_S - 1)
 
 static int preallocate(int fd, uint64_t bytes)
 {
@@ -23,9 +24,17 @@ static int preallocate(int fd, uint64_t bytes)
     return rc == -EOPNOTSUPP ? 0 : rc;
 }
 
-/* Writes zeros; gently, it pauses for as long as each write took: somebody is waiting for a sync on
- * the same disk. */
-static int fill(int fd, uint64_t bytes, bool gently)
+/* Not longer than a second, whatever a write took. */
+static void rest(uint64_t ns)
+{
+    ns = ns < PAUSE_MOST_NS ? ns : PAUSE_MOST_NS;
+    if (ns)
+        nanosleep(&(struct timespec){.tv_nsec = (long)ns}, NULL);
+}
+
+/* Writes zeros; behind each write it pauses for so many times as long as that took: somebody is
+ * waiting for a sync on the same disk. */
+static int fill(int fd, uint64_t bytes, uint32_t pauses)
 {
     static uint8_t zeros[FILL_BYTES] __attribute__((aligned(BLOCK_ALIGN)));
     for (uint64_t at = 0; at < bytes;) {
@@ -38,13 +47,12 @@ static int fill(int fd, uint64_t bytes, bool gently)
             return n < 0 ? -errno : -EIO;
         at += (uint64_t)n & ~(uint64_t)(BLOCK_ALIGN - 1);
         uint64_t took_ns = clock_monotonic_ns() - from_ns;
-        if (gently)
-            nanosleep(&(struct timespec){.tv_nsec = took_ns < NS_PER_S ? (long)took_ns : 0}, NULL);
+        rest(took_ns * pauses);
     }
     return 0;
 }
 
-static int file_make(void *disk, int dir_fd, const char *name, uint64_t bytes, bool gently)
+static int file_make(void *disk, int dir_fd, const char *name, uint64_t bytes, uint32_t pauses)
 {
     (void)disk;
     assert(bytes % BLOCK_ALIGN == 0);
@@ -56,7 +64,7 @@ static int file_make(void *disk, int dir_fd, const char *name, uint64_t bytes, b
     if (!rc && fcntl(fd, F_SETFL, O_DIRECT) != 0 && errno != EINVAL)
         rc = -errno;
     if (!rc)
-        rc = fill(fd, bytes, gently);
+        rc = fill(fd, bytes, pauses);
     if (!rc && fsync(fd) != 0)
         rc = -errno;
     if (!rc)

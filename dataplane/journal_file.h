@@ -16,8 +16,8 @@
 
 struct journal_file_ops {
     /* make creates a file of bytes zeros and syncs it: a handle, or a negative errno and there is
-     * no such file.  Gently, it leaves the disk half of the time for others. */
-    int (*make)(void *disk, int dir_fd, const char *name, uint64_t bytes, bool gently);
+     * no such file.  It leaves the disk to others for so many times as long as it takes itself. */
+    int (*make)(void *disk, int dir_fd, const char *name, uint64_t bytes, uint32_t pauses);
     /* adopt renames a file and syncs the directory.  What has the new name already is replaced, or
      * -EEXIST.  Returns 0 or a negative errno, and then which name it has is not known. */
     int (*adopt)(void *disk, int dir_fd, const char *from, const char *to, bool replace);

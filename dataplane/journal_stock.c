@@ -15,11 +15,12 @@
 
 static uint32_t wanted(const struct journal_stock *stock)
 {
-    return 1 + stock->wiring.reserve;
+    return stock->wiring.ahead + stock->wiring.reserve;
 }
 
 int journal_stock_init(struct journal_stock *stock, const struct journal_stock_wiring *wiring)
 {
+    assert(wiring->ahead >= 1 && wiring->ahead <= JOURNAL_AHEAD_MAX);
     assert(wiring->reserve <= JOURNAL_RESERVE_MAX);
     memset(stock, 0, sizeof *stock);
     stock->wiring = *wiring;
@@ -52,18 +53,16 @@ void journal_stock_fini(struct journal_stock *stock)
 
 /* make_one makes a file without the lock, which the caller holds.  Returns 0 or a negative errno.
  */
-static int make_one(struct journal_stock *stock)
+static int make_one(struct journal_stock *stock, uint32_t pauses)
 {
     const struct journal_file_ops *ops = &stock->wiring.ops;
     struct journal_spare spare = {.serial = ++stock->serial};
     char name[SEGMENT_NAME_MAX];
     segment_spare_name(stock->wiring.shard, spare.serial, name);
-    /* Faster than they are made: better late syncs now than none until there is a file. */
-    bool gently = stock->count >= stock->wiring.reserve;
     stock->making = true;
     pthread_mutex_unlock(&stock->lock);
     spare.handle =
-        ops->make(ops->disk, stock->wiring.dir_fd, name, stock->wiring.segment_bytes, gently);
+        ops->make(ops->disk, stock->wiring.dir_fd, name, stock->wiring.segment_bytes, pauses);
     pthread_mutex_lock(&stock->lock);
     stock->making = false;
     pthread_cond_broadcast(&stock->changed);
@@ -77,13 +76,31 @@ static int make_one(struct journal_stock *stock)
     return rc;
 }
 
+int journal_stock_fill(struct journal_stock *stock)
+{
+    int rc = 0;
+    pthread_mutex_lock(&stock->lock);
+    while (!rc && stock->count < stock->wiring.ahead)
+        rc = make_one(stock, 0);
+    pthread_mutex_unlock(&stock->lock);
+    return rc;
+}
+
+/* The more there are, the less it hurries.  Where the reserve was begun: better late syncs now than
+ * none until there is a file. */
+static uint32_t leisure(const struct journal_stock *stock)
+{
+    uint32_t reserve = stock->wiring.reserve;
+    return stock->count < reserve ? 0 : stock->count - reserve + 1;
+}
+
 int journal_stock_poll(struct journal_stock *stock)
 {
     int rc = 0;
     pthread_mutex_lock(&stock->lock);
     bool due = !atomic_load(&stock->error) || clock_monotonic_ns() >= stock->retry_ns;
     if (stock->count < wanted(stock) && !stock->making && due) {
-        rc = make_one(stock);
+        rc = make_one(stock, leisure(stock));
         rc = rc ? rc : 1;
     }
     pthread_mutex_unlock(&stock->lock);
@@ -97,7 +114,7 @@ static int pop(struct journal_stock *stock, struct journal_spare *spare)
     while (!stock->count && stock->making)
         pthread_cond_wait(&stock->changed, &stock->lock);
     if (!stock->count)
-        rc = make_one(stock);
+        rc = make_one(stock, 0);
     if (!rc) {
         *spare = stock->spares[0];
         stock->count--;

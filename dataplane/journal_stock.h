@@ -26,10 +26,12 @@ struct journal_stock_wiring {
     struct journal_file_ops ops;
     int dir_fd; /* of the journal directory */
     uint32_t shard;
+    uint32_t ahead;   /* made before they are needed, [1, JOURNAL_AHEAD_MAX] */
     uint32_t reserve; /* kept back for a full disk, [0, JOURNAL_RESERVE_MAX] */
     uint64_t segment_bytes;
 };
 
+#define JOURNAL_AHEAD_MAX   1024u
 #define JOURNAL_RESERVE_MAX 4096u
 
 struct journal_stock {
@@ -54,6 +56,10 @@ struct journal_stock {
 int journal_stock_init(struct journal_stock *stock, const struct journal_stock_wiring *wiring);
 /* journal_stock_fini removes the files that were not taken. */
 void journal_stock_fini(struct journal_stock *stock);
+
+/* journal_stock_fill makes what is wanted ahead of need, without pauses: before anything is
+ * written. Returns 0 or a negative errno.  Blocks in the disk. */
+int journal_stock_fill(struct journal_stock *stock);
 
 /* journal_stock_poll makes one file if one is wanted, and not sooner than a second after one that
  * failed.  Returns 1, 0 when there was nothing to do, or a negative errno.  Blocks in the disk. */

@@ -26,6 +26,7 @@ static int make_stock(const struct topo *topo, uint32_t shard, uint64_t segment_
         .ops = ops,
         .dir_fd = topo->store.journal_fd,
         .shard = shard,
+        .ahead = conf->journal.ahead,
         .reserve = journal_stock_reserve(buffer, segment_bytes, conf->journal.reserve),
         .segment_bytes = segment_bytes,
     };
@@ -141,7 +142,7 @@ int topo_disk_make(struct topo *topo, struct block_ring **from_shard, struct blo
     /* The first segments, so that the first events need not wait for them.  Where there is no room,
      * the journals say so from the first event on. */
     for (uint32_t s = 0; !rc && s < topo->plan.shard_count; s++)
-        (void)journal_stock_poll(&topo->journals[s].stock);
+        (void)journal_stock_fill(&topo->journals[s].stock);
     if (rc)
         snprintf(error, 512, "no memory for the journals");
     return rc ? -1 : 0;

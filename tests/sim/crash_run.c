@@ -72,6 +72,7 @@ void crash_run_open(struct crash_run *run, struct crash *sim, const struct crash
     const struct journal_stock_wiring stock = {
         .ops = disk_ops(&run->disk),
         .dir_fd = -1,
+        .ahead = 1,
         .reserve = 1,
         .segment_bytes = SEGMENT_BYTES,
     };

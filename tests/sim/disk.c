@@ -45,10 +45,10 @@ static int find(const struct disk *disk, const char *text)
 }
 
 /* As journal_file.c does it. */
-static int disk_make(void *arg, int dir_fd, const char *text, uint64_t bytes, bool gently)
+static int disk_make(void *arg, int dir_fd, const char *text, uint64_t bytes, uint32_t pauses)
 {
     struct disk *disk = arg;
-    (void)dir_fd, (void)gently;
+    (void)dir_fd, (void)pauses;
     if (fails(disk))
         return -disk->fail_with;
     assert(disk->file_count < DISK_FILES_MAX);

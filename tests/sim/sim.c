@@ -99,6 +99,7 @@ static void draw(uint64_t seed)
         .shape = {.partitions = partitions[random_below(&sim_random, 3)],
                   .queues = 1 + random_below(&sim_random, SIM_WIRE_QUEUES),
                   .ring_slots = slots[random_below(&sim_random, 3)],
+                  .ahead = 1 + (uint32_t)(seed % 3),
                   .reserve = random_below(&sim_random, 3),
                   .segment_bytes = (66ull + random_below(&sim_random, 40)) * BLOCK_ALIGN,
                   .group_commit_ns = random_below(&sim_random, 2) * NS_PER_MS}};

@@ -68,6 +68,7 @@ static void make_journal(struct sim_shard *s, uint32_t index)
         .ops = journal_file_posix,
         .dir_fd = sim_node.store.journal_fd,
         .shard = index,
+        .ahead = sim_node.shape.ahead,
         .reserve = sim_node.shape.reserve,
         .segment_bytes = sim_node.shape.segment_bytes,
     };

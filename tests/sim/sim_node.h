@@ -38,7 +38,7 @@ struct sim_rx {
 
 /* Draws of the seed. */
 struct sim_shape {
-    uint32_t partitions, queues, ring_slots, reserve;
+    uint32_t partitions, queues, ring_slots, ahead, reserve;
     uint64_t segment_bytes, group_commit_ns;
 };
 

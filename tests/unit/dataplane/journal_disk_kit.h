@@ -44,9 +44,10 @@ static inline bool disk_fails(struct disk *disk)
     return disk->fail_at && n >= disk->fail_at && n < disk->fail_at + disk->fail_count;
 }
 
-static inline int disk_make(void *arg, int dir_fd, const char *name, uint64_t bytes, bool gently)
+static inline int disk_make(void *arg, int dir_fd, const char *name, uint64_t bytes,
+                            uint32_t pauses)
 {
-    (void)gently;
+    (void)pauses;
     struct disk *disk = arg;
     assert_int_equal(dir_fd, 55);
     if (disk_fails(disk))
@@ -165,6 +166,7 @@ static inline struct fixture *make_on(const struct journal_file_ops *ops, int di
                                                disk_remove, &f->disk},
         .dir_fd = dir_fd,
         .shard = 1,
+        .ahead = 1,
         .reserve = reserve,
         .segment_bytes = SEGMENT_BYTES,
     };

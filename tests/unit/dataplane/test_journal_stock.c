@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+#include "dataplane/base/clock.h"
 #include "dataplane/journal_stock.h"
 
 #define SEGMENT_BYTES (512u << 10)
@@ -17,19 +18,25 @@ struct fixture {
 
 static const struct segment_id first = {.epoch = 3, .shard = 2, .number = 1};
 static const struct segment_id second = {.epoch = 3, .shard = 2, .number = 2};
-static const struct segment_id third = {.epoch = 3, .shard = 2, .number = 3};
 
-static void begin(struct fixture *f, uint32_t reserve, const struct journal_file_ops *ops)
+static void begin_ahead(struct fixture *f, uint32_t ahead, uint32_t reserve,
+                        const struct journal_file_ops *ops)
 {
     kit_dir_make(&f->dir);
     const struct journal_stock_wiring wiring = {
         .ops = *ops,
         .dir_fd = f->dir.fd,
         .shard = 2,
+        .ahead = ahead,
         .reserve = reserve,
         .segment_bytes = SEGMENT_BYTES,
     };
     assert_int_equal(journal_stock_init(&f->stock, &wiring), 0);
+}
+
+static void begin(struct fixture *f, uint32_t reserve, const struct journal_file_ops *ops)
+{
+    begin_ahead(f, 1, reserve, ops);
 }
 
 static void end(struct fixture *f)
@@ -135,12 +142,12 @@ static void what_a_crash_left_is_cleared_and_nothing_else(void **state)
 
 static _Atomic int making, go_on;
 
-static int slow_make(void *disk, int dir_fd, const char *name, uint64_t bytes, bool gently)
+static int slow_make(void *disk, int dir_fd, const char *name, uint64_t bytes, uint32_t pauses)
 {
     making = making + 1;
     while (!go_on)
         ;
-    return journal_file_posix.make(disk, dir_fd, name, bytes, gently);
+    return journal_file_posix.make(disk, dir_fd, name, bytes, pauses);
 }
 
 static void *keeper(void *arg)
@@ -152,7 +159,7 @@ static void *keeper(void *arg)
 static void *release(void *arg)
 {
     (void)arg;
-    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    usleep(20000);
     go_on = 1;
     return NULL;
 }
@@ -180,66 +187,99 @@ static void who_comes_while_one_is_made_gets_that_one(void **state)
 
 static bool full;
 
-static int full_make(void *disk, int dir_fd, const char *name, uint64_t bytes, bool gently)
+static int full_make(void *disk, int dir_fd, const char *name, uint64_t bytes, uint32_t pauses)
 {
-    return full ? -ENOSPC : journal_file_posix.make(disk, dir_fd, name, bytes, gently);
+    return full ? -ENOSPC : journal_file_posix.make(disk, dir_fd, name, bytes, pauses);
 }
 
-static bool gentle[8];
+static uint32_t leisure[8];
 static unsigned made;
 
-static int noted_make(void *disk, int dir_fd, const char *name, uint64_t bytes, bool gently)
+static int noted_make(void *disk, int dir_fd, const char *name, uint64_t bytes, uint32_t pauses)
 {
-    gentle[made++] = gently;
-    return journal_file_posix.make(disk, dir_fd, name, bytes, gently);
+    leisure[made++] = pauses;
+    return journal_file_posix.make(disk, dir_fd, name, bytes, pauses);
 }
 
-static void only_what_is_not_urgent_is_made_gently(void **state)
+static void the_more_there_are_the_less_it_hurries(void **state)
 {
     (void)state;
     struct fixture f;
     struct journal_file_ops ops = journal_file_posix;
     ops.make = noted_make;
-    begin(&f, 2, &ops);
-    for (made = 0; made < 3;)
+    begin_ahead(&f, 3, 2, &ops);
+    for (made = 0; made < 5;)
         assert_int_equal(journal_stock_poll(&f.stock), 1);
-    assert_false(gentle[0] || gentle[1]); /* the reserve */
-    assert_true(gentle[2]);
+    assert_int_equal(journal_stock_poll(&f.stock), 0);
+    static const uint32_t filling[] = {0, 0, 1, 2, 3}; /* the reserve, then the rest */
+    assert_memory_equal(leisure, filling, sizeof filling);
     take(&f, first);
     assert_int_equal(journal_stock_poll(&f.stock), 1);
-    assert_true(gentle[3]);
-    take(&f, second);
-    take(&f, third);
+    assert_int_equal(leisure[5], 3);
+    for (uint32_t number = 2; number < 6; number++)
+        take(&f, (struct segment_id){.epoch = 3, .shard = 2, .number = number});
     assert_int_equal(journal_stock_poll(&f.stock), 1);
-    assert_false(gentle[4]);
+    assert_int_equal(leisure[6], 0);
     end(&f);
 }
 
-static unsigned pauses;
+static void before_anything_is_written_all_that_is_wanted_ahead_is_made_without_pauses(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct journal_file_ops ops = journal_file_posix;
+    ops.make = noted_make;
+    begin_ahead(&f, 3, 1, &ops);
+    made = 0;
+    assert_int_equal(journal_stock_fill(&f.stock), 0);
+    static const uint32_t none[3];
+    assert_int_equal(made, 3);
+    assert_memory_equal(leisure, none, sizeof none);
+    assert_int_equal(f.stock.ready, 3);
+    end(&f);
+    ops.make = full_make;
+    full = true;
+    begin_ahead(&f, 3, 1, &ops);
+    assert_int_equal(journal_stock_fill(&f.stock), -ENOSPC);
+    assert_int_equal(f.stock.error, ENOSPC);
+    end(&f);
+    full = false;
+}
 
-int __real_nanosleep(const struct timespec *wanted, struct timespec *left);
+static unsigned rests;
+static uint64_t rested_ns;
+
 int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left);
 
 int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left)
 {
-    pauses++;
-    return __real_nanosleep(wanted, left);
+    (void)left;
+    rests++;
+    rested_ns = (uint64_t)wanted->tv_sec * NS_PER_S + (uint64_t)wanted->tv_nsec;
+    return 0;
 }
 
-static void gently_is_with_a_pause_behind_each_write(void **state)
+static void rest(uint32_t pauses)
 {
-    (void)state;
     struct fixture f;
     begin(&f, 0, &journal_file_posix);
-    for (unsigned gently = 0; gently < 2; gently++) {
-        pauses = 0;
-        int handle =
-            f.stock.wiring.ops.make(NULL, f.dir.fd, gently ? "b" : "a", SEGMENT_BYTES, gently != 0);
-        assert_true(handle >= 0);
-        close(handle);
-        assert_int_equal(pauses != 0, gently);
-    }
+    rests = 0;
+    int handle = journal_file_posix.make(NULL, f.dir.fd, "a", SEGMENT_BYTES, pauses);
+    assert_true(handle >= 0);
+    close(handle);
     end(&f);
+}
+
+static void behind_each_write_is_a_pause_and_none_is_longer_than_a_second(void **state)
+{
+    (void)state;
+    rest(0);
+    assert_int_equal(rests, 0);
+    rest(1);
+    assert_true(rests > 0 && rested_ns > 0 && rested_ns < NS_PER_S - 1);
+    rest(UINT32_MAX);
+    assert_true(rests > 0);
+    assert_int_equal(rested_ns, NS_PER_S - 1);
 }
 
 static void it_is_short_when_the_reserve_is_begun_and_no_file_can_be_made(void **state)
@@ -292,8 +332,10 @@ int main(void)
         cmocka_unit_test(the_same_segment_again_replaces_what_was_taken_and_nothing_else),
         cmocka_unit_test(what_a_crash_left_is_cleared_and_nothing_else),
         cmocka_unit_test(who_comes_while_one_is_made_gets_that_one),
-        cmocka_unit_test(only_what_is_not_urgent_is_made_gently),
-        cmocka_unit_test(gently_is_with_a_pause_behind_each_write),
+        cmocka_unit_test(the_more_there_are_the_less_it_hurries),
+        cmocka_unit_test(
+            before_anything_is_written_all_that_is_wanted_ahead_is_made_without_pauses),
+        cmocka_unit_test(behind_each_write_is_a_pause_and_none_is_longer_than_a_second),
         cmocka_unit_test(it_is_short_when_the_reserve_is_begun_and_no_file_can_be_made),
         cmocka_unit_test(the_reserve_holds_any_blocks_of_the_buffer),
     };
