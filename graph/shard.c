@@ -305,6 +305,7 @@ static uint32_t decide_waiting(struct shard *shard, uint64_t now_ns)
     for (; at < shard->waiting_count; at++) {
         if (!shard_make_room(shard, record_bytes(shard->waiting[at].len) + outcome_bytes))
             break;
+        block_prefetch(shard->open);
         answers[at - first] = decide(shard, at, now_ns);
     }
     tell_decisions(shard, answers, first, at);

@@ -51,6 +51,7 @@ void block_start(struct block *block, uint64_t first_ordinal, uint32_t config_ve
     block->first_ordinal = first_ordinal;
     block->config_version = config_version;
     block->used = sizeof(struct block_header);
+    block->prefetched = 0;
     block->record_count = 0;
     block->event_count = 0;
     block->group_pages = 0;
