@@ -17,6 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent
 BUILD = TOP / "build"
 HUGE = pathlib.Path("/proc/sys/vm/nr_hugepages")
+UNEVEN = 1.3  # a partition with more users than others has as many more ids, a hundred of each user in these loads
 HUGE_PAGES = 1500
 PATIENCE_S = 30
 CONNECT_TRIES = 8
@@ -33,7 +34,7 @@ memory: {{ huge_pages: on }}
 control_core: {control}
 lcores: [{{ core: {worker}, run: [rx, shard] }}]
 ring_slots: 16384
-limits: {{ users: 200_000 }}
+limits: {{ users: 400_000 }}
 events:
   dedupe: {{ capacity: {ids} }}
   types:
@@ -138,7 +139,7 @@ class HugePages:
 def config_text(directory, port, ids, more=""):
     """troved's configuration: the first item of the catalog, made here as well, starts the trail, and the last one is its treasure."""
     items = make_catalog(directory)
-    return CONFIG.format(dir=directory, control=CONTROL, worker=WORKER, port=port, more=more, ids=ids, start=json.dumps(items[0]),
+    return CONFIG.format(dir=directory, control=CONTROL, worker=WORKER, port=port, more=more, ids=int(ids * UNEVEN), start=json.dumps(items[0]),
                          treasure=json.dumps(items[-1]))
 
 
