@@ -24,6 +24,7 @@
 #define BLOCK_ALIGN      4096u
 #define BLOCK_EVENTS_MAX 4096u
 #define BLOCK_AHEAD      2048u /* bytes that block_prefetch brings in behind the last record */
+#define BLOCK_ASKED      512u  /* bytes that it asks for at once */
 #define BLOCK_MAGIC      0x4b4c4254u /* "TBLK" */
 
 /* On disk, little-endian, followed by `bytes` of records and zeros up to BLOCK_ALIGN. */
@@ -110,13 +111,15 @@ static inline struct record *block_append(struct block *block, uint32_t body_len
 
 /* block_prefetch brings in, to be written, the lines that the next records will cover.  The journal
  * thread read them last, on another core: a store would wait for each to be given up there, and all
- * stores behind it. */
+ * stores behind it.  At the end of a block it asks for what is behind, which costs nothing. */
 static inline void block_prefetch(struct block *block)
 {
-    for (; block->prefetched < block->used + BLOCK_AHEAD && block->prefetched < BLOCK_BYTES;
-         block->prefetched += 64)
-        __builtin_prefetch(block->data + block->prefetched, 1);
-    __builtin_prefetch(block->wire_ns + block->event_count + 8, 1);
+    while (block->prefetched < block->used + BLOCK_AHEAD) {
+        const uint8_t *at = block->data + block->prefetched;
+        for (uint32_t line = 0; line < BLOCK_ASKED; line += 64)
+            __builtin_prefetch(at + line, 1);
+        block->prefetched += BLOCK_ASKED;
+    }
 }
 
 /* block_seal completes the header for a place and returns the bytes to write, a multiple of
