@@ -44,17 +44,18 @@ static json_t *journal_json(const struct topo *topo, uint32_t shard)
     const struct journal_stock *stock = &topo->journals[shard].stock;
     const struct journal *j = topo->journals[shard].journal;
     uint64_t position = atomic_load(&j->mark.position);
-    json_t *one = json_pack(
-        "{s:i, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:n}", "shard",
-        (int)shard, "state", journal_state_name(state_of(topo, shard)), "refusing",
-        journal_is_refusing(j), "segment", (json_int_t)(position >> 40), "offset",
-        (json_int_t)(position & ((1ull << 40) - 1)), "durable_ordinal",
-        (json_int_t)atomic_load(&j->mark.ordinal), "records",
-        (json_int_t)READ(topo->shards[shard]->counters.records), "bytes",
-        (json_int_t)READ(j->counters.bytes), "syncs", (json_int_t)READ(j->counters.syncs), "errors",
-        (json_int_t)READ(j->counters.error_count), "given_up",
-        (json_int_t)READ(j->counters.given_up), "spare", (json_int_t)atomic_load(&stock->ready),
-        "reserve", (json_int_t)stock->wiring.reserve, "error");
+    json_t *one =
+        json_pack("{s:i, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:n}",
+                  "shard", (int)shard, "state", journal_state_name(state_of(topo, shard)),
+                  "refusing", journal_is_refusing(j), "segment", (json_int_t)(position >> 40),
+                  "offset", (json_int_t)(position & ((1ull << 40) - 1)), "durable_ordinal",
+                  (json_int_t)atomic_load(&j->mark.ordinal), "records",
+                  (json_int_t)READ(topo->shards[shard]->counters.records), "bytes",
+                  (json_int_t)READ(j->counters.bytes), "syncs", (json_int_t)READ(j->counters.syncs),
+                  "errors", (json_int_t)READ(j->counters.error_count), "given_up",
+                  (json_int_t)READ(j->counters.given_up), "spare",
+                  (json_int_t)atomic_load(&stock->ready), "ahead", (json_int_t)stock->wiring.ahead,
+                  "reserve", (json_int_t)stock->wiring.reserve, "error");
     const struct journal_uring *uring = topo->journals[shard].uring;
     bool through = uring && journal_uring_works(uring);
     json_object_set_new(one, "io", json_string(through ? "io_uring" : "sync"));

@@ -265,7 +265,7 @@ static void print_journal_state(const json_t *journal, FILE *out)
         fprintf(out, "  %s segments given up", figure_count(given_up).text);
     if (strcmp(state, "ok") != 0)
         fprintf(out, "  %s of %s spare segments", figure_count(field_count(journal, "spare")).text,
-                figure_count(field_count(journal, "reserve") + 1).text);
+                figure_count(field_count(journal, "ahead") + field_count(journal, "reserve")).text);
     fputc('\n', out);
 }
 

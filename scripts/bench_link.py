@@ -63,10 +63,11 @@ def once(directory, rate, duration=None, expected=10_000_000, hlog=None, disk=No
     generator sends what has become due in 100 us at once: to wake up fifty thousand times a second takes a fifth of the core that it
     shares with the journal, and longer bursts are harder on the worker, not easier."""
     surge = rate.isdecimal() and int(rate) > SURGE
+    journal = JOURNAL
     if surge:
-        more = f"journal: {{ group_commit: 1ms, buffer: 256MiB, ahead: {1 + expected * RECORDED_BYTES // SEGMENT_BYTES} }}\n{more}"
+        journal = JOURNAL.replace(" }", f", ahead: {1 + expected * RECORDED_BYTES // SEGMENT_BYTES} }}")
         how = {"nap": "100us", **how}
-    daemon = Daemon(directory, port % directory, ids=max(1_000_000, int(expected * 1.1)), more=more if surge else f"{JOURNAL}\n{more}", data=disk)
+    daemon = Daemon(directory, port % directory, ids=max(1_000_000, int(expected * 1.1)), more=f"{journal}\n{more}", data=disk)
     # The generator takes some seconds to open its port; seconds without an event are not drawn.
     with LatencyLog(daemon, "decision", hlog, (duration or 12) + 5):
         sent = blast(directory, rate, duration, **how)

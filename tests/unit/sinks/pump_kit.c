@@ -166,10 +166,10 @@ void kit_start_epoch(struct world *w, uint32_t epoch, uint32_t shard_count)
         writer->ordinal = 1;
         writer->seq = 1000 * epoch + 100 * i;
         const struct journal_stock_wiring stock = {
-            .ahead = 1,
             .ops = journal_file_posix,
             .dir_fd = w->dir.fd,
             .shard = i,
+            .ahead = 1,
             .segment_bytes = SEGMENT_HEADER_BYTES + BLOCK_BYTES,
         };
         journal_stock_init(&writer->stock, &stock);
