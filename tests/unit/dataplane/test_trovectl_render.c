@@ -63,7 +63,7 @@ static void status_shows_every_part_on_a_line_of_its_own(void **state)
         "journal   shard 0  seg 000831 at 105.0 MiB  durable to record 4,811  1.2 GiB in 8,211 "
         "syncs  ok\n"
         "          shard 1  seg 000002 at 0 B  durable to record 0  512 B in 0 syncs  "
-        "degraded: Input/output error since 2026-11-20 09:15  3 segments given up  1 of 2 spare "
+        "degraded: Input/output error since 2026-11-20 09:15  3 segments given up  1 of 4 spare "
         "segments\n"
         "outcomes  visit 9,000  award 118,204\n"
         "refusals  too_fast 2,911\n"
