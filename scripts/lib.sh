@@ -32,7 +32,7 @@ packages_build="gcc meson ninja-build pkg-config libdpdk-dev libck-dev liburcu-d
     libssl-dev"
 packages_run="iproute2 iputils-ping ethtool python3 zstd util-linux curl"
 packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev python3-pytest man-db strace valgrind redis-server nats-server
-    wrk nghttp2-client nodejs chromium"
+    librocksdb-dev wrk nghttp2-client nodejs chromium"
 
 # install_missing PACKAGE... installs those that are not there, and nothing when all are.
 install_missing() {
