@@ -4,13 +4,13 @@ http    POST /v1/events, each event new, journal and file sink on, with "ack" ac
         on keep-alive connections: requests_per_s of single events (connections x pipeline requests open at once, closed loop),
         batch_events_per_s of NDJSON batches of 100, answer_us at an offered rate since the planned send. What trove-blast gets out of a
         server that only says 202 (generator_requests_per_s) must be far above that. Then, over a veth pair between two namespaces,
-        from wrk, the same command for both: troved on AF_PACKET, answering durable, and accepted, which is without the disk and its
-        core's other work; and nginx, which says 204. nginx is given less
-        to do: it reads the body and throws it away; it does not look into the JSON, knows no duplicate, decides
-        nothing and keeps nothing on disk. Every figure is the median of --runs runs of --seconds each.
+        from wrk, which has a core to itself, the same command for both: troved on AF_PACKET with its worker, journals and sinks on the
+        other core, answering durable, and accepted; and nginx there, which says 204. nginx is given less to do: it reads the body and throws
+        it away; it does not look into the JSON, knows no duplicate, decides nothing and keeps nothing on disk. Every figure is the median of --runs runs of --seconds each.
 """
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +21,8 @@ from bench_lib import BUILD, PATIENCE_S, Daemon, Scenario, caveat, end, fail, fi
 
 URL = "http://192.0.2.1:8080/v1/events"
 VHOST = "{ name: p0, device: 'net_vhost0,iface=%s/vhost.sock', address: 192.0.2.1/24 }"
-VETH = "{ name: p0, device: 'net_af_packet0,iface=server', address: 192.0.2.1/24 }"
+# A ring of 32 MiB: the peers' sockets have no less room.
+VETH = "{ name: p0, device: 'net_af_packet0,iface=server,blocksz=65536,framesz=2048,framecnt=16384', address: 192.0.2.1/24 }"
 MORE = """\
 listen: { http: { port: 8080 } }
 journal: { buffer: 256MiB }
@@ -204,9 +205,15 @@ def wait_until_answered(veth, server):
         time.sleep(0.05)
 
 
+def beside_client(directory, veth, ids, more):
+    """A troved that has the worker's core for all of its work, as its peers have, and leaves the other to the client."""
+    return Daemon(directory, VETH, ids, more, inside=[*veth.inside("server"), "taskset", "-c", str(WORKER)],
+                  rewrite=lambda text: re.sub(r"control_core: \d+", f"control_core: {WORKER}", text))
+
+
 def wrk_trove(directory, connections, seconds, ack):
     with Veth() as veth:
-        daemon = Daemon(directory, VETH, ids=IDS_PER_S * seconds, more=MORE, inside=veth.inside("server"))
+        daemon = beside_client(directory, veth, IDS_PER_S * seconds, MORE)
         wait_until_answered(veth, daemon.process)
         report = wrk(directory, veth, connections, seconds, ack)
         account = daemon.account()
@@ -249,8 +256,8 @@ def bench_wrk(directory, options):
             accepted.append(wrk_trove(directory, connections, seconds, "accepted"))
             nginx.append(wrk_nginx(directory, connections, seconds))
         common = {"link": "veth", "client": "wrk", "connections": connections, "pipeline": 1}
-        wrk_figures(trove, None, ack="durable", cores="wrk with journal, worker", **common)
-        wrk_figures(accepted, None, ack="accepted", cores="wrk with journal, worker", **common)
+        wrk_figures(trove, None, ack="durable", cores="wrk, troved", **common)
+        wrk_figures(accepted, None, ack="accepted", cores="wrk, troved", **common)
         wrk_figures(nginx, "nginx", ack=None, cores="wrk, nginx", **common)
         figure("http", "requests_ratio", [ours["requests_per_s"] / theirs["requests_per_s"] for ours, theirs in zip(trove, nginx)], "1",
                peer="nginx", **common)

@@ -19,7 +19,7 @@ PERCENTILES = (("p50", 50.0), ("p99", 99.0), ("p999", 99.9), ("p9999", 99.99))
 
 def vdev(directory):
     return ["--vdev", f"net_virtio_user0,path={directory}/vhost.sock,queue_size=16384,packed_vq=1", "--source-ip", "192.0.2.2", "--core", str(CONTROL),
-            "--patience", "10ms", "--huge"]
+            "--patience", "100ms", "--huge"]
 
 
 def blast(directory, rate, duration=None, nap="20us", stamp=True, users=100_000, per_datagram=1, size=170, more=()):
@@ -99,10 +99,12 @@ def jitter_figures(bench, seconds):
 
 def highest_rate(attempt, low, first, step=1.6, within=1.05):
     """The highest rate that attempt(rate) holds, by steps up and then by bisection, and what it returned there: (None, None) where it
-    does not even hold `low`. attempt returns what is true when the rate was held."""
+    does not even hold `low`. attempt returns what is true when the rate was held. What one attempt does not hold is tried once more:
+    a shared machine takes a core away for longer than any queue is (as MLRsearch, draft-ietf-bmwg-mlrsearch, with an exceed ratio of
+    one half)."""
     high, best, rate = None, None, first
     while high is None or high > low * within:
-        found = attempt(rate)
+        found = attempt(rate) or attempt(rate)
         if found:
             low, best = rate, found
         else:

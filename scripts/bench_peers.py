@@ -2,7 +2,8 @@
 
 peers   beside udp's and durable's figures, on the same disk and cores: the peer has the worker's core, its clients the other. Events of 170 bytes.
         rsyslog and syslog-ng, from UDP into a file, over a veth pair and kernel sockets: events_per_s is the highest rate without loss,
-        lost_share what they lose at 240,000/s; so does troved on AF_PACKET on the same link, with all of its work.
+        lost_share what they lose at 240,000/s; so does troved on AF_PACKET on the same link, with all of its work, journal and sinks,
+        on that one core.
         jetstream: nats-server with a stream in a file, published without waiting, 4,096 messages unacknowledged, with message ids that
         it finds duplicates by ("dedupe") and without. rocksdb-sync: batches of puts, each synced, with a look-up of each id before
         ("dedupe") and without. events_per_s of both is bench "durable".
@@ -16,9 +17,9 @@ import subprocess
 import time
 
 from bench_cores import CONTROL, WORKER
-from bench_http import Veth
-from bench_lib import PATIENCE_S, TOP, Daemon, Scenario, caveat, end, fail, figure, make_catalog, note, run_blast, start
-from bench_link import highest_rates
+from bench_http import Veth, beside_client
+from bench_lib import PATIENCE_S, TOP, Scenario, caveat, end, fail, figure, make_catalog, note, run_blast, start
+from bench_link import JOURNAL, highest_rates
 
 PROGRAMS = TOP / "build-peers"
 UNPACKED = PROGRAMS / "debian"
@@ -26,7 +27,6 @@ LOGGERS = ("rsyslog", "libestr0", "libfastjson4", "liblognorm5", "syslog-ng-core
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 RECEIVE_BYTES = 64 << 20
 RMEM_MAX = pathlib.Path("/proc/sys/net/core/rmem_max")
-AF_PACKET = "{ name: p0, device: 'net_af_packet0,iface=server', address: 192.0.2.1/24 }"
 AT = (240_000,)
 RATE_SECONDS = 2
 SETTLED_S = 1.0
@@ -130,8 +130,7 @@ def logged(name, directory, rate):
 def decided(_, directory, rate):
     """What one rate loses at troved on the same link."""
     with Veth() as veth:
-        daemon = Daemon(directory, AF_PACKET, ids=int(rate * RATE_SECONDS * 1.2) + 1_000_000, more="journal: { group_commit: 1ms, buffer: 256MiB }",
-                        inside=veth.inside("server"))
+        daemon = beside_client(directory, veth, int(rate * RATE_SECONDS * 1.2) + 1_000_000, JOURNAL)
         sent = send(directory, veth, rate)
         account = daemon.account()
         daemon.stop()

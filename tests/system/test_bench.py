@@ -87,7 +87,19 @@ def test_the_highest_rate_is_found_to_5_percent(limit):
 
     rate, best = highest_rate(attempt, 120_000, 1_600_000)
     assert best["rate"] == rate and limit / 1.06 <= rate <= limit
-    assert len(tried) < 12
+    assert len(set(tried)) < 12 and max(map(tried.count, tried)) == 2
+
+
+def test_a_rate_counts_as_held_when_one_of_two_attempts_holds_it():
+    tried = []
+
+    def attempt(rate):
+        tried.append(rate)
+        return rate <= 1_000_000 and tried.count(rate) == 2 and {"rate": rate}
+
+    rate, _ = highest_rate(attempt, 120_000, 1_600_000)
+    assert 1_000_000 / 1.06 <= rate <= 1_000_000
+    assert set(map(tried.count, tried)) == {2}
 
 
 def test_rates_of_later_runs_are_found_around_the_one_before():
@@ -102,7 +114,7 @@ def test_rates_of_later_runs_are_found_around_the_one_before():
     rates, best = highest_rates(attempt, 5, 120_000, 1_600_000)
     assert rates[0] == first[0] and best["rate"] == rates[-1]
     assert all(1_000_000 / 1.06 <= rate <= 1_000_000 for rate in rates)
-    assert len(tried) <= 2 * alone + 4 * 4
+    assert len(tried) <= 2 * alone + 4 * 4 * 2
 
 
 def test_a_run_that_is_far_slower_than_the_one_before_is_searched_from_the_beginning():
