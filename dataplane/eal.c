@@ -20,6 +20,7 @@
 #define HUGE_BYTES  ((size_t)2 << 20)
 #define EXTRA_BYTES ((size_t)64 << 20) /* EAL's own, descriptors, vhost tables */
 #define ARGS_MAX    32
+#define PACKET_ROOM ",blocksz=65536,framesz=2048,framecnt=16384" /* as PORT_KERNEL_QUEUE */
 
 static int fault(char error[512], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -188,10 +189,18 @@ static int stay_on(uint32_t core)
     return sched_setaffinity(0, sizeof set, &set) ? -errno : 0;
 }
 
+/* Unless told, net_af_packet has room for 512 frames: two milliseconds of events. */
+static const char *more_room(const char *device)
+{
+    bool is_said =
+        strstr(device, ",blocksz=") || strstr(device, ",framesz=") || strstr(device, ",framecnt=");
+    return is_said || strncmp(device, "net_af_packet", 13) != 0 ? "" : PACKET_ROOM;
+}
+
 int eal_start(const struct conf *conf, uint32_t control_core, size_t mbuf_bytes, bool *huge,
               char error[512])
 {
-    char lcores[32], memory[32], prefix[64], devices[CONF_PORTS_MAX][CONF_PATH_MAX + 16];
+    char lcores[32], memory[32], prefix[64], devices[CONF_PORTS_MAX][CONF_PATH_MAX + 64];
     char *argv[ARGS_MAX];
     int argc = 0;
     bool any_pci = false;
@@ -214,8 +223,8 @@ int eal_start(const struct conf *conf, uint32_t control_core, size_t mbuf_bytes,
     argv[argc++] = *huge ? "--single-file-segments" : "--no-shconf";
     for (uint32_t p = 0; p < conf->port_count; p++) {
         bool pci = is_pci(conf->ports[p].device);
-        snprintf(devices[p], sizeof devices[p], "%s=%s", pci ? "--allow" : "--vdev",
-                 conf->ports[p].device);
+        snprintf(devices[p], sizeof devices[p], "%s=%s%s", pci ? "--allow" : "--vdev",
+                 conf->ports[p].device, more_room(conf->ports[p].device));
         argv[argc++] = devices[p];
         any_pci |= pci;
     }

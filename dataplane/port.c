@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "dataplane/port_checksum.h"
-#include "dataplane/port_tap.h"
+#include "dataplane/port_kernel.h"
 #include "dataplane/rx_http.h"
 
 /* AddressSanitizer does not know where a frame ends in its buffer: it is told, at the price of
@@ -177,9 +177,8 @@ int port_open(struct port *port, const struct conf *conf, const struct conf_port
     int rc = port->queues ? configure(port, conf, queue_count) : -ENOMEM;
     for (uint32_t q = 0; !rc && q < queue_count; q++)
         rc = open_queue(port, conf, port_conf, q, shard_count, nodes[q]);
-    port_tap_interface(port_conf->device, port->tap, sizeof port->tap);
-    if (!rc && *port->tap)
-        (void)port_tap_queue(port->tap); /* a shorter queue works, and its losses are counted */
+    if (!rc)
+        rc = port_kernel_open(&port->kernel, port_conf->device);
     if (!rc)
         rc = rte_eth_dev_start(port->id);
     if (rc) {
@@ -288,8 +287,7 @@ void port_read_stats(const struct port *port, struct port_stats *stats)
     *stats = (struct port_stats){0};
     if (rte_eth_stats_get(port->id, &eth) == 0)
         stats->missed = eth.imissed + eth.rx_nombuf;
-    if (*port->tap)
-        stats->missed += port_tap_dropped(port->tap);
+    stats->missed += port_kernel_dropped(port->kernel);
     for (uint32_t q = 0; q < port->queue_count; q++)
         stats->buffers_used += rte_mempool_in_use_count(port->queues[q].pool);
 }
@@ -298,6 +296,8 @@ void port_close(struct port *port)
 {
     if (!port->queues)
         return;
+    port_kernel_close(port->kernel);
+    port->kernel = NULL;
     (void)rte_eth_dev_stop(port->id);
     (void)rte_eth_dev_close(port->id);
     for (uint32_t q = 0; q < port->queue_count; q++)

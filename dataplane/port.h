@@ -10,6 +10,7 @@
 #include "dataplane/plan.h"
 #include "dataplane/rx.h"
 
+struct port_kernel;
 struct port_queue;
 
 struct port {
@@ -17,7 +18,7 @@ struct port {
     int32_t node;
     uint32_t queues_max;
     uint8_t mac[6];
-    char tap[16]; /* the kernel's interface of a net_tap, else empty */
+    struct port_kernel *kernel;                 /* its part in the port, if any */
     uint64_t receive_checksums, send_checksums; /* that it checks and makes: port_checksum.h */
     uint32_t queue_count;
     struct port_queue *queues;

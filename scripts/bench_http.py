@@ -21,8 +21,7 @@ from bench_lib import BUILD, PATIENCE_S, Daemon, Scenario, caveat, end, fail, fi
 
 URL = "http://192.0.2.1:8080/v1/events"
 VHOST = "{ name: p0, device: 'net_vhost0,iface=%s/vhost.sock', address: 192.0.2.1/24 }"
-# A ring of 32 MiB: the peers' sockets have no less room.
-VETH = "{ name: p0, device: 'net_af_packet0,iface=server,blocksz=65536,framesz=2048,framecnt=16384', address: 192.0.2.1/24 }"
+VETH = "{ name: p0, device: 'net_af_packet0,iface=server', address: 192.0.2.1/24 }"
 MORE = """\
 listen: { http: { port: 8080 } }
 journal: { buffer: 256MiB }

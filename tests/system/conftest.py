@@ -39,6 +39,10 @@ sinks:
 {more}
 """
 
+# On the kernel's other way to frames: needs the fixture veth.
+PACKET = CONFIG.replace("net_tap0,iface=trove0", "'net_af_packet0,iface=server0'")
+assert PACKET != CONFIG
+
 
 class Trove:
     """One daemon: started, spoken to, stopped. `text` is its configuration, {dir} and all filled in."""
@@ -136,6 +140,15 @@ def make(tmp_path):
 @pytest.fixture
 def trove(make):
     return make().start()
+
+
+@pytest.fixture
+def veth():
+    """server0, of which a port takes hold, and trove0, the kernel's end of it."""
+    subprocess.run("ip link add server0 type veth peer name trove0 && ip link set server0 up &&"
+                   "ethtool -K trove0 tx off tso off gso off rx off >/dev/null", shell=True, check=True)
+    yield
+    subprocess.run(["ip", "link", "del", "server0"], check=True)
 
 
 def udp(family=socket.AF_INET):

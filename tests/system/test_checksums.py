@@ -4,26 +4,15 @@ import subprocess
 
 import pytest
 
-from conftest import CONFIG, uuid
+from conftest import PACKET, uuid
 
 HTTP = "listen: { http: { port: 8080 } }"
-PACKET = CONFIG.replace("net_tap0,iface=trove0", "'net_af_packet0,iface=server0'")
-assert PACKET != CONFIG
 
 
 def wrong_sums():
     """Segments that the kernel dropped for their checksum, in all."""
     lines = [line.split() for line in open("/proc/net/snmp", encoding="ascii") if line.startswith("Tcp:")]
     return int(dict(zip(*lines))["InCsumErrors"])
-
-
-@pytest.fixture
-def veth():
-    """server0, of which a port takes hold, and trove0, the kernel's end of it."""
-    subprocess.run("ip link add server0 type veth peer name trove0 && ip link set server0 up &&"
-                   "ethtool -K trove0 tx off tso off gso off rx off >/dev/null", shell=True, check=True)
-    yield
-    subprocess.run(["ip", "link", "del", "server0"], check=True)
 
 
 def post(url, count):
