@@ -114,7 +114,7 @@ def need_release():
     if run.returncode:
         fail(f"{BUILD} is no build: {run.stderr.strip()}")
     found = {option["name"]: option["value"] for option in json.loads(run.stdout)}
-    wanted = {"optimization": ("2", "3"), "debug": (False,), "b_sanitize": ("none",), "b_coverage": (False,)}
+    wanted = {"optimization": ("2", "3"), "debug": (False,), "b_sanitize": ("none",), "b_coverage": (False,), "b_lto": (True,)}
     for name, values in wanted.items():
         if found[name] not in values:
             fail(f"{BUILD} has {name}={found[name]}: only a release build is benchmarked, meson setup build --wipe --buildtype=release")
