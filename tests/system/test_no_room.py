@@ -1,4 +1,5 @@
 """What a port has no room for is counted, also where its driver says nothing of it and the kernel has to be asked."""
+import os
 import signal
 import time
 
@@ -12,6 +13,7 @@ def sent_while_it_stands_still(trove, count):
     before = trove.status()["lost"]["nic"]
     sock = udp()
     trove.process.send_signal(signal.SIGSTOP)
+    os.waitpid(trove.process.pid, os.WUNTRACED)
     for n in range(count):
         sock.send(encode(user=f"u-{n % 5000}"))
     trove.process.send_signal(signal.SIGCONT)
