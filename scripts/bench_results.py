@@ -1,4 +1,4 @@
-"""bench_results.py - bench/RESULTS.md: the machine, what was run, every figure, ratios to peers, and what was asked for."""
+"""bench_results.py - bench/RESULTS*.md: the machine, what was run, every figure, ratios to peers, and what was asked for."""
 import json
 import os
 import pathlib
@@ -53,7 +53,7 @@ ASKED = (
 
 
 # What a benchmark writes itself: it changes nothing of what is measured.
-WRITTEN = ("bench/RESULTS.jsonl", "bench/RESULTS.md", "bench/capacity.json")
+WRITTEN = ("bench/RESULTS*", "bench/capacity.json")
 
 
 def commit(top):
@@ -93,6 +93,20 @@ def machine():
     for package in PACKAGES:
         if version_of(package):
             yield package, version_of(package)
+
+
+def processor():
+    """What tells machines apart."""
+    return dict(machine())["processor"]
+
+
+def place(folder, name):
+    """The file for the figures of a machine with a processor of that name. RESULTS.jsonl is that of the first machine; every other has
+    one of its own, since figures of two in one table would be worth nothing."""
+    ran = [line for line in load(folder / "RESULTS.jsonl") if "command" in line]
+    if all(line["processor"] == name for line in ran):
+        return folder / "RESULTS.jsonl"
+    return folder / f"RESULTS-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.jsonl"
 
 
 def matches(one, bench, figure, members):

@@ -148,6 +148,14 @@ def test_what_was_asked_is_held_against_what_was_measured(tmp_path):
     assert "not measured" in text and "**Failed:** http: no port" in text and "- a note" in text
 
 
+def test_each_machine_has_a_file_of_its_own(tmp_path):
+    assert bench_results.place(tmp_path, "AMD EPYC (virtual)") == tmp_path / "RESULTS.jsonl"
+    bench_results.save(tmp_path / "RESULTS.jsonl", [{"scenario": "udp", "command": "scripts/bench udp", "processor": "Intel Xeon", "commit": "a", "taken": "",
+                                                     "took_s": 1, "failed": None, "caveats": []}])
+    assert bench_results.place(tmp_path, "Intel Xeon") == tmp_path / "RESULTS.jsonl"
+    assert bench_results.place(tmp_path, "AMD EPYC (virtual)") == tmp_path / "RESULTS-amd-epyc-virtual.jsonl"
+
+
 def test_the_commit_is_dirty_by_what_is_measured_not_by_what_is_written(tmp_path):
     def git(*args):
         subprocess.run(["git", "-C", tmp_path, "-c", "user.name=t", "-c", "user.email=t@example.org", *args], check=True, capture_output=True)
@@ -155,7 +163,7 @@ def test_the_commit_is_dirty_by_what_is_measured_not_by_what_is_written(tmp_path
     assert bench_results.commit(tmp_path) == "?"
     git("init")
     (tmp_path / "bench").mkdir()
-    for name in ("code", "bench/RESULTS.md", "bench/RESULTS.jsonl"):
+    for name in ("code", "bench/RESULTS.md", "bench/RESULTS.jsonl", "bench/RESULTS-other.md"):
         (tmp_path / name).write_text("before")
     git("add", ".")
     git("commit", "-m", "all")
@@ -163,6 +171,7 @@ def test_the_commit_is_dirty_by_what_is_measured_not_by_what_is_written(tmp_path
     assert len(clean) >= 7 and "dirty" not in clean
     (tmp_path / "bench/RESULTS.md").write_text("after")
     (tmp_path / "bench/RESULTS.jsonl").write_text("after")
+    (tmp_path / "bench/RESULTS-other.md").write_text("after")
     assert bench_results.commit(tmp_path) == clean
     (tmp_path / "code").write_text("after")
     assert bench_results.commit(tmp_path) == clean + "-dirty"
