@@ -62,12 +62,13 @@ configure() {
     fi
 }
 
-# build DIR [meson option...] configures DIR and builds it; silent unless it fails.
+# build DIR [meson option...] configures DIR and builds it, or what $targets names of it; silent unless it fails.
 build() {
     local dir=$1 log
     shift
     log=$(mktemp)
-    if ! { configure "$dir" "$@" && run ninja -C "$dir"; } >"$log" 2>&1; then
+    # shellcheck disable=SC2086
+    if ! { configure "$dir" "$@" && run ninja -C "$dir" ${targets:-}; } >"$log" 2>&1; then
         tail -60 "$log" >&2
         rm -f "$log"
         die "the build in $dir failed"
