@@ -62,13 +62,15 @@ configure() {
     fi
 }
 
+targets="" # nobody else's
+
 # build DIR [meson option...] configures DIR and builds it, or what $targets names of it; silent unless it fails.
 build() {
     local dir=$1 log
     shift
     log=$(mktemp)
     # shellcheck disable=SC2086
-    if ! { configure "$dir" "$@" && run ninja -C "$dir" ${targets:-}; } >"$log" 2>&1; then
+    if ! { configure "$dir" "$@" && run ninja -C "$dir" $targets; } >"$log" 2>&1; then
         tail -60 "$log" >&2
         rm -f "$log"
         die "the build in $dir failed"
