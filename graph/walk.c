@@ -1,4 +1,9 @@
-/* walk.c - best-first spreading activation with a heap and a generation-stamped table. */
+/* walk.c - best-first spreading activation, with a heap where the order matters, and a
+ * generation-stamped table.
+ *
+ * A guess that the processor gets wrong costs more than an edge, and what a walk meets cannot be
+ * guessed.  So an item that is met again is no branch, and what is expanded whatever comes is not
+ * put in order first. */
 #include "graph/walk.h"
 
 #include <assert.h>
@@ -8,22 +13,23 @@
 
 #define WALK_EXPANDED UINT32_MAX
 
-/* A queue entry orders itself: energy, then lower item id, then fewer hops; the slot comes along.
+/* A queue entry orders itself: energy, then lower item id, then fewer hops; the number comes along.
  */
-#define KEY_SLOT_BITS 13
-#define KEY_HOP_BITS  2
-#define KEY_ITEM_BITS 32
-#define HOP_MAX       ((1u << KEY_HOP_BITS) - 1)
+#define KEY_NUMBER_BITS 13
+#define KEY_HOP_BITS    2
+#define KEY_ITEM_BITS   32
+#define HOP_MAX         ((1u << KEY_HOP_BITS) - 1)
+#define NUMBER_MAX      ((1u << KEY_NUMBER_BITS) - 1)
 
-static_assert(WALK_SLOTS_MAX == 1u << KEY_SLOT_BITS, "a slot fits in a queue entry");
-static_assert(WALK_SLOTS_MAX >= 4 * (WALK_BUDGET_MAX + WALK_SOURCES_MAX),
+static_assert(WALK_ITEMS_MAX - 1 <= NUMBER_MAX, "a number fits in a queue entry");
+static_assert(WALK_SLOTS_MAX >= 4 * WALK_ITEMS_MAX,
               "three of four slots are free: hardly a probe meets another item");
 
-static uint64_t key_of(uint32_t energy, uint32_t item, uint32_t hop, uint32_t slot)
+static uint64_t key_of(uint32_t energy, uint32_t item, uint32_t hop, uint32_t number)
 {
-    return (uint64_t)energy << (KEY_ITEM_BITS + KEY_HOP_BITS + KEY_SLOT_BITS) |
-           (uint64_t)(uint32_t)~item << (KEY_HOP_BITS + KEY_SLOT_BITS) |
-           (uint64_t)(HOP_MAX - hop) << KEY_SLOT_BITS | slot;
+    return (uint64_t)energy << (KEY_ITEM_BITS + KEY_HOP_BITS + KEY_NUMBER_BITS) |
+           (uint64_t)(uint32_t)~item << (KEY_HOP_BITS + KEY_NUMBER_BITS) |
+           (uint64_t)(HOP_MAX - hop) << KEY_NUMBER_BITS | number;
 }
 
 /* queue[0] is more than any entry, so that what rises stops there. */
@@ -53,35 +59,30 @@ static uint64_t queue_pop(struct walk *w)
     return top;
 }
 
-static uint64_t rank_of(uint32_t score, uint32_t item)
+static uint32_t item_of(const struct walk *w, uint32_t number)
 {
-    return (uint64_t)score << 32 | (uint32_t)~item;
+    return ~(uint32_t)w->rank[number];
 }
 
-static uint32_t item_of(const struct walk *w, uint32_t slot)
-{
-    return ~(uint32_t)w->slots[slot].rank;
-}
-
-/* credit adds to an item's score and returns its slot, a new one when the walk meets it first.  The
- * table is a copy, which no store to a slot can change. */
+/* credit adds to an item's score and returns its number, a new one when the walk meets it first: a
+ * mask, no branch.  The table is a copy, which no store can change. */
 static inline uint32_t credit(struct walk *w, struct walk_table *table, uint32_t item,
                               uint32_t share)
 {
+    uint64_t key = (uint64_t)table->generation << 32 | item, differs;
     uint32_t at = item * 0x9e3779b1u >> table->shift;
-    while (w->slots[at].generation == table->generation) {
-        if ((uint32_t)w->slots[at].rank == ~item) {
-            w->slots[at].rank += (uint64_t)share << 32;
-            return at;
-        }
+    /* From another item's key of this walk it differs in the lower half alone. */
+    while (__builtin_expect((differs = w->slots[at] ^ key) - 1 < UINT32_MAX, 0))
         at = (at + 1) & UINT32_MAX >> table->shift;
-    }
-    struct walk_slot *slot = &w->slots[at];
-    slot->rank = rank_of(share, item);
-    slot->generation = table->generation;
-    slot->energy = 0;
-    w->seen[table->seen_count++] = (uint16_t)at;
-    return at;
+    uint64_t known = -(uint64_t)(differs == 0);
+    uint32_t number = (w->number[at] & (uint32_t)known) | (table->count & (uint32_t)~known);
+    w->slots[at] = key;
+    w->number[at] = (uint16_t)number;
+    uint64_t score = (w->rank[number] >> 32 & known) + share;
+    w->rank[number] = score << 32 | (uint32_t)~item;
+    w->energy[number] &= (uint32_t)known;
+    table->count += 1 + (uint32_t)known;
+    return number;
 }
 
 /* share_of returns energy * strength / UINT16_MAX, energy being at most WALK_ONE: for products up
@@ -96,7 +97,7 @@ static void begin(struct walk *w, uint32_t budget)
 {
     assert(budget <= WALK_BUDGET_MAX);
     w->table.shift = (uint32_t)__builtin_clz(4 * (budget + WALK_SOURCES_MAX) - 1);
-    w->table.seen_count = 0;
+    w->table.count = 0;
     w->queue_count = 0;
     w->queue[0] = UINT64_MAX;
     if (!++w->table.generation) {
@@ -105,12 +106,16 @@ static void begin(struct walk *w, uint32_t budget)
     }
 }
 
-static void queue_item(struct walk *w, const struct catalog *catalog, uint32_t item, uint32_t slot,
-                       uint32_t energy, uint32_t hop)
+static uint32_t edges_of(const struct rules_hunt *hunt, uint32_t item,
+                         const struct catalog_edge **edges)
 {
-    w->slots[slot].energy = energy;
-    catalog_prefetch_node(catalog, item);
-    queue_push(w, key_of(energy, item, hop, slot));
+    uint32_t count = catalog_edges(hunt->catalog, item, edges);
+    return count < hunt->max_fanout ? count : hunt->max_fanout;
+}
+
+static uint32_t decayed(const struct rules_hunt *hunt, uint32_t energy)
+{
+    return (uint32_t)((uint64_t)energy * hunt->decay >> 16);
 }
 
 /* pass_on gives energy to the targets of edges. */
@@ -123,39 +128,109 @@ static void pass_on(struct walk *w, const struct catalog_edge *edges, uint32_t c
     w->table = table;
 }
 
-/* pass_further has the targets expanded in turn, at a hop. */
-static void pass_further(struct walk *w, const struct catalog *catalog,
-                         const struct catalog_edge *edges, uint32_t count, uint32_t energy,
-                         uint32_t hop)
+/* pass_to_wave keeps the most that each target got, with which the next wave expands it. */
+static void pass_to_wave(struct walk *w, const struct catalog *catalog,
+                         const struct catalog_edge *edges, uint32_t count, uint32_t energy)
 {
     struct walk_table table = w->table;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t share = share_of(energy, edges[i].strength);
-        uint32_t slot = credit(w, &table, edges[i].to, share);
-        /* What it was queued with before, and more, comes first anyway. */
-        if (share >= WALK_FLOOR && share >= w->slots[slot].energy)
-            queue_item(w, catalog, edges[i].to, slot, share, hop);
+        uint32_t number = credit(w, &table, edges[i].to, share), before = w->energy[number];
+        w->energy[number] = share > before ? share : before;
+        catalog_prefetch_node(catalog, edges[i].to);
     }
     w->table = table;
 }
 
-/* expand passes an item's energy on along its edges. */
-static void expand(struct walk *w, const struct rules_hunt *hunt, uint32_t item, uint32_t energy,
-                   uint32_t hop, struct walk_result *result)
+/* pass_to_queue has the targets expanded in turn, at a hop. */
+static void pass_to_queue(struct walk *w, const struct catalog *catalog,
+                          const struct catalog_edge *edges, uint32_t count, uint32_t energy,
+                          uint32_t hop)
 {
-    const struct catalog_edge *edges = NULL;
-    uint32_t count = catalog_edges(hunt->catalog, item, &edges);
-    count = count < hunt->max_fanout ? count : hunt->max_fanout;
-    if (count > hunt->budget - result->edge_count) {
-        count = hunt->budget - result->edge_count;
-        result->stopped = true;
+    struct walk_table table = w->table;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t share = share_of(energy, edges[i].strength);
+        uint32_t number = credit(w, &table, edges[i].to, share);
+        /* What it was queued with before, and more, comes first anyway. */
+        if (share < WALK_FLOOR || share < w->energy[number])
+            continue;
+        w->energy[number] = share;
+        catalog_prefetch_node(catalog, edges[i].to);
+        queue_push(w, key_of(share, edges[i].to, hop, number));
     }
-    result->edge_count += count;
-    uint32_t decayed = (uint32_t)((uint64_t)energy * hunt->decay >> 16);
-    if (hop + 1 < hunt->max_depth)
-        pass_further(w, hunt->catalog, edges, count, decayed, hop + 1);
-    else
-        pass_on(w, edges, count, decayed);
+    w->table = table;
+}
+
+/* run_queue expands best first, until there is nothing or the budget is used up. */
+static void run_queue(struct walk *w, const struct rules_hunt *hunt, struct walk_result *result)
+{
+    while (w->queue_count && !result->stopped) {
+        uint64_t key = queue_pop(w);
+        if (w->queue_count)
+            catalog_prefetch(hunt->catalog, item_of(w, w->queue[1] & NUMBER_MAX));
+        uint32_t number = key & NUMBER_MAX;
+        if (w->energy[number] == WALK_EXPANDED)
+            continue;
+        w->energy[number] = WALK_EXPANDED;
+        const struct catalog_edge *edges;
+        uint32_t count = edges_of(hunt, item_of(w, number), &edges);
+        if (count > hunt->budget - result->edge_count) {
+            count = hunt->budget - result->edge_count;
+            result->stopped = true;
+        }
+        result->edge_count += count;
+        uint32_t hop = HOP_MAX - (uint32_t)(key >> KEY_NUMBER_BITS & HOP_MAX);
+        uint32_t energy = (uint32_t)(key >> (KEY_ITEM_BITS + KEY_HOP_BITS + KEY_NUMBER_BITS));
+        if (hop + 1 < hunt->max_depth)
+            pass_to_queue(w, hunt->catalog, edges, count, decayed(hunt, energy), hop + 1);
+        else
+            pass_on(w, edges, count, decayed(hunt, energy));
+    }
+}
+
+/* A wave is what the walk met as many hops away, but for what got less than the floor. */
+struct wave {
+    uint32_t first, end; /* by number */
+};
+
+static void queue_wave(struct walk *w, struct wave wave, uint32_t hop)
+{
+    for (uint32_t i = wave.first; i < wave.end; i++) {
+        if (w->energy[i] >= WALK_FLOOR)
+            queue_push(w, key_of(w->energy[i], item_of(w, i), hop, i));
+    }
+}
+
+static bool fits(const struct walk *w, const struct rules_hunt *hunt, struct wave wave,
+                 const struct walk_result *result)
+{
+    uint32_t sum = result->edge_count;
+    for (uint32_t i = wave.first; i < wave.end; i++) {
+        const struct catalog_edge *edges;
+        uint32_t count = edges_of(hunt, item_of(w, i), &edges);
+        sum += w->energy[i] >= WALK_FLOOR ? count : 0;
+        __builtin_prefetch(edges);
+    }
+    return sum <= hunt->budget;
+}
+
+/* run_wave expands what the budget is enough for. */
+static void run_wave(struct walk *w, const struct rules_hunt *hunt, struct wave wave, bool is_last,
+                     struct walk_result *result)
+{
+    for (uint32_t i = wave.first; i < wave.end; i++) {
+        uint32_t energy = w->energy[i];
+        if (energy < WALK_FLOOR)
+            continue;
+        w->energy[i] = WALK_EXPANDED;
+        const struct catalog_edge *edges;
+        uint32_t count = edges_of(hunt, item_of(w, i), &edges);
+        result->edge_count += count;
+        if (is_last)
+            pass_on(w, edges, count, decayed(hunt, energy));
+        else
+            pass_to_wave(w, hunt->catalog, edges, count, decayed(hunt, energy));
+    }
 }
 
 /* tell_best puts the items with the highest scores in order. */
@@ -163,8 +238,8 @@ static void tell_best(const struct walk *w, uint32_t want, struct walk_result *r
 {
     uint64_t best[WALK_BEST_MAX], least = UINT32_MAX; /* no score is no rank */
     uint32_t count = 0;
-    for (uint32_t i = 0; i < w->table.seen_count; i++) {
-        uint64_t rank = w->slots[w->seen[i]].rank;
+    for (uint32_t i = 0; i < w->table.count; i++) {
+        uint64_t rank = w->rank[i];
         if (rank <= least)
             continue;
         uint32_t at = count < want ? count++ : count - 1;
@@ -187,19 +262,22 @@ void walk_run(struct walk *w, const struct rules_hunt *hunt, const uint32_t *sou
     assert(source_count <= WALK_SOURCES_MAX && hunt->basket_items <= WALK_BEST_MAX);
     *result = (struct walk_result){0};
     begin(w, hunt->budget);
-    for (uint32_t i = 0; i < source_count; i++)
-        queue_item(w, hunt->catalog, sources[i], credit(w, &w->table, sources[i], 0), WALK_ONE, 0);
-    while (w->queue_count && !result->stopped) {
-        uint64_t key = queue_pop(w);
-        if (w->queue_count)
-            catalog_prefetch(hunt->catalog, item_of(w, w->queue[1] & (WALK_SLOTS_MAX - 1)));
-        struct walk_slot *slot = &w->slots[key & (WALK_SLOTS_MAX - 1)];
-        if (slot->energy == WALK_EXPANDED)
-            continue;
-        slot->energy = WALK_EXPANDED;
-        uint32_t hop = HOP_MAX - (uint32_t)(key >> KEY_SLOT_BITS & HOP_MAX);
-        uint32_t energy = (uint32_t)(key >> (KEY_ITEM_BITS + KEY_HOP_BITS + KEY_SLOT_BITS));
-        expand(w, hunt, ~(uint32_t)slot->rank, energy, hop, result);
+    for (uint32_t i = 0; i < source_count; i++) {
+        w->energy[credit(w, &w->table, sources[i], 0)] = WALK_ONE;
+        catalog_prefetch_node(hunt->catalog, sources[i]);
+    }
+    struct wave wave = {0, w->table.count};
+    for (uint32_t hop = 0; hop < hunt->max_depth; hop++) {
+        bool is_last = hop + 1 == hunt->max_depth;
+        /* Order matters where the budget ends, and where a longer way brings more than a shorter
+         * one that leads further.  No way brings as much as a source has, unless nothing decays. */
+        if ((hop && !is_last) || hunt->decay == WALK_ONE || !fits(w, hunt, wave, result)) {
+            queue_wave(w, wave, hop);
+            run_queue(w, hunt, result);
+            break;
+        }
+        run_wave(w, hunt, wave, is_last, result);
+        wave = (struct wave){wave.end, w->table.count};
     }
     if (hunt->basket_items)
         tell_best(w, hunt->basket_items, result);

@@ -22,29 +22,25 @@
 #define WALK_FLOOR       (WALK_ONE / 256)
 #define WALK_BUDGET_MAX  CONF_EVENT_EDGES_MAX
 #define WALK_SOURCES_MAX 16u
+#define WALK_ITEMS_MAX   (WALK_BUDGET_MAX + WALK_SOURCES_MAX)
 #define WALK_SLOTS_MAX   8192u
 #define WALK_BEST_MAX    16u
 
-struct walk_slot {
-    uint64_t rank;       /* score and, below it, ~item: the higher comes first */
-    uint32_t generation; /* of the walk that it belongs to */
-    uint32_t energy;     /* the highest that it was queued with; UINT32_MAX once expanded */
-};
-
-/* The slots of one walk. */
+/* The items of one walk: by number, in the order in which it met them. */
 struct walk_table {
     uint32_t generation;
-    uint32_t shift; /* there are 2^(32 - shift): small walks stay in a small place */
-    uint32_t seen_count;
+    uint32_t shift; /* there are 2^(32 - shift) slots: small walks stay in a small place */
+    uint32_t count;
 };
 
 struct walk {
     struct walk_table table;
     uint32_t queue_count;
-    uint16_t seen[WALK_BUDGET_MAX + WALK_SOURCES_MAX];      /* slots in use */
-    uint64_t queue[WALK_BUDGET_MAX + WALK_SOURCES_MAX + 1]; /* a binary heap from [1] on, the
-                                                               highest first */
-    struct walk_slot slots[WALK_SLOTS_MAX];
+    uint64_t rank[WALK_ITEMS_MAX + 1];   /* score and, below it, ~item: the higher comes first */
+    uint32_t energy[WALK_ITEMS_MAX + 1]; /* to expand it with; UINT32_MAX once it was expanded */
+    uint64_t queue[WALK_ITEMS_MAX + 1];  /* a binary heap from [1] on, the highest first */
+    uint64_t slots[WALK_SLOTS_MAX];      /* a walk's generation and, below it, an item of it */
+    uint16_t number[WALK_SLOTS_MAX];     /* of the slot's item */
 };
 
 struct walk_result {

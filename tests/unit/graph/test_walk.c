@@ -199,6 +199,8 @@ static void plain_walk(const struct rules_hunt *h, const uint32_t *sources, uint
 static void random_walks_agree_with_the_obvious_way(void **state)
 {
     (void)state;
+    /* With the last one, only strong edges bring more than the floor. */
+    static const uint32_t decays[] = {WALK_ONE, 40000, 600};
     uint64_t seed = 1;
     uint32_t stopped = 0;
     for (int graph = 0; graph < 40; graph++) {
@@ -215,7 +217,7 @@ static void random_walks_agree_with_the_obvious_way(void **state)
         struct conf_hunt *hunt = fixture_basket(f, "h", fixture_catalog(f, text));
         hunt->max_depth = 1 + graph % 4;
         hunt->basket_items = 1 + graph % 16;
-        hunt->decay = graph % 3 ? 40000 : 65536;
+        hunt->decay = decays[graph % 3];
         hunt->budget = graph % 5 ? 150 : WALK_BUDGET_MAX;
         fixture_build(f);
         for (int i = 0; i < 50; i++) {
