@@ -5,10 +5,11 @@
  *
  * Events visit random users, who are all there before, with a short walk each. The catalog and
  * the table of ids are the same at every size, so what grows with the users is where their progress
- * lies: one slot of an index and one entry of 128 bytes.  Memory's part is measured by itself: the
- * same burst of random places, prefetched and written, in tables of the same sizes on the same kind
- * of pages, with nothing computed (memory_ns: cache and TLB misses); and once more on pages of 4
- * KiB (memory_small_ns: what huge pages save).
+ * lies (graph/progress.h): two lines of an index, which say where a second and an entry of two
+ * lines are.  Memory's part is measured by itself: the same burst of random places, prefetched as
+ * the state does it, read and written, in tables of the same sizes on the same kind of pages, with
+ * nothing computed (memory_ns: cache and TLB misses); and once more on pages of 4 KiB
+ * (memory_small_ns: what huge pages save).
  */
 #include <sched.h>
 #include <stdio.h>
@@ -22,12 +23,10 @@
 #include "dataplane/base/clock.h"
 #include "graph/mix.h"
 
-#define USERS_MIN   1000u
-#define USERS_MAX   10000000u
-#define EVENTS      1000000u /* measured at each size */
-#define ENTRY_BYTES 128u
-#define SLOT_BYTES  8u
-#define LINE_BYTES  64u
+#define USERS_MIN  1000u
+#define USERS_MAX  10000000u
+#define EVENTS     1000000u /* measured at each size */
+#define LINE_WORDS 16u
 
 static struct state_bed bed;
 
@@ -63,45 +62,64 @@ static double event_ns(uint64_t users, const char *catalog)
     return (double)took_ns / EVENTS;
 }
 
-static uint8_t *map(size_t bytes, int advice)
+static uint32_t *map(size_t lines, int advice)
 {
-    uint8_t *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t bytes = lines * LINE_WORDS * sizeof(uint32_t);
+    uint32_t *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     state_bed_need(base != MAP_FAILED, "not enough memory");
     (void)madvise(base, bytes, advice);
-    for (size_t at = 0; at < bytes; at += 4096)
-        base[at] = 1;
+    for (size_t at = 0; at < bytes / sizeof *base; at += 1024)
+        base[at] = 0; /* a page of its own */
     return base;
 }
 
-/* Returns ns an event of looking up a slot and changing an entry: prefetched and touched as the
- * state does with a burst. */
+/* What the state keeps of users: lines of an index, of which a third of the slots is used, the
+ * second in which each is forgotten, and their entries. */
+struct tables {
+    uint64_t users, lines;
+    uint32_t *index, *seconds, *entries;
+};
+
+/* touch brings in and changes what the state does for a burst of events. */
+static void touch(const struct tables *t, uint64_t n)
+{
+    uint64_t user[STATE_BED_BURST];
+    uint32_t *line[STATE_BED_BURST][2];
+    for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
+        uint64_t key = mix64(n + i);
+        user[i] = key % t->users;
+        for (uint32_t k = 0; k < 2; k++) {
+            line[i][k] = t->index + mix64(2 * user[i] + k) % t->lines * LINE_WORDS;
+            __builtin_prefetch(line[i][k]);
+        }
+    }
+    for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
+        user[i] += line[i][0][0] | line[i][1][0]; /* 0: but where to go on is known no sooner */
+        __builtin_prefetch(t->seconds + user[i], 1);
+        __builtin_prefetch(t->entries + user[i] * 2 * LINE_WORDS, 1);
+        __builtin_prefetch(t->entries + (user[i] * 2 + 1) * LINE_WORDS, 1);
+    }
+    for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
+        t->seconds[user[i]]++;
+        t->entries[user[i] * 2 * LINE_WORDS]++;
+        t->entries[(user[i] * 2 + 1) * LINE_WORDS]++;
+    }
+}
+
+/* Returns ns an event of finding and changing what is kept of its user. */
 static double memory_ns(uint64_t users, int advice)
 {
-    size_t slot_bytes = users * SLOT_BYTES + LINE_BYTES, entry_bytes = users * ENTRY_BYTES;
-    uint8_t *slots = map(slot_bytes, advice), *entries = map(entry_bytes, advice);
-    uint64_t took_ns = 0;
+    uint64_t took_ns = 0, lines = users / 3 + 8, second_lines = users / LINE_WORDS + 1;
+    const struct tables tables = {users, lines, map(lines, advice), map(second_lines, advice),
+                                  map(users * 2, advice)};
     for (uint64_t n = 0; n < EVENTS; n += STATE_BED_BURST) {
-        uint64_t at[STATE_BED_BURST];
-        for (uint32_t i = 0; i < STATE_BED_BURST; i++)
-            at[i] = mix64(n + i) % users;
         uint64_t start_ns = clock_monotonic_ns();
-        for (uint32_t i = 0; i < STATE_BED_BURST; i++)
-            __builtin_prefetch(slots + at[i] * SLOT_BYTES, 1);
-        for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
-            uint8_t *entry = entries + at[i] * ENTRY_BYTES;
-            __builtin_prefetch(entry, 1);
-            __builtin_prefetch(entry + LINE_BYTES, 1);
-        }
-        for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
-            uint8_t *entry = entries + at[i] * ENTRY_BYTES;
-            slots[at[i] * SLOT_BYTES]++;
-            entry[0]++;
-            entry[LINE_BYTES]++;
-        }
+        touch(&tables, n);
         took_ns += clock_monotonic_ns() - start_ns;
     }
-    munmap(slots, slot_bytes);
-    munmap(entries, entry_bytes);
+    munmap(tables.index, lines * LINE_WORDS * sizeof(uint32_t));
+    munmap(tables.seconds, second_lines * LINE_WORDS * sizeof(uint32_t));
+    munmap(tables.entries, users * 2 * LINE_WORDS * sizeof(uint32_t));
     return (double)took_ns / EVENTS;
 }
 

@@ -21,6 +21,9 @@
 #define HOP_MAX         ((1u << KEY_HOP_BITS) - 1)
 #define NUMBER_MAX      ((1u << KEY_NUMBER_BITS) - 1)
 
+#define SORT_MAX   64u /* items to be compared each with each */
+#define WAVE_AHEAD 4u  /* items whose edges are on their way */
+
 static_assert(WALK_ITEMS_MAX - 1 <= NUMBER_MAX, "a number fits in a queue entry");
 static_assert(WALK_SLOTS_MAX >= 4 * WALK_ITEMS_MAX,
               "three of four slots are free: hardly a probe meets another item");
@@ -161,6 +164,20 @@ static void pass_to_queue(struct walk *w, const struct catalog *catalog,
     w->table = table;
 }
 
+/* take_edges has an item expanded, with as many of its edges as the budget is enough for. */
+static uint32_t take_edges(struct walk *w, const struct rules_hunt *hunt, uint32_t number,
+                           const struct catalog_edge **edges, struct walk_result *result)
+{
+    uint32_t count = edges_of(hunt, item_of(w, number), edges);
+    w->energy[number] = WALK_EXPANDED;
+    if (count > hunt->budget - result->edge_count) {
+        count = hunt->budget - result->edge_count;
+        result->stopped = true;
+    }
+    result->edge_count += count;
+    return count;
+}
+
 /* run_queue expands best first, until there is nothing or the budget is used up. */
 static void run_queue(struct walk *w, const struct rules_hunt *hunt, struct walk_result *result)
 {
@@ -171,14 +188,8 @@ static void run_queue(struct walk *w, const struct rules_hunt *hunt, struct walk
         uint32_t number = key & NUMBER_MAX;
         if (w->energy[number] == WALK_EXPANDED)
             continue;
-        w->energy[number] = WALK_EXPANDED;
         const struct catalog_edge *edges;
-        uint32_t count = edges_of(hunt, item_of(w, number), &edges);
-        if (count > hunt->budget - result->edge_count) {
-            count = hunt->budget - result->edge_count;
-            result->stopped = true;
-        }
-        result->edge_count += count;
+        uint32_t count = take_edges(w, hunt, number, &edges, result);
         uint32_t hop = HOP_MAX - (uint32_t)(key >> KEY_NUMBER_BITS & HOP_MAX);
         uint32_t energy = (uint32_t)(key >> (KEY_ITEM_BITS + KEY_HOP_BITS + KEY_NUMBER_BITS));
         if (hop + 1 < hunt->max_depth)
@@ -188,48 +199,70 @@ static void run_queue(struct walk *w, const struct rules_hunt *hunt, struct walk
     }
 }
 
-/* A wave is what the walk met as many hops away, but for what got less than the floor. */
-struct wave {
-    uint32_t first, end; /* by number */
-};
-
-static void queue_wave(struct walk *w, struct wave wave, uint32_t hop)
+/* list_wave makes a wave of what the walk met as many hops away, from a number on, but for what got
+ * less than the floor. */
+static void list_wave(struct walk *w, uint32_t first)
 {
-    for (uint32_t i = wave.first; i < wave.end; i++) {
-        if (w->energy[i] >= WALK_FLOOR)
-            queue_push(w, key_of(w->energy[i], item_of(w, i), hop, i));
+    w->wave_count = 0;
+    for (uint32_t i = first; i < w->table.count; i++) {
+        w->wave[w->wave_count] = (uint16_t)i;
+        w->wave_count += w->energy[i] >= WALK_FLOOR;
     }
 }
 
-static bool fits(const struct walk *w, const struct rules_hunt *hunt, struct wave wave,
+/* fits says whether the budget is enough for the wave. */
+static bool fits(const struct walk *w, const struct rules_hunt *hunt,
                  const struct walk_result *result)
 {
     uint32_t sum = result->edge_count;
-    for (uint32_t i = wave.first; i < wave.end; i++) {
+    for (uint32_t i = 0; i < w->wave_count && sum <= hunt->budget; i++) {
         const struct catalog_edge *edges;
-        uint32_t count = edges_of(hunt, item_of(w, i), &edges);
-        sum += w->energy[i] >= WALK_FLOOR ? count : 0;
-        __builtin_prefetch(edges);
+        sum += edges_of(hunt, item_of(w, w->wave[i]), &edges);
     }
     return sum <= hunt->budget;
 }
 
-/* run_wave expands what the budget is enough for. */
-static void run_wave(struct walk *w, const struct rules_hunt *hunt, struct wave wave, bool is_last,
+static uint64_t wave_key(const struct walk *w, uint32_t i, uint32_t hop)
+{
+    uint32_t number = w->wave[i];
+    return key_of(w->energy[number], item_of(w, number), hop, number);
+}
+
+static void queue_wave(struct walk *w, uint32_t hop)
+{
+    for (uint32_t i = 0; i < w->wave_count; i++)
+        queue_push(w, wave_key(w, i, hop));
+}
+
+/* sort_wave puts a wave of at most SORT_MAX in the order of a queue: the place of each is how many
+ * are more than it. Either all have the highest bit, as sources, or none has. */
+static void sort_wave(struct walk *w, uint32_t hop)
+{
+    int64_t keys[SORT_MAX];
+    for (uint32_t i = 0; i < w->wave_count; i++)
+        keys[i] = (int64_t)wave_key(w, i, hop);
+    for (uint32_t i = 0; i < w->wave_count; i++) {
+        int64_t above = 0;
+        for (uint32_t j = 0; j < w->wave_count; j++)
+            above += keys[j] > keys[i];
+        w->wave[above] = (uint16_t)(keys[i] & NUMBER_MAX);
+    }
+}
+
+/* run_wave expands in the wave's order, until the budget is used up. */
+static void run_wave(struct walk *w, const struct rules_hunt *hunt, bool is_last,
                      struct walk_result *result)
 {
-    for (uint32_t i = wave.first; i < wave.end; i++) {
-        uint32_t energy = w->energy[i];
-        if (energy < WALK_FLOOR)
-            continue;
-        w->energy[i] = WALK_EXPANDED;
+    for (uint32_t i = 0; i < w->wave_count && !result->stopped; i++) {
         const struct catalog_edge *edges;
-        uint32_t count = edges_of(hunt, item_of(w, i), &edges);
-        result->edge_count += count;
+        uint32_t number = w->wave[i], energy = decayed(hunt, w->energy[number]);
+        uint32_t count = take_edges(w, hunt, number, &edges, result);
+        if (i + WAVE_AHEAD < w->wave_count)
+            catalog_prefetch(hunt->catalog, item_of(w, w->wave[i + WAVE_AHEAD]));
         if (is_last)
-            pass_on(w, edges, count, decayed(hunt, energy));
+            pass_on(w, edges, count, energy);
         else
-            pass_to_wave(w, hunt->catalog, edges, count, decayed(hunt, energy));
+            pass_to_wave(w, hunt->catalog, edges, count, energy);
     }
 }
 
@@ -266,18 +299,22 @@ void walk_run(struct walk *w, const struct rules_hunt *hunt, const uint32_t *sou
         w->energy[credit(w, &w->table, sources[i], 0)] = WALK_ONE;
         catalog_prefetch_node(hunt->catalog, sources[i]);
     }
-    struct wave wave = {0, w->table.count};
-    for (uint32_t hop = 0; hop < hunt->max_depth; hop++) {
+    for (uint32_t hop = 0, first = 0; hop < hunt->max_depth; hop++) {
         bool is_last = hop + 1 == hunt->max_depth;
+        list_wave(w, first);
+        first = w->table.count;
         /* Order matters where the budget ends, and where a longer way brings more than a shorter
          * one that leads further.  No way brings as much as a source has, unless nothing decays. */
-        if ((hop && !is_last) || hunt->decay == WALK_ONE || !fits(w, hunt, wave, result)) {
-            queue_wave(w, wave, hop);
+        bool in_turn = (!hop || is_last) && hunt->decay < WALK_ONE;
+        bool is_enough = in_turn && fits(w, hunt, result);
+        if (in_turn && !is_enough && is_last && w->wave_count <= SORT_MAX) {
+            sort_wave(w, hop);
+        } else if (!is_enough) {
+            queue_wave(w, hop);
             run_queue(w, hunt, result);
             break;
         }
-        run_wave(w, hunt, wave, is_last, result);
-        wave = (struct wave){wave.end, w->table.count};
+        run_wave(w, hunt, is_last, result);
     }
     if (hunt->basket_items)
         tell_best(w, hunt->basket_items, result);

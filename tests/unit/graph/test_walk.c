@@ -127,7 +127,7 @@ static void what_is_below_the_floor_is_not_expanded(void **state)
 
 /* ---- the obvious way ---- */
 
-#define NODES 60
+#define NODES 120
 
 struct plain {
     uint64_t score[NODES];
@@ -209,7 +209,7 @@ static void random_walks_agree_with_the_obvious_way(void **state)
         size_t at = 0;
         for (uint32_t i = 0; i < NODES; i++)
             items_add(f->items, name, (uint32_t)sprintf(name, "n%u", i));
-        for (int e = 0; e < 600; e++) {
+        for (int e = 0; e < 1200; e++) {
             uint64_t r = mix64(++seed);
             at += (size_t)sprintf(text + at, "n%u\tn%u\t%u\n", (uint32_t)(r % NODES),
                                   (uint32_t)(r >> 20) % NODES, 1 + (uint32_t)(r >> 50) % 4);
@@ -221,7 +221,7 @@ static void random_walks_agree_with_the_obvious_way(void **state)
         hunt->budget = graph % 5 ? 150 : WALK_BUDGET_MAX;
         fixture_build(f);
         for (int i = 0; i < 50; i++) {
-            uint32_t sources[4], count = 1 + (uint32_t)(mix64(++seed) % 4);
+            uint32_t sources[12], count = 1 + (uint32_t)(mix64(++seed) % 12);
             for (uint32_t s = 0; s < count; s++)
                 sources[s] = (uint32_t)(mix64(seed) + s * 7) % NODES;
             struct walk_result got, want;
