@@ -36,12 +36,12 @@ struct walk_table {
 struct walk {
     struct walk_table table;
     uint32_t queue_count, wave_count;
-    uint64_t rank[WALK_ITEMS_MAX + 1];   /* score and, below it, ~item: the higher comes first */
-    uint32_t energy[WALK_ITEMS_MAX + 1]; /* to expand it with; UINT32_MAX once it was expanded */
-    uint64_t queue[WALK_ITEMS_MAX + 1];  /* a binary heap from [1] on, the highest first */
-    uint16_t wave[WALK_ITEMS_MAX + 1];   /* to be expanded one after the other, by number */
-    uint64_t slots[WALK_SLOTS_MAX];      /* a walk's generation and, below it, an item of it */
-    uint16_t number[WALK_SLOTS_MAX];     /* of the slot's item */
+    uint64_t rank[WALK_ITEMS_MAX];      /* score and, below it, ~item: the higher comes first */
+    uint32_t energy[WALK_ITEMS_MAX];    /* to expand it with; UINT32_MAX once it was expanded */
+    uint64_t queue[WALK_ITEMS_MAX + 1]; /* a binary heap from [1] on, the highest first */
+    uint16_t wave[WALK_ITEMS_MAX];      /* to be expanded one after the other, by number */
+    uint64_t slots[WALK_SLOTS_MAX];     /* a walk's generation and, below it, an item of it */
+    uint16_t number[WALK_SLOTS_MAX];    /* of the slot's item */
 };
 
 struct walk_result {
