@@ -21,7 +21,7 @@ import tempfile
 import time
 
 from bench_cores import WORKER
-from bench_lib import BUILD, PATIENCE_S, Daemon, Scenario, caveat, config_text, fail, figure, make_catalog, start
+from bench_lib import BUILD, PATIENCE_S, Daemon, Scenario, caveat, changed, config_text, fail, figure, make_catalog, start
 from bench_link import PORT, blast
 from bench_redis import redis_peer, redis_rate
 
@@ -38,7 +38,7 @@ class Past:
         self.dir, self.items = directory, make_catalog(directory)
         self.config = directory / "bench.yaml"
         text = config_text(directory, PORT % directory, ids, JOURNAL.format(io="auto", checkpoint="30s"))
-        self.config.write_text(text.replace("users: 200_000", f"users: {users}").replace("huge_pages: on", "huge_pages: off"))
+        self.config.write_text(changed(changed(text, "users: 400_000", f"users: {users}"), "huge_pages: on", "huge_pages: off"))
 
     def write(self, *args):
         """A fresh directory; all figures of trove-history by name."""

@@ -143,6 +143,13 @@ def config_text(directory, port, ids, more=""):
                          treasure=json.dumps(items[-1]))
 
 
+def changed(text, old, new):
+    """A configuration with a word of it replaced; without that word the benchmark would be of something else."""
+    if text.count(old) != 1:
+        fail(f"the configuration has '{old}' {text.count(old)} times, not once")
+    return text.replace(old, new)
+
+
 def make_catalog(directory):
     """Writes catalog.tsv, which daemon and generator read; returns its items."""
     catalog = directory / "catalog.tsv"

@@ -8,7 +8,7 @@ ring    a ring between two cores, events there and answers back: ours, ck_ring a
 import json
 import subprocess
 
-from bench_lib import BUILD, Daemon, Scenario, fail, figure, run_blast
+from bench_lib import BUILD, Daemon, Scenario, changed, fail, figure, run_blast
 from bench_link import JOURNAL, PORT, TARGET, latency_figures, stage_percentiles, vdev
 
 CLAIMS_AT = 240_000
@@ -26,7 +26,7 @@ EVENT = '{"id":"%08x-0000-4000-8000-%012x","time":@@@@@@@@@@@@@,"user":"u-%d","t
 def tiles_only(directory):
     """What makes the benchmark's configuration one of a tiles hunt."""
     def rewrite(text):
-        head = text[:text.index("hunts:")].replace("users: 200_000", "users: 1000, claims: 2_000_000")
+        head = changed(text[:text.index("hunts:")], "users: 400_000", "users: 1000, claims: 2_000_000")
         return head.replace("view: { require: [item] }", "claim: { require: [tile] }") + HUNT % directory
     return rewrite
 
