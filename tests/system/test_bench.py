@@ -12,6 +12,7 @@ sys.path.insert(0, str(TOP / "scripts"))
 import bench_compare  # noqa: E402
 import bench_journal  # noqa: E402
 import bench_lib  # noqa: E402
+import bench_parts  # noqa: E402
 import bench_results  # noqa: E402
 import bench_table  # noqa: E402
 from bench_link import highest_rate, highest_rates  # noqa: E402
@@ -209,6 +210,15 @@ def test_every_scenario_is_in_the_list():
     run = subprocess.run([TOP / "scripts/bench", "list"], capture_output=True, text=True, timeout=60, check=True)
     names = [line.split()[0] for line in run.stdout.splitlines()]
     assert {"udp", "ramp", "http", "state", "parse"} <= set(names) and len(names) == len(set(names))
+
+
+def test_configurations_have_what_the_benchmarks_change_in_them(tmp_path):
+    """A recovery of ten million users had the room of all others, once that was another number than it looked for."""
+    text = bench_journal.Past(tmp_path, 10_000_000, 1000).config.read_text()
+    assert "users: 10000000 " in text and "huge_pages: off" in text
+    assert "claims: 2_000_000 " in bench_parts.tiles_only(tmp_path)(bench_lib.config_text(tmp_path, "", 1000))
+    with pytest.raises(SystemExit, match="'users: 1' 0 times, not once"):
+        bench_lib.changed("limits: { users: 2 }", "users: 1", "users: 3")
 
 
 RELEASE = {"optimization": "3", "debug": False, "b_sanitize": "none", "b_coverage": False, "b_lto": True}
