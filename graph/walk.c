@@ -305,9 +305,9 @@ void walk_run(struct walk *w, const struct rules_hunt *hunt, const uint32_t *sou
         first = w->table.count;
         /* Order matters where the budget ends, and where a longer way brings more than a shorter
          * one that leads further.  No way brings as much as a source has, unless nothing decays. */
-        bool in_turn = (!hop || is_last) && hunt->decay < WALK_ONE;
-        bool is_enough = in_turn && fits(w, hunt, result);
-        if (in_turn && !is_enough && is_last && w->wave_count <= SORT_MAX) {
+        bool in_waves = (!hop || is_last) && hunt->decay < WALK_ONE;
+        bool is_enough = in_waves && fits(w, hunt, result);
+        if (in_waves && !is_enough && is_last && w->wave_count <= SORT_MAX) {
             sort_wave(w, hop);
         } else if (!is_enough) {
             queue_wave(w, hop);
