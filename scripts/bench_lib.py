@@ -171,7 +171,7 @@ class Daemon:
         file = directory / "bench.yaml"
         text = config_text(directory, port, ids, more)
         self.file = file
-        file.write_text(rewrite(text.replace(f"data_dir: {directory}/data", f"data_dir: {data}")))
+        file.write_text(rewrite(changed(text, f"data_dir: {directory}/data", f"data_dir: {data}")))
         self.log = open(directory / "troved.log", "w", encoding="utf-8")
         self.process = start([*inside, BUILD / "dataplane/troved", "--config", file], stderr=self.log)
         deadline = time.monotonic() + PATIENCE_S

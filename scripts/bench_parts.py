@@ -27,7 +27,7 @@ def tiles_only(directory):
     """What makes the benchmark's configuration one of a tiles hunt."""
     def rewrite(text):
         head = changed(text[:text.index("hunts:")], "users: 400_000", "users: 1000, claims: 2_000_000")
-        return head.replace("view: { require: [item] }", "claim: { require: [tile] }") + HUNT % directory
+        return changed(head, "view: { require: [item] }", "claim: { require: [tile] }") + HUNT % directory
     return rewrite
 
 
