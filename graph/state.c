@@ -130,13 +130,15 @@ void state_prefetch(const struct state *state, const struct rules *rules,
         hunts[i] = 0;
         if (event->reason != REASON_none)
             continue;
-        const struct partition *partition = state_partition(state, event->partition);
         const struct rules_type *type = rules_find_type(rules, event->type_key);
         hunts[i] = type ? lowest(listening(rules, type, event)) : 0;
         identities[i] = event_dedupe_key(&rules->key, event);
-        dedupe_prefetch(&partition->dedupe, identities[i]);
-        prefetch_indexes(partition, rules, event, hunts[i]);
     }
+    for (uint32_t i = 0; i < count; i++)
+        if (events[i].reason == REASON_none)
+            dedupe_prefetch(&state_partition(state, events[i].partition)->dedupe, identities[i]);
+    for (uint32_t i = 0; i < count; i++)
+        prefetch_indexes(state_partition(state, events[i].partition), rules, &events[i], hunts[i]);
     for (uint32_t i = 0; i < count; i++) {
         if (events[i].reason != REASON_none)
             continue;
