@@ -135,8 +135,9 @@ uint64_t state_bed_apply(struct state_bed *bed, enum outcome_kind expected, uint
     uint64_t start_ns = clock_monotonic_ns(), strange = 0;
     state_prefetch(bed->state, bed->rules, bed->events, STATE_BED_BURST, identities);
     for (uint32_t i = 0; i < STATE_BED_BURST; i++) {
-        struct verdict verdict = state_apply_identified(bed->state, bed->rules, &bed->events[i],
-                                                        identities[i], outcomes);
+        struct verdict verdict;
+        state_apply_identified(bed->state, bed->rules, &bed->events[i], identities[i], &verdict,
+                               outcomes);
         strange += verdict.result != RESULT_ACCEPTED ||
                    (expected != OUTCOME_KIND_COUNT && outcomes[0].kind != expected);
         *edges += outcomes[0].edge_count;

@@ -80,7 +80,7 @@ void replay_judge(struct replay *replay, const struct rules *rules, const struct
 {
     if (record->kind == RECORD_EVENT) {
         struct hash128 identity = event_of(replay, rules, state, record, event);
-        *verdict = state_apply_identified(state, rules, event, identity, out);
+        state_apply_identified(state, rules, event, identity, verdict, out);
         return;
     }
     *event = (struct event){.reason = record->reason};

@@ -236,8 +236,9 @@ static struct answer decide(struct shard *shard, uint32_t at, uint64_t now_ns)
 {
     const struct event *event = &shard->waiting[at];
     struct outcome outcomes[STATE_OUTCOMES_MAX];
-    struct verdict verdict =
-        state_apply_identified(shard->state, shard->rules, event, shard->identities[at], outcomes);
+    struct verdict verdict;
+    state_apply_identified(shard->state, shard->rules, event, shard->identities[at], &verdict,
+                           outcomes);
     struct answer answer = {
         .token = event->token,
         .seq = verdict.result == RESULT_DUPLICATE ? outcomes[0].first_seq : verdict.seq,

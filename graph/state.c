@@ -125,6 +125,8 @@ void state_prefetch(const struct state *state, const struct rules *rules,
 {
     uint64_t hunts[STATE_BURST_MAX];
     assert(count <= STATE_BURST_MAX);
+    /* In loops of a few instructions each: a prefetch waits for its page to be found, and only what
+     * the processor sees at once is looked up side by side. */
     for (uint32_t i = 0; i < count; i++) {
         const struct event *event = &events[i];
         hunts[i] = 0;
@@ -138,7 +140,9 @@ void state_prefetch(const struct state *state, const struct rules *rules,
         if (events[i].reason == REASON_none)
             dedupe_prefetch(&state_partition(state, events[i].partition)->dedupe, identities[i]);
     for (uint32_t i = 0; i < count; i++)
-        prefetch_indexes(state_partition(state, events[i].partition), rules, &events[i], hunts[i]);
+        if (hunts[i])
+            prefetch_indexes(state_partition(state, events[i].partition), rules, &events[i],
+                             hunts[i]);
     for (uint32_t i = 0; i < count; i++) {
         if (events[i].reason != REASON_none)
             continue;
@@ -537,40 +541,41 @@ struct verdict state_apply(struct state *state, const struct rules *rules,
                            const struct event *event, struct outcome out[STATE_OUTCOMES_MAX])
 {
     struct hash128 identity = {0};
+    struct verdict verdict;
     if (event->reason == REASON_none)
         identity = event_dedupe_key(&rules->key, event);
-    return state_apply_identified(state, rules, event, identity, out);
+    state_apply_identified(state, rules, event, identity, &verdict, out);
+    return verdict;
 }
 
-struct verdict state_apply_identified(struct state *state, const struct rules *rules,
-                                      const struct event *event, struct hash128 identity,
-                                      struct outcome out[STATE_OUTCOMES_MAX])
+void state_apply_identified(struct state *state, const struct rules *rules,
+                            const struct event *event, struct hash128 identity,
+                            struct verdict *verdict, struct outcome out[STATE_OUTCOMES_MAX])
 {
     struct partition *partition = state_partition(state, event->partition);
-    struct verdict verdict = {.result = RESULT_REJECTED};
     uint64_t hunts = 0, first_seq;
-    verdict.receive_ns =
+    *verdict = (struct verdict){.result = RESULT_REJECTED};
+    verdict->receive_ns =
         event->receive_ns > partition->last_ns ? event->receive_ns : partition->last_ns;
-    verdict.reason = (uint8_t)check(rules, event, &verdict, &hunts);
-    if (verdict.reason != REASON_none) {
-        state_number(partition, &verdict, 1);
-        return verdict;
+    verdict->reason = (uint8_t)check(rules, event, verdict, &hunts);
+    if (verdict->reason != REASON_none) {
+        state_number(partition, verdict, 1);
+        return;
     }
-    bool known = dedupe_find(&partition->dedupe, identity, verdict.receive_ns, &first_seq);
+    bool known = dedupe_find(&partition->dedupe, identity, verdict->receive_ns, &first_seq);
     if (known && event->flags & EVENT_RECORDED) {
-        dedupe_forget(&partition->dedupe, identity, verdict.receive_ns);
+        dedupe_forget(&partition->dedupe, identity, verdict->receive_ns);
     } else if (known) {
-        single(out, OUTCOME_duplicate, &verdict);
+        single(out, OUTCOME_duplicate, verdict);
         out->first_seq = first_seq;
-        verdict.result = RESULT_DUPLICATE;
+        verdict->result = RESULT_DUPLICATE;
         if (event->flags & EVENT_HAS_TILE)
-            verdict.claim = repeated_claim(partition, rules, event, &verdict, hunts);
-        verdict.flags = 0;
-        state_number(partition, &verdict, 1);
-        return verdict;
+            verdict->claim = repeated_claim(partition, rules, event, verdict, hunts);
+        verdict->flags = 0;
+        state_number(partition, verdict, 1);
+        return;
     }
-    accept_event(state, partition, rules, event, identity, hunts, &verdict, out);
-    return verdict;
+    accept_event(state, partition, rules, event, identity, hunts, verdict, out);
 }
 
 void state_pass(struct state *state, uint32_t id, uint64_t seq, uint64_t receive_ns)

@@ -38,11 +38,11 @@ struct state;
 /* What state_apply says of one event. */
 struct verdict {
     uint8_t result;         /* enum result; REFUSED: no room, nothing changed */
-    uint8_t reason;         /* enum reason, of a rejection */
+    uint8_t claim;          /* enum answer_claim */
     uint16_t flags;         /* enum record_flag for its record; 0 of a duplicate */
     uint16_t reason_offset; /* in [0, event->len]: of the byte that decided on a rejection, 0 where
                                none did */
-    uint8_t claim;          /* enum answer_claim */
+    uint8_t reason;         /* enum reason, of a rejection */
     uint32_t outcome_count;
     uint32_t left_early; /* ids that left before the window's end to make room for this one */
     uint64_t seq; /* assigned to the event's record (EVENT, DEAD, or the OUTCOME of a duplicate) */
@@ -88,10 +88,11 @@ struct verdict state_apply(struct state *state, const struct rules *rules,
                            const struct event *event, struct outcome out[STATE_OUTCOMES_MAX]);
 
 /* state_apply_identified is state_apply where the event's identity is known; of one that is
- * rejected it does not matter. */
-struct verdict state_apply_identified(struct state *state, const struct rules *rules,
-                                      const struct event *event, struct hash128 identity,
-                                      struct outcome out[STATE_OUTCOMES_MAX]);
+ * rejected it does not matter.  The verdict is made where it is wanted: to copy what was written
+ * piece by piece a moment ago waits for every store before it. */
+void state_apply_identified(struct state *state, const struct rules *rules,
+                            const struct event *event, struct hash128 identity,
+                            struct verdict *verdict, struct outcome out[STATE_OUTCOMES_MAX]);
 
 /* state_correct does what an operator's correction says, in the user's partition or, in a hunt of
  * tiles, in the tile's.
