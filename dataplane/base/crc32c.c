@@ -8,7 +8,9 @@
 
 #include <nmmintrin.h>
 
-#define LANE ((size_t)1024)
+#define LANE  ((size_t)1024)
+#define LANES 3
+#define CHUNK (LANES * LANE)
 
 /* Entry i is what LANE zero bytes make of a sum that has bit i alone: sums are linear. */
 static const uint32_t behind_lane[32] = {
@@ -33,14 +35,20 @@ static uint64_t word_at(const uint8_t *at)
     return word;
 }
 
-/* The instruction takes three cycles and can begin in each: three lanes at once, joined behind. */
-static uint64_t sum_lanes(uint64_t sum, const uint8_t *at)
+/* The instruction takes three cycles and can begin in each: three lanes at once, joined behind.
+ * What another core has written comes from its cache, at a time in which a whole chunk is summed:
+ * so `next`, the chunk behind this one or NULL, is asked for meanwhile. */
+static uint64_t sum_chunk(uint64_t sum, const uint8_t *at, const uint8_t *next)
 {
     uint64_t second = 0, third = 0;
-    for (unsigned i = 0; i < LANE; i += 8) {
-        sum = _mm_crc32_u64(sum, word_at(at + i));
-        second = _mm_crc32_u64(second, word_at(at + LANE + i));
-        third = _mm_crc32_u64(third, word_at(at + 2 * LANE + i));
+    for (unsigned line = 0; line < LANE; line += 64) {
+        for (unsigned lane = 0; next && lane < LANES; lane++)
+            __builtin_prefetch(next + lane * LANE + line);
+        for (unsigned i = line; i < line + 64; i += 8) {
+            sum = _mm_crc32_u64(sum, word_at(at + i));
+            second = _mm_crc32_u64(second, word_at(at + LANE + i));
+            third = _mm_crc32_u64(third, word_at(at + 2 * LANE + i));
+        }
     }
     return pass_lane(pass_lane(sum) ^ second) ^ third;
 }
@@ -49,8 +57,8 @@ uint32_t crc32c(uint32_t crc, const void *bytes, size_t len)
 {
     const uint8_t *at = bytes;
     uint64_t sum = (uint32_t)~crc;
-    for (; len >= 3 * LANE; at += 3 * LANE, len -= 3 * LANE)
-        sum = sum_lanes(sum, at);
+    for (; len >= CHUNK; at += CHUNK, len -= CHUNK)
+        sum = sum_chunk(sum, at, len >= 2 * CHUNK ? at + CHUNK : NULL);
     for (; len >= 8; at += 8, len -= 8)
         sum = _mm_crc32_u64(sum, word_at(at));
     uint32_t rest = (uint32_t)sum;
