@@ -7,10 +7,18 @@
 #define SLEEP_LEAST_NS 200000 /* shorter waits are spun */
 #define WAKE_EARLY_NS  100000
 #define SLEEP_MOST_NS  (20 * NS_PER_MS)
+#define FILL_AHEAD     2 /* slots that are brought in, to be written, before their turn */
 
 static uint64_t since_start(const struct blast_run *run)
 {
     return clock_monotonic_ns() - run->start_ns;
+}
+
+/* Slots are in turn those of a whole queue, so no longer in a cache when they come again. */
+static void prefetch(const struct blast_slot *slot, uint32_t len)
+{
+    for (uint32_t at = 0; at < len; at += 64)
+        __builtin_prefetch(slot->payload + at, 1);
 }
 
 /* Builds what is due by now_ns.  *next_ns becomes when the first that is not due will be;
@@ -37,6 +45,8 @@ static uint32_t fill(struct blast_run *run, uint64_t now_ns, uint64_t *next_ns)
         slot->len = source->build(source, due_ns, slot->payload);
         slot->due_real_ns = source->start_real_ns + due_ns;
         run->due_ns[count] = due_ns;
+        if (count + FILL_AHEAD < room)
+            prefetch(slot + FILL_AHEAD, slot->len);
     }
     return count;
 }
