@@ -1,5 +1,6 @@
 /* crc32c.c - CRC-32C: the SSE4.2 instruction, three lanes of eight bytes at a time; a table on
  * other CPUs. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "dataplane/base/block.h"
@@ -37,13 +38,13 @@ static uint64_t word_at(const uint8_t *at)
 
 /* The instruction takes three cycles and can begin in each: three lanes at once, joined behind.
  * What another core has written comes from its cache, at a time in which a whole chunk is summed:
- * so `next`, the chunk behind this one or NULL, is asked for meanwhile. */
-static uint64_t sum_chunk(uint64_t sum, const uint8_t *at, const uint8_t *next)
+ * so the chunk behind this one, where there is one, is asked for meanwhile. */
+static uint64_t sum_chunk(uint64_t sum, const uint8_t *at, bool more)
 {
     uint64_t second = 0, third = 0;
     for (unsigned line = 0; line < LANE; line += 64) {
-        for (unsigned lane = 0; next && lane < LANES; lane++)
-            __builtin_prefetch(next + lane * LANE + line);
+        for (unsigned lane = 0; more && lane < LANES; lane++)
+            __builtin_prefetch(at + CHUNK + lane * LANE + line);
         for (unsigned i = line; i < line + 64; i += 8) {
             sum = _mm_crc32_u64(sum, word_at(at + i));
             second = _mm_crc32_u64(second, word_at(at + LANE + i));
@@ -58,7 +59,7 @@ uint32_t crc32c(uint32_t crc, const void *bytes, size_t len)
     const uint8_t *at = bytes;
     uint64_t sum = (uint32_t)~crc;
     for (; len >= CHUNK; at += CHUNK, len -= CHUNK)
-        sum = sum_chunk(sum, at, len >= 2 * CHUNK ? at + CHUNK : NULL);
+        sum = sum_chunk(sum, at, len >= 2 * CHUNK);
     for (; len >= 8; at += 8, len -= 8)
         sum = _mm_crc32_u64(sum, word_at(at));
     uint32_t rest = (uint32_t)sum;
