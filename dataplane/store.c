@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/segment.h"
+#include "dataplane/base/write_all.h"
 #include "dataplane/checkpoint.h"
 
 #define FORMAT 1u
@@ -32,21 +33,6 @@ static int fault_errno(const struct store *store, char error[512], const char *w
 
 /* ---- small files ---- */
 
-static int write_all(int fd, const void *data, size_t len)
-{
-    const char *at = data;
-    while (len) {
-        ssize_t n = write(fd, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        at += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 static int save(int dir_fd, const char *name, const void *data, size_t len)
 {
     char temporary[96];
@@ -54,7 +40,7 @@ static int save(int dir_fd, const char *name, const void *data, size_t len)
     int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     if (fd < 0)
         return -errno;
-    int rc = write_all(fd, data, len);
+    int rc = write_all(fd, data, len, NULL);
     if (!rc && fsync(fd))
         rc = -errno;
     close(fd);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/base/write_all.h"
 #include "dataplane/base/zstd_frame.h"
 
 #define ZSTD_LEVEL 3
@@ -55,19 +56,6 @@ void archive_object_close(struct archive_object *object, const char *path)
     object->fd = -1;
 }
 
-static int write_all(int fd, const char *bytes, size_t len)
-{
-    for (size_t done = 0; done < len;) {
-        ssize_t n = write(fd, bytes + done, len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        done += (size_t)n;
-    }
-    return 0;
-}
-
 static int flush(struct archive_object *object)
 {
     size_t room = zstd_frame_bound(CONTENT_ROOM);
@@ -76,7 +64,7 @@ static int flush(struct archive_object *object)
     sha256_update(object->sha, object->content, object->used);
     size_t len =
         zstd_frame_encode(object->zstd, object->content, object->used, object->frame, room);
-    int rc = len ? write_all(object->fd, object->frame, len) : -ENOMEM;
+    int rc = len ? write_all(object->fd, object->frame, len, NULL) : -ENOMEM;
     object->bytes += len;
     object->used = 0;
     return rc;

@@ -10,6 +10,7 @@
 
 #include "dataplane/base/block.h"
 #include "dataplane/base/clock.h"
+#include "dataplane/base/write_all.h"
 #include "sinks/board_impl.h"
 
 #define BOARD_MAGIC   0x4452424fu /* "OBRD" */
@@ -86,20 +87,6 @@ static uint8_t *image_of(const struct board *board, const struct sink_cursor *cu
     return file;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t bytes)
-{
-    while (bytes) {
-        ssize_t n = write(fd, data, bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        data += n;
-        bytes -= (size_t)n;
-    }
-    return fsync(fd) ? -errno : 0;
-}
-
 static int replace(const char *path, const uint8_t *data, size_t bytes)
 {
     char temporary[CONF_PATH_MAX + 112], copy[CONF_PATH_MAX + 112];
@@ -108,7 +95,9 @@ static int replace(const char *path, const uint8_t *data, size_t bytes)
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     if (fd < 0)
         return -errno;
-    int rc = write_all(fd, data, bytes);
+    int rc = write_all(fd, data, bytes, NULL);
+    if (!rc && fsync(fd))
+        rc = -errno;
     close(fd);
     if (!rc && rename(temporary, path))
         rc = -errno;

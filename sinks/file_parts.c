@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/write_all.h"
 #include "dataplane/base/zstd_frame.h"
 #include "sinks/body.h"
 #include "sinks/fault.h"
@@ -111,20 +112,6 @@ static int check_place(struct sink_parts *sink, const struct open_part *open)
     return -ESTALE;
 }
 
-static int write_all(struct open_part *open, const char *bytes, size_t len)
-{
-    for (size_t done = 0; done < len;) {
-        ssize_t n = write(open->fd, bytes + done, len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        done += (size_t)n;
-        open->written += (size_t)n;
-    }
-    return 0;
-}
-
 static int flush(struct sink_parts *sink, struct open_part *open)
 {
     const char *bytes = open->buffer;
@@ -139,7 +126,7 @@ static int flush(struct sink_parts *sink, struct open_part *open)
         rc = len ? 0 : -ENOMEM;
     }
     if (!rc)
-        rc = write_all(open, bytes, len);
+        rc = write_all(open->fd, bytes, len, &open->written);
     if (rc)
         return fail_part(sink, rc, part_of(sink, open));
     open->used = 0;

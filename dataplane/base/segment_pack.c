@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/segment_packed.h"
+#include "dataplane/base/write_all.h"
 #include "dataplane/base/zstd_frame.h"
 
 #define LEVEL 3 /* zstd's own default: most of what can be had, at hundreds of MB/s */
@@ -23,20 +24,6 @@ struct pack {
     bool (*stop)(const void *arg);
     const void *arg;
 };
-
-static int write_all(struct pack *pack, const void *data, size_t len)
-{
-    for (size_t done = 0; done < len;) {
-        ssize_t n = write(pack->to, (const uint8_t *)data + done, len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        done += (size_t)n;
-    }
-    pack->written += len;
-    return 0;
-}
 
 /* Reads the next frame's bytes of the segment; their number or a negative errno. */
 static ssize_t read_frame(const struct pack *pack, uint64_t at)
@@ -61,7 +48,7 @@ static int write_frames(struct pack *pack)
         if (!n)
             return -ENOMEM;
         *frame = (struct segment_packed_frame){(uint32_t)n, crc32c(0, pack->disk, n)};
-        int rc = write_all(pack, pack->disk, n);
+        int rc = write_all(pack->to, pack->disk, n, &pack->written);
         if (rc)
             return rc;
     }
@@ -81,10 +68,10 @@ static int write_table(struct pack *pack)
     const struct segment_packed_skip skip = {SEGMENT_SKIP_MAGIC, (uint32_t)(len + sizeof footer)};
     footer.crc = crc32c(0, pack->frames, len);
     footer.crc = crc32c(footer.crc, &footer, offsetof(struct segment_packed_footer, crc));
-    int rc = write_all(pack, &skip, sizeof skip);
+    int rc = write_all(pack->to, &skip, sizeof skip, &pack->written);
     if (!rc)
-        rc = write_all(pack, pack->frames, len);
-    return rc ? rc : write_all(pack, &footer, sizeof footer);
+        rc = write_all(pack->to, pack->frames, len, &pack->written);
+    return rc ? rc : write_all(pack->to, &footer, sizeof footer, &pack->written);
 }
 
 /* What was written, unpacked again, is the segment. */
