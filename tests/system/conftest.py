@@ -112,6 +112,11 @@ class Trove:
     def outcomes(self):
         return [json.loads(line) for line in (self.dir / "out.ndjson").read_text().splitlines()]
 
+    def nice_values(self):
+        """Of every thread, proc(5)."""
+        stats = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/stat")
+        return sorted(int(stat.read_text().rpartition(")")[2].split()[16]) for stat in stats)
+
     def account_line(self):
         return next(line for line in self.log.read_text().splitlines() if line.startswith("account:"))
 

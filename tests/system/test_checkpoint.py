@@ -62,23 +62,17 @@ def test_a_start_begins_with_the_newest_checkpoint(make):
     assert trove.term() == 0
 
 
-def nice_values(trove):
-    """Of every thread of a daemon, proc(5)."""
-    stats = pathlib.Path(f"/proc/{trove.process.pid}/task").glob("*/stat")
-    return sorted(int(stat.read_text().rpartition(")")[2].split()[16]) for stat in stats)
-
-
 def test_only_what_compresses_stands_back(make):
     """Behind the pumps, checkpoints were never finished on a busy core."""
     trove = often(make).start()
     made(trove, 1)
-    own, found = os.nice(0), nice_values(trove)  # the tests' own is inherited
+    own, found = os.nice(0), trove.nice_values()  # the tests' own is inherited
     assert len(found) >= 6 and set(found) == {own}, found
     assert trove.term() == 0
     trove.config.write_text(trove.config.read_text().replace("checkpoint: 200ms", "checkpoint: 200ms, compress_after: 1h"))
     trove.start()
     made(trove, 1)
-    found = nice_values(trove)
+    found = trove.nice_values()
     found.remove(10)
     assert len(found) >= 6 and set(found) == {own}, found
     assert trove.term() == 0

@@ -1,4 +1,5 @@
 """A start that cannot succeed ends in one clear line that says how to mend it."""
+import json
 import os
 import socket
 import subprocess
@@ -139,3 +140,28 @@ def test_control_has_the_core_that_the_disk_interrupts(trove):
     core, may = bench_cores.disk_core(trove.dir), os.sched_getaffinity(0)
     plan = next(line for line in trove.log.read_text().splitlines() if ": control, journals, sinks" in line)
     assert plan.startswith(f"plan: core {core if core in may else min(may)}: control"), plan
+
+
+def test_a_worker_goes_before_others_on_a_core_of_its_own(make):
+    """While it polls; a core that it gives back when there is nothing to do, and the control core, are shared."""
+    def waited(count):
+        wanted = sorted([os.nice(0)] * (len(trove.nice_values()) - count) + [-20] * count)  # the tests' own is inherited
+        deadline = time.monotonic() + 10
+        while trove.nice_values() != wanted:
+            assert time.monotonic() < deadline, (trove.nice_values(), wanted)
+            time.sleep(0.01)
+
+    trove = make(config=CONFIG.replace("idle: sleep", "idle: pause")).start()
+    lcores = json.loads(trove.ctl("lcores", "--json").stdout)
+    own = [lcore for lcore in lcores["lcores"] if lcore["core"] != lcores["control_core"]]
+    assert own or len(os.sched_getaffinity(0)) == 1
+    waited(len(own))
+    trove.config.write_text(trove.config.read_text().replace("idle: pause", "idle: sleep"))
+    trove.ctl("conf", "apply", str(trove.config))
+    waited(0)
+    assert trove.term() == 0
+    core = lcores["control_core"]
+    shared = f"idle: poll\ncontrol_core: {core}\nlcores: [{{{{ core: {core}, run: [rx, shard] }}}}]"
+    trove = make(config=CONFIG.replace("idle: sleep", shared)).start()
+    waited(0)
+    assert trove.term() == 0
