@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Of one call: a kernel that is not preemptible gives its core to nobody during one.  Four
- * megabytes at once kept a journal that shares the core from it for six milliseconds. */
+ * megabytes at once took six milliseconds of the control core, which journals share. */
 #define WRITE_PIECE ((size_t)64 * 1024)
 
 /* write_all writes len bytes where fd stands.  *written, unless NULL, grows by what was written, be

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, CONFIG, TOP
+from conftest import BUILD, CONFIG, TOP, encode, udp
 
 sys.path.insert(0, str(TOP / "scripts"))
 import bench_cores  # noqa: E402
@@ -163,5 +163,7 @@ def test_a_worker_goes_before_others_on_a_core_of_its_own(make):
     core = lcores["control_core"]
     shared = f"idle: poll\ncontrol_core: {core}\nlcores: [{{{{ core: {core}, run: [rx, shard] }}}}]"
     trove = make(config=CONFIG.replace("idle: sleep", shared)).start()
+    udp().send(encode())
+    trove.settled(1)  # it polls, and so has taken up its configuration
     waited(0)
     assert trove.term() == 0
