@@ -267,6 +267,21 @@ static json_t *status_lcores(const struct topo *topo)
     return lcores;
 }
 
+static void warn_shared(const struct topo *topo, json_t *warnings)
+{
+    int why = 0;
+    for (uint32_t i = 0; i < topo->plan.core_count; i++)
+        why = why ? why : atomic_load(&topo->cores[i].shared);
+    if (why)
+        json_array_append_new(
+            warnings,
+            json_sprintf("others that are let onto a worker's core may have half of it -> %s",
+                         why == -EBUSY
+                             ? "start troved by a service manager, or with setsid: the kernel "
+                               "weighs sessions, and this one is not troved's alone"
+                             : "start troved as root or with CAP_SYS_NICE"));
+}
+
 static json_t *status_warnings(struct topo *topo, const struct account *account)
 {
     json_t *warnings = json_array();
@@ -288,6 +303,7 @@ static json_t *status_warnings(struct topo *topo, const struct account *account)
     if (!topo->huge)
         json_array_append_new(warnings,
                               json_string("no huge pages: fine for a try, not for production"));
+    warn_shared(topo, warnings);
     admin_sink_warn(topo, warnings);
     return warnings;
 }

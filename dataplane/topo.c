@@ -409,6 +409,7 @@ int topo_start(struct topo *topo, struct conf *conf, struct diag_list *diags, ch
     pthread_mutex_init(&topo->read_lock, NULL);
     pthread_mutex_init(&topo->sinks.lock, NULL);
     topo->conf = conf;
+    topo->inherited = priority_get();
     topo->start_ns = clock_monotonic_ns();
     topo->store = (struct store)STORE_CLOSED;
     machine_probe(&machine);

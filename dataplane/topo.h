@@ -22,6 +22,7 @@
 #include "dataplane/journal_uring.h"
 #include "dataplane/plan.h"
 #include "dataplane/port.h"
+#include "dataplane/priority.h"
 #include "dataplane/recover.h"
 #include "dataplane/retention.h"
 #include "dataplane/rx.h"
@@ -71,6 +72,7 @@ struct core {
     _Atomic uint64_t
         longest_ns; /* of one turn of its loop: what the machine or a part took from it */
     _Atomic uint64_t rx_cycles, shard_cycles; /* of polls that found work (base/cycles.h) */
+    _Atomic int shared; /* why others may have half of its core (priority_set), 0: they may not */
 };
 
 struct journal_thread {
@@ -126,6 +128,7 @@ struct topo {
     struct hash_key tcp_key; /* random at each start */
     struct plan plan;
     bool huge;
+    struct priority inherited; /* of workers and their session, by who started us */
     struct port ports[CONF_PORTS_MAX];
     struct core cores[PLAN_PARTS_MAX];
     struct rx *rx[PLAN_PARTS_MAX];

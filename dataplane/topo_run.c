@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
@@ -16,7 +15,6 @@
 #define SHARD_BUDGET  (8 * SHARD_BURST)
 #define SLEEP_MIN_NS  (20 * NS_PER_US)
 #define IDLE_SLEEP_NS (10 * NS_PER_US)
-#define WORKER_NICE   (-20)
 
 static void sleep_ns(uint64_t ns)
 {
@@ -98,10 +96,13 @@ static void account_time(struct core *core, uint64_t spent_ns, bool busy)
 /* What is let onto a core that is the worker's own has a hundredth of it (by the weights of
  * nice(7)), not half: a monitor of the host's memory took it for 16 ms at a time.  Not where it is
  * shared on purpose: with pumps, or with others while it sleeps. */
-static void prefer(const struct core *core, enum conf_idle how, int inherited)
+static void prefer(struct core *core, enum conf_idle how)
 {
-    bool own = core->plan->core != core->topo->plan.control_core && how != CONF_IDLE_SLEEP;
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), own ? WORKER_NICE : inherited);
+    static const struct priority first = {.thread = -20, .session = -20};
+    if (core->plan->core == core->topo->plan.control_core)
+        return;
+    atomic_store(&core->shared,
+                 priority_set(how == CONF_IDLE_SLEEP ? &core->topo->inherited : &first));
 }
 
 void *core_run(void *arg)
@@ -110,7 +111,6 @@ void *core_run(void *arg)
     const struct snapshot *held = NULL;
     enum conf_idle how = CONF_IDLE_POLL;
     uint64_t before = clock_monotonic_ns();
-    int inherited = getpriority(PRIO_PROCESS, (id_t)gettid());
     prctl(PR_SET_TIMERSLACK, 1000ul);
     (void)rte_thread_register();
     rcu_core_start();
@@ -118,7 +118,7 @@ void *core_run(void *arg)
         int phase = atomic_load_explicit(&core->topo->phase, memory_order_acquire);
         if (take_up(core, &held)) {
             how = held->conf->idle;
-            prefer(core, how, inherited);
+            prefer(core, how);
         }
         if (held == rcu_dereference(core->topo->published))
             rcu_core_idle();

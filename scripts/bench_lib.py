@@ -173,7 +173,7 @@ class Daemon:
         self.file = file
         file.write_text(rewrite(changed(text, f"data_dir: {directory}/data", f"data_dir: {data}")))
         self.log = open(directory / "troved.log", "w", encoding="utf-8")
-        self.process = start([*inside, BUILD / "dataplane/troved", "--config", file], stderr=self.log)
+        self.process = start([*inside, BUILD / "dataplane/troved", "--config", file], stderr=self.log, start_new_session=True)  # as a service
         deadline = time.monotonic() + PATIENCE_S
         while " ready: " not in (directory / "troved.log").read_text():
             if self.process.poll() is not None or time.monotonic() > deadline:

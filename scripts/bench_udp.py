@@ -1,27 +1,29 @@
 """bench_udp.py - events by datagram over virtio-user.
 
 udp     trove-blast over virtio-user against troved's vhost port, 170-byte events, every hunt, journal and file sink on. events_per_s is the
-        highest rate without loss, to 5 %, by bisection, with one event a datagram and with five: with the disk, which is less work for the
-        core that the generator shares than the copies that tmpfs takes. A rate is held when one of two attempts of 4 s sends every event in
-        time, within 1 %, and none is lost; where the ring is full, the generator waits up to 100 ms for room, and what waits is late. Above
-        1M/s the segments that a run fills are ready when it begins (journal.ahead), and the generator sends what has become due every
-        100 us. Then latency is taken at 240,000/s and at 10, 50 and 90 % of the rate found.
+        highest rate without loss, to 5 %, by bisection, with one event a datagram and with five. A rate is held when one of two attempts of
+        4 s sends every event in time, within 1 %, and none is lost; where the ring is full, the generator waits up to 100 ms for room, and
+        what waits is late. Above 1M/s the segments that a run fills are ready when it begins (journal.ahead), and the generator sends what
+        has become due every 100 us. Then latency is taken at 240,000/s and at 10, 50 and 90 % of the rate found.
         decision_us is wire to decision, durable_us wire to fdatasync; "since" says what counts as the wire's time: the planned
         send time, which the generator stamps behind each packet, so that a late generator and a full queue count against
         the figure; or the moment at which the port gave the packet. Beside it stands, before and after, what the machine
         takes from cores that only read their clocks (idle_jitter_us): no figure can be better than that.
         generator_per_s is what trove-blast sends at full rate to dpdk-testpmd, which only takes and drops: the limit of link and
         generator, and "limit" says so where our rate is over half of it.
+diskless  the rates of udp with everything on but the disk: the data directory is in memory ("data": "tmpfs").
 ramp    2k to 240k to 1.2M events/s in 10 s, then 2 s there (five times 240k): lost must be 0.
 idle    what `idle: poll`, `pause` and `sleep` cost in latency at 2,000 events/s, and how busy the core's clock is.
 """
 import shutil
+import tempfile
 
 from bench_lib import Scenario, caveat, figure, make_catalog, note
 from bench_link import highest_rates, jitter_figures, latency_figures, once, testpmd_rate
 
 STEADY = 240_000
 RAMP = "2k..240k/5s,240k..1200k/5s,1200k/2s"
+NAP = "100us"  # of the ramp's generator, as at any rate above 1M/s (bench_link.once)
 RATE_SECONDS = 4
 
 
@@ -30,8 +32,8 @@ def files(options, name):
     return options.out / f"{name}.hlog" if options.out else None
 
 
-def rate_found(directory, options, **how):
-    """The highest rates without loss, one a run, and the last run's report there."""
+def rates_found(directory, options, **how):
+    """The highest rates without loss, one a run."""
     def attempt(rate):
         run = once(directory, str(int(rate)), RATE_SECONDS, expected=int(rate * RATE_SECONDS), stamp=False, **how)
         note(f"{int(rate):,}/s: sent {run['events_per_s']:,.0f}/s, lost {run['lost']:,}")
@@ -40,13 +42,13 @@ def rate_found(directory, options, **how):
     return highest_rates(attempt, options.runs, STEADY / 2, 1_600_000)[0]
 
 
-def bench_rates(directory, options, limit):
+def bench_rates(directory, options, limit, disk=None, **more):
     """The rates found, by events in a datagram."""
     found = {}
     for per_datagram in (1, 5):
-        rates = rate_found(directory, options, per_datagram=per_datagram)
-        more = {"limit": "generator"} if limit and max(rates) > limit * per_datagram / 2 else {}
-        figure("udp", "events_per_s", rates, "1/s", per_datagram=per_datagram, **more)
+        rates = rates_found(directory, options, per_datagram=per_datagram, disk=disk)
+        limited = {"limit": "generator"} if limit and max(rates) > limit * per_datagram / 2 else {}
+        figure("udp", "events_per_s", rates, "1/s", per_datagram=per_datagram, **limited, **more)
         found[per_datagram] = sorted(rates)[len(rates) // 2]
     return found
 
@@ -91,10 +93,16 @@ def bench_udp(directory, options):
     jitter_figures("udp", 10)
 
 
+def bench_diskless(directory, options):
+    make_catalog(directory)
+    with tempfile.TemporaryDirectory(prefix="trove-bench-", dir="/dev/shm") as memory:
+        bench_rates(directory, options, None, memory, data="tmpfs")
+
+
 def bench_ramp(directory, options):
     jitter_figures("ramp", 10)
     for since, stamp in (("planned send", True), ("port", False)):
-        runs = [once(directory, RAMP, None, 8_000_000, hlog=files(options, "ramp") if stamp and n == 0 else None, stamp=stamp)
+        runs = [once(directory, RAMP, None, 8_000_000, hlog=files(options, "ramp") if stamp and n == 0 else None, stamp=stamp, nap=NAP)
                 for n in range(options.runs)]
         figure("ramp", "lost", [run["lost"] for run in runs], "1", "2k..1.2M", since=since)
         figure("ramp", "events", [run["sent"]["sent"] for run in runs], "1", "2k..1.2M", since=since)
@@ -111,6 +119,7 @@ def bench_idle(directory, options):
 
 SCENARIOS = {
     "udp": Scenario(bench_udp, "events by datagram: rate without loss, latency at shares of it", seconds=10, packages="dpdk-dev", huge=True),
+    "diskless": Scenario(bench_diskless, "the rates of udp without the disk", huge=True),
     "ramp": Scenario(bench_ramp, "2k to 1.2M events/s in 10 s", huge=True),
     "idle": Scenario(bench_idle, "what it costs to let an idle core rest", seconds=5, huge=True),
 }

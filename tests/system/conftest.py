@@ -54,12 +54,12 @@ class Trove:
         self.process = None
         self.log = self.dir / "troved.log"
 
-    def start_only(self):
+    def start_only(self, **how):
         with open(self.log, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen([BUILD / "dataplane/troved", "--config", self.config], stderr=log, stdout=log)
+            self.process = subprocess.Popen([BUILD / "dataplane/troved", "--config", self.config], stderr=log, stdout=log, **how)
 
-    def start(self, expect_ready=True):
-        self.start_only()
+    def start(self, expect_ready=True, **how):
+        self.start_only(**how)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self.process.poll() is None:
             if " ready: " in self.log.read_text():

@@ -1,6 +1,7 @@
 """A start that cannot succeed ends in one clear line that says how to mend it."""
 import json
 import os
+import pathlib
 import socket
 import subprocess
 import sys
@@ -140,6 +141,30 @@ def test_control_has_the_core_that_the_disk_interrupts(trove):
     core, may = bench_cores.disk_core(trove.dir), os.sched_getaffinity(0)
     plan = next(line for line in trove.log.read_text().splitlines() if ": control, journals, sinks" in line)
     assert plan.startswith(f"plan: core {core if core in may else min(may)}: control"), plan
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_its_session_goes_before_others_when_it_leads_it(make, leads):
+    """Where the kernel weighs sessions, threads' nice values alone count for nothing among them. It leaves others' as they are."""
+    def session(of="self"):
+        return int(pathlib.Path(f"/proc/{of}/autogroup").read_text().split()[-1]) if grouped else 0
+
+    def waited(nice, warns):
+        deadline = time.monotonic() + 10
+        while (session(trove.process.pid), any("half of it -> start troved by a service" in one for one in trove.status()["warnings"])) != (nice, warns):
+            assert time.monotonic() < deadline, (session(trove.process.pid), trove.status()["warnings"])
+            time.sleep(0.01)
+
+    switch = pathlib.Path("/proc/sys/kernel/sched_autogroup_enabled")
+    grouped = switch.exists() and switch.read_text().strip() == "1"
+    own = grouped and len(os.sched_getaffinity(0)) > 1  # else no worker has a core to itself
+    before = 0 if leads else session()
+    trove = make(config=CONFIG.replace("idle: sleep", "idle: pause")).start(start_new_session=leads)
+    waited(-20 if leads and own else before, own and not leads)
+    trove.config.write_text(trove.config.read_text().replace("idle: pause", "idle: sleep"))
+    trove.ctl("conf", "apply", str(trove.config))
+    waited(before, False)
+    assert trove.term() == 0
 
 
 def test_a_worker_goes_before_others_on_a_core_of_its_own(make):
