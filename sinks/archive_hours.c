@@ -12,6 +12,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/text.h"
+#include "dataplane/base/write_all.h"
 
 #define ROW_MAX 320u
 
@@ -94,8 +95,9 @@ static int write_rows(int fd, const struct archive_hours *hours, const struct ar
     for (uint32_t g = 0; g < hours->count; g++)
         for (uint32_t i = 0; &hours->groups[g] != but && i < hours->groups[g].count; i++) {
             int len = format_row(&hours->groups[g].entries[i], row);
-            if (write(fd, row, (size_t)len) != len)
-                return errno ? -errno : -ENOSPC;
+            int rc = write_all(fd, row, (size_t)len, NULL);
+            if (rc)
+                return rc;
         }
     return fdatasync(fd) ? -errno : 0;
 }
@@ -164,11 +166,8 @@ int archive_hours_add(struct archive_hours *hours, const struct archive_entry *e
     int rc = keep(hours, entry);
     if (rc <= 0)
         return rc;
-    int len = format_row(entry, row);
-    errno = 0;
-    if (write(hours->fd, row, (size_t)len) == len && fdatasync(hours->fd) == 0)
-        return 0;
-    return errno ? -errno : -ENOSPC;
+    rc = write_all(hours->fd, row, (size_t)format_row(entry, row), NULL);
+    return rc ? rc : fdatasync(hours->fd) ? -errno : 0;
 }
 
 int archive_hours_drop(struct archive_hours *hours, struct archive_group *group, const char *path)

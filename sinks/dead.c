@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/text.h"
+#include "dataplane/base/write_all.h"
 
 #define ERROR_MAX 256u
 #define DEAD_LINE (LINE_BYTES_MAX + 6 * ERROR_MAX + 256)
@@ -42,10 +43,8 @@ int dead_append(const char *path, const struct sink_item *item, const struct lin
     int rc = fstat(fd, &st) ? -errno : 0;
     if (!rc && (uint64_t)st.st_size + len > DEAD_BYTES_MAX)
         rc = -EFBIG;
-    if (!rc) {
-        ssize_t n = write(fd, line, len);
-        rc = n == (ssize_t)len ? 0 : n < 0 ? -errno : -ENOSPC;
-    }
+    if (!rc)
+        rc = write_all(fd, line, len, NULL);
     if (!rc && fsync(fd))
         rc = -errno;
     if (rc && rc != -EFBIG && st.st_size >= 0)
