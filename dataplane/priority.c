@@ -1,7 +1,9 @@
-/* priority.c - setpriority(2) for the thread, /proc/self/autogroup for the session. */
+/* priority.c - setpriority(2) for the thread, /proc/self/autogroup for the session, sched(7). */
 #include "dataplane/priority.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -56,4 +58,10 @@ int priority_set(const struct priority *priority)
     int rc = setpriority(PRIO_PROCESS, (id_t)gettid(), priority->thread) ? -errno : 0;
     int session_rc = set_session(priority->session);
     return rc ? rc : session_rc;
+}
+
+void priority_first(enum priority_first priority)
+{
+    (void)pthread_setschedparam(pthread_self(), SCHED_FIFO,
+                                &(struct sched_param){.sched_priority = (int)priority});
 }

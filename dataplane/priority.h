@@ -22,3 +22,10 @@ struct priority priority_get(void);
 /* priority_set sets them: 0; -EACCES or -EPERM without the right to (CAP_SYS_NICE); -EBUSY when the
  * session, which counts, would have to change and is not ours.  What can be set is set. */
 int priority_set(const struct priority *priority);
+
+/* Of threads on a shared core that others wait for, and that work in short spells: they go before
+ * every thread that has a nice value (sched(7), SCHED_FIFO), and the second before the first. */
+enum priority_first { PRIORITY_STOCK = 1, PRIORITY_JOURNAL };
+
+/* priority_first gives it to the calling thread; without the right to, that is merely later. */
+void priority_first(enum priority_first priority);

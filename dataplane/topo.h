@@ -206,12 +206,6 @@ void topo_retain(struct topo *topo);
 /* The threads' bodies. */
 void *core_run(void *core);
 void *journal_run(void *journal_thread);
-
-/* Of threads on the control core that others wait for: a journal, and who makes its next file. */
-enum topo_priority { TOPO_PRIORITY_STOCK = 1, TOPO_PRIORITY_JOURNAL };
-
-/* topo_priority gives it to the calling thread, where it may have it. */
-void topo_priority(enum topo_priority priority);
 void *stock_run(void *topo);
 void *pack_run(void *topo);
 

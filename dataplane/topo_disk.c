@@ -76,7 +76,7 @@ static int try_both(const struct topo *topo, uint64_t took_ns[2])
     struct sched_param before;
     int policy;
     bool known = pthread_getschedparam(pthread_self(), &policy, &before) == 0;
-    topo_priority(TOPO_PRIORITY_JOURNAL);
+    priority_first(PRIORITY_JOURNAL);
     for (uint32_t c = 0; c < topo->plan.core_count && topo->conf->idle != CONF_IDLE_SLEEP; c++)
         (void)busy_start(&busy, topo->plan.cores[c].core);
     int rc = journal_probe(ways, topo->store.journal_fd, PROBE_NS, took_ns);
@@ -172,7 +172,7 @@ void *stock_run(void *arg)
 {
     struct topo *topo = arg;
     const struct timespec pause = {.tv_nsec = KEEP_NS};
-    topo_priority(TOPO_PRIORITY_STOCK);
+    priority_first(PRIORITY_STOCK);
     while (atomic_load_explicit(&topo->phase, memory_order_acquire) < PHASE_END)
         if (!keep(topo))
             nanosleep(&pause, NULL);

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <rte_lcore.h>
 #include <rte_pause.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -141,21 +140,13 @@ void *core_run(void *arg)
 
 /* ---- journals ---- */
 
-/* They work in short spells and everybody waits for them: pumps and the control socket let them
- * pass.  Without the right to, they are merely later. */
-void topo_priority(enum topo_priority priority)
-{
-    (void)pthread_setschedparam(pthread_self(), SCHED_FIFO,
-                                &(struct sched_param){.sched_priority = priority});
-}
-
 /* The shard may not wake anybody: the thread looks by itself, soon after there was something, less
  * often when there was not. */
 void *journal_run(void *arg)
 {
     struct journal_thread *thread = arg;
     uint64_t sleep_max = thread->topo->conf->journal.group_commit_ns, pause = SLEEP_MIN_NS;
-    topo_priority(TOPO_PRIORITY_JOURNAL);
+    priority_first(PRIORITY_JOURNAL);
     prctl(PR_SET_TIMERSLACK, 1000ul);
     for (;;) {
         int phase = atomic_load_explicit(&thread->topo->phase, memory_order_acquire);
