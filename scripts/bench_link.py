@@ -12,6 +12,7 @@ from bench_lib import BUILD, PATIENCE_S, Daemon, end, fail, figure, note, run_bl
 PORT = "{ name: p0, device: 'net_vhost0,iface=%s/vhost.sock', address: 192.0.2.1/24, timestamp: trailer }"
 JOURNAL = "journal: { group_commit: 1ms, buffer: 256MiB }"
 SURGE = 1_000_000  # events/s, behind which a load is one
+SURGE_NAP = "100us"  # of the generator in one, and in a load that ends in one
 SEGMENT_BYTES, RECORDED_BYTES = 256 << 20, 320  # of a segment; of an event of 170 bytes and its outcome
 TARGET = "dpdk://192.0.2.1:7001"
 PERCENTILES = (("p50", 50.0), ("p99", 99.0), ("p999", 99.9), ("p9999", 99.99))
@@ -66,7 +67,7 @@ def once(directory, rate, duration=None, expected=10_000_000, hlog=None, disk=No
     journal = JOURNAL
     if surge:
         journal = JOURNAL.replace(" }", f", ahead: {1 + expected * RECORDED_BYTES // SEGMENT_BYTES} }}")
-        how = {"nap": "100us", **how}
+        how = {"nap": SURGE_NAP, **how}
     daemon = Daemon(directory, port % directory, ids=max(1_000_000, int(expected * 1.1)), more=f"{journal}\n{more}", data=disk)
     # The generator takes some seconds to open its port; seconds without an event are not drawn.
     with LatencyLog(daemon, "decision", hlog, (duration or 12) + 5):

@@ -19,11 +19,10 @@ import shutil
 import tempfile
 
 from bench_lib import Scenario, caveat, figure, make_catalog, note
-from bench_link import highest_rates, jitter_figures, latency_figures, once, testpmd_rate
+from bench_link import SURGE_NAP, highest_rates, jitter_figures, latency_figures, once, testpmd_rate
 
 STEADY = 240_000
 RAMP = "2k..240k/5s,240k..1200k/5s,1200k/2s"
-NAP = "100us"  # of the ramp's generator, as at any rate above 1M/s (bench_link.once)
 RATE_SECONDS = 4
 
 
@@ -102,7 +101,7 @@ def bench_diskless(directory, options):
 def bench_ramp(directory, options):
     jitter_figures("ramp", 10)
     for since, stamp in (("planned send", True), ("port", False)):
-        runs = [once(directory, RAMP, None, 8_000_000, hlog=files(options, "ramp") if stamp and n == 0 else None, stamp=stamp, nap=NAP)
+        runs = [once(directory, RAMP, None, 8_000_000, hlog=files(options, "ramp") if stamp and n == 0 else None, stamp=stamp, nap=SURGE_NAP)
                 for n in range(options.runs)]
         figure("ramp", "lost", [run["lost"] for run in runs], "1", "2k..1.2M", since=since)
         figure("ramp", "events", [run["sent"]["sent"] for run in runs], "1", "2k..1.2M", since=since)
