@@ -1,4 +1,5 @@
 """A start that cannot succeed ends in one clear line that says how to mend it."""
+import ctypes
 import json
 import os
 import pathlib
@@ -164,6 +165,19 @@ def test_its_session_goes_before_others_when_it_leads_it(make, leads):
     trove.config.write_text(trove.config.read_text().replace("idle: pause", "idle: sleep"))
     trove.ctl("conf", "apply", str(trove.config))
     waited(before, False)
+    assert trove.term() == 0
+
+
+def test_who_may_not_go_before_others_says_so(make):
+    """Root without CAP_SYS_NICE (23), which PR_CAPBSET_DROP (24) takes from what it runs."""
+    trove = make(config=CONFIG.replace("idle: sleep", "idle: pause"))
+    trove.start(preexec_fn=lambda: ctypes.CDLL(None).prctl(24, 23, 0, 0, 0))
+    wanted = len(os.sched_getaffinity(0)) > 1  # else no worker has a core to itself
+    deadline = time.monotonic() + 10
+    while any("half of it -> start troved as root or with CAP_SYS_NICE" in one for one in trove.status()["warnings"]) != wanted:
+        assert time.monotonic() < deadline, trove.status()["warnings"]
+        time.sleep(0.01)
+    assert trove.nice_values() == [os.nice(0)] * len(trove.nice_values())
     assert trove.term() == 0
 
 
