@@ -89,13 +89,24 @@ def latency_figures(bench, stage, runs, at, **more):
         figure(bench, f"{stage}_us_{name}", [run[stage][percentile] for run in runs], "us", at, **more)
 
 
+def jitters(cores, seconds):
+    """What the machine takes from cores that only read their clocks, or only work, all at once: trove-jitter's reports."""
+    spins = [start([BUILD / "bench/trove-jitter", str(core), str(seconds)], stdout=subprocess.PIPE) for core in cores]
+    return [json.loads(spin.communicate()[0]) for spin in spins]
+
+
 def jitter_figures(bench, seconds):
-    """What the cores do when they only read their clocks: the worker's alone, and both at once, as in the runs."""
+    """That of the worker's core alone, and of it when both are at it, as in the runs."""
     for cores in ([WORKER], [CONTROL, WORKER]):
-        spins = [start([BUILD / "bench/trove-jitter", str(core), str(seconds)], stdout=subprocess.PIPE) for core in cores]
-        found = [json.loads(spin.communicate()[0]) for spin in spins]
+        found = jitters(cores, seconds)[-1]
         for name in ("p999", "p9999"):
-            figure(bench, f"idle_jitter_us_{name}", found[-1][f"{name}_us"], "us", cores_busy=len(cores), worst=found[-1]["max_us"])
+            figure(bench, f"idle_jitter_us_{name}", found[f"{name}_us"], "us", cores_busy=len(cores), worst=found["max_us"])
+        work_figure(bench, [found], cores_busy=len(cores))
+
+
+def work_figure(bench, found, **more):
+    """How long the worker's core took for the same work, at times beside the runs. Above the least it was slower than it can be."""
+    figure(bench, "core_work_us", [one["work_us"] for one in found], "us", least=min(one["work_least_us"] for one in found), **more)
 
 
 def highest_rate(attempt, low, first, step=1.6, within=1.05):

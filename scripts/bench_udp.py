@@ -8,7 +8,9 @@ udp     trove-blast over virtio-user against troved's vhost port, 170-byte event
         decision_us is wire to decision, durable_us wire to fdatasync; "since" says what counts as the wire's time: the planned
         send time, which the generator stamps behind each packet, so that a late generator and a full queue count against
         the figure; or the moment at which the port gave the packet. Beside it stands, before and after, what the machine
-        takes from cores that only read their clocks (idle_jitter_us): no figure can be better than that.
+        takes from cores that only read their clocks (idle_jitter_us): no figure can be better than that. core_work_us is how long the
+        worker's core took for the same work before each attempt at a rate, "least" what it takes at its best: on a shared machine a
+        core slows down without a gap in its clock, and the rates move with it.
         generator_per_s is what trove-blast sends at full rate to dpdk-testpmd, which only takes and drops: the limit of link and
         generator, and "limit" says so where our rate is over half of it.
 diskless  the rates of udp with everything on but the disk: the data directory is in memory ("data": "tmpfs").
@@ -18,8 +20,8 @@ idle    what `idle: poll`, `pause` and `sleep` cost in latency at 2,000 events/s
 import shutil
 import tempfile
 
-from bench_lib import Scenario, caveat, figure, make_catalog, note
-from bench_link import SURGE_NAP, highest_rates, jitter_figures, latency_figures, once, testpmd_rate
+from bench_lib import WORKER, Scenario, caveat, figure, make_catalog, note
+from bench_link import SURGE_NAP, highest_rates, jitter_figures, jitters, latency_figures, once, testpmd_rate, work_figure
 
 STEADY = 240_000
 RAMP = "2k..240k/5s,240k..1200k/5s,1200k/2s"
@@ -32,22 +34,26 @@ def files(options, name):
 
 
 def rates_found(directory, options, **how):
-    """The highest rates without loss, one a run."""
+    """The highest rates without loss, one a run; and what the worker's core was able to do before each attempt."""
+    cores = []
+
     def attempt(rate):
+        cores.extend(jitters([WORKER], 1))
         run = once(directory, str(int(rate)), RATE_SECONDS, expected=int(rate * RATE_SECONDS), stamp=False, **how)
-        note(f"{int(rate):,}/s: sent {run['events_per_s']:,.0f}/s, lost {run['lost']:,}")
+        note(f"{int(rate):,}/s: sent {run['events_per_s']:,.0f}/s, lost {run['lost']:,}; the core's work took {cores[-1]['work_us']} us")
         return run if run["lost"] == 0 and run["sent"]["held_rate"] else None
 
-    return highest_rates(attempt, options.runs, STEADY / 2, 1_600_000)[0]
+    return highest_rates(attempt, options.runs, STEADY / 2, 1_600_000)[0], cores
 
 
 def bench_rates(directory, options, limit, disk=None, **more):
     """The rates found, by events in a datagram."""
     found = {}
     for per_datagram in (1, 5):
-        rates = rates_found(directory, options, per_datagram=per_datagram, disk=disk)
+        rates, cores = rates_found(directory, options, per_datagram=per_datagram, disk=disk)
         limited = {"limit": "generator"} if limit and max(rates) > limit * per_datagram / 2 else {}
         figure("udp", "events_per_s", rates, "1/s", per_datagram=per_datagram, **limited, **more)
+        work_figure("udp", cores, per_datagram=per_datagram, **more)
         found[per_datagram] = sorted(rates)[len(rates) // 2]
     return found
 

@@ -1,6 +1,7 @@
 """scripts/bench without running anything: what it calls a change, how it finds a rate, what it writes for people."""
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -137,6 +138,13 @@ def test_a_run_that_is_far_slower_than_the_one_before_is_searched_from_the_begin
 
 def test_a_rate_that_is_not_there_is_not_found():
     assert highest_rate(lambda _: None, 120_000, 1_600_000) == (None, None)
+
+
+def test_two_on_one_core_have_gaps_and_work_done():
+    jitter = [BUILD / "bench/trove-jitter", str(min(os.sched_getaffinity(0))), "1"]
+    both = [json.loads(run.communicate()[0]) for run in [subprocess.Popen(jitter, stdout=subprocess.PIPE) for _ in range(2)]]
+    assert all(0 < run["work_least_us"] <= run["work_us"] for run in both), both
+    assert any(run["max_us"] > 500 for run in both), both  # one had to wait for the other
 
 
 def test_what_was_asked_is_held_against_what_was_measured(tmp_path):
