@@ -13,7 +13,8 @@ udp     trove-blast over virtio-user against troved's vhost port, 170-byte event
         core slows down without a gap in its clock, and the rates move with it.
         generator_per_s is what trove-blast sends at full rate to dpdk-testpmd, which only takes and drops: the limit of link and
         generator, and "limit" says so where our rate is over half of it.
-diskless  the rates of udp with everything on but the disk: the data directory is in memory ("data": "tmpfs").
+diskless  the rates of udp with everything on but the disk: the data directory is in memory ("data": "tmpfs"), into which the core that
+        generates then copies what a disk would have fetched by itself.
 ramp    2k to 240k to 1.2M events/s in 10 s, then 2 s there (five times 240k): lost must be 0.
 idle    what `idle: poll`, `pause` and `sleep` cost in latency at 2,000 events/s, and how busy the core's clock is.
 """

@@ -1,4 +1,4 @@
-"""scripts/bench without running anything: what it calls a change, how it finds a rate, what it writes for people."""
+"""scripts/bench without a load: what it calls a change, how it finds a rate, what it writes for people."""
 import io
 import json
 import os
