@@ -262,14 +262,36 @@ static bool is_apart(const struct checkpoint_head *a, const struct checkpoint_he
     return false;
 }
 
-/* Of the ones in the middle, the one whose neighbours are nearest to each other. */
-static int most_crowded(const struct bases *kept, int end)
+/* How much more goes than was wanted when the journal begins with the later of two: a share of the
+ * time that all bases span, of all bytes, or the sum, as age, size or both are wanted.  Traffic
+ * swings: a base an hour says nothing of how much an hour is. */
+static double apart(const struct retention_wish *wish, const struct survey *survey,
+                    const struct checkpoint_head *from, const struct checkpoint_head *to)
 {
+    const struct bases *bases = &survey->bases;
+    struct horizon first, second;
+    horizon_at(&first, from);
+    horizon_at(&second, to);
+    uint64_t all = bytes_from(survey, &survey->horizon);
+    uint64_t bytes = bytes_from(survey, &first) - bytes_from(survey, &second);
+    uint64_t span = bases->heads[bases->count - 1].created_ns - bases->heads[0].created_ns;
+    uint64_t time = to->created_ns - from->created_ns;
+    bool by_size = wish->bytes || wish->free_bytes, by_age = wish->age_ns || !by_size;
+    return (by_size ? (double)bytes / (double)(all ? all : 1) : 0) +
+           (by_age ? (double)time / (double)(span ? span : 1) : 0);
+}
+
+/* Of the ones in the middle, the one whose neighbours are nearest to each other. */
+static int most_crowded(const struct retention_wish *wish, const struct survey *survey, int end)
+{
+    const struct checkpoint_head *heads = survey->bases.heads;
     int at = 1;
-    for (int i = 1; i < end; i++)
-        if (kept->heads[i + 1].created_ns - kept->heads[i - 1].created_ns <
-            kept->heads[at + 1].created_ns - kept->heads[at - 1].created_ns)
-            at = i;
+    double least = apart(wish, survey, &heads[0], &heads[2]);
+    for (int i = 2; i < end; i++) {
+        double gap = apart(wish, survey, &heads[i - 1], &heads[i + 1]);
+        at = gap < least ? i : at;
+        least = gap < least ? gap : least;
+    }
     return at;
 }
 
@@ -290,34 +312,32 @@ static bool is_before_base(const struct checkpoint_head *head, const struct hori
     return head->epoch < base->epoch || (head->epoch == base->epoch && head->number < base->number);
 }
 
-static int thin(const struct file_ops *ops, int checkpoint_fd, const struct horizon *horizon,
-                struct bases *bases)
+static int thin(const struct retention_request *request, struct survey *survey)
 {
-    int rc = 0, kept = (int)CHECKPOINT_KEPT;
-    while (!rc && bases->count > kept && is_before_base(&bases->heads[0], horizon))
-        rc = drop(ops, checkpoint_fd, bases, 0);
+    struct bases *bases = &survey->bases;
+    const struct file_ops *ops = request->ops;
+    int rc = 0, kept = (int)CHECKPOINT_KEPT, fd = request->checkpoint_fd;
+    while (!rc && bases->count > kept && is_before_base(&bases->heads[0], &survey->horizon))
+        rc = drop(ops, fd, bases, 0);
     for (int i = 1; !rc && i < bases->count - kept;)
         if (is_apart(&bases->heads[i - 1], &bases->heads[i]))
             i++;
         else
-            rc = drop(ops, checkpoint_fd, bases, i);
+            rc = drop(ops, fd, bases, i);
     while (!rc && bases->count > (int)RETENTION_BASES + kept)
-        rc = drop(ops, checkpoint_fd, bases, most_crowded(bases, bases->count - kept));
+        rc = drop(ops, fd, bases, most_crowded(&request->wish, survey, bases->count - kept));
     return rc;
 }
 
-int retention_thin(const struct file_ops *ops, int dir_fd, int checkpoint_fd)
+int retention_thin(const struct retention_request *request)
 {
-    struct horizon horizon;
-    struct bases bases = {0};
-    int rc = horizon_load(dir_fd, &horizon);
+    struct survey survey;
+    int rc = look(request, &survey);
+    int before = survey.bases.count;
     if (!rc)
-        rc = find_bases(checkpoint_fd, &bases);
-    int before = bases.count;
-    if (!rc)
-        rc = thin(ops, checkpoint_fd, &horizon, &bases);
-    if (!rc && bases.count != before)
-        rc = ops->sync_dir(ops->disk, checkpoint_fd);
-    free(bases.heads);
+        rc = thin(request, &survey);
+    if (!rc && survey.bases.count != before)
+        rc = request->ops->sync_dir(request->ops->disk, request->checkpoint_fd);
+    survey_free(&survey);
     return rc;
 }

@@ -52,9 +52,10 @@ struct retention_done {
 /* retention_run removes what is not wanted and not needed.  0 with *done, or a negative errno. */
 int retention_run(const struct retention_request *request, struct retention_done *done);
 
-/* retention_thin removes the checkpoints that are neither the newest two nor places to begin with.
- * 0 or a negative errno. */
-int retention_thin(const struct file_ops *ops, int dir_fd, int checkpoint_fd);
+/* retention_thin removes the checkpoints that are neither the newest two nor places to begin with:
+ * of these RETENTION_BASES stay, far apart by what is wanted, time or bytes.  0 or a negative
+ * errno. */
+int retention_thin(const struct retention_request *request);
 
 /* retention_finish removes what is in front of the horizon: a run may have been cut short.  0 or a
  * negative errno. */

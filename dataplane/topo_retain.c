@@ -126,7 +126,7 @@ void topo_retain(struct topo *topo)
         bool wanted = plan->wish.age_ns || plan->wish.bytes || plan->wish.free_bytes;
         rc = retention_run(&request, &done);
         if (!rc && (wanted || done.begins_ns))
-            rc = retention_thin(request.ops, request.dir_fd, request.checkpoint_fd);
+            rc = retention_thin(&request);
         else if (!rc)
             rc = checkpoint_prune(request.ops, request.checkpoint_fd, CHECKPOINT_KEPT);
     }

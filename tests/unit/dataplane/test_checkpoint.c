@@ -296,8 +296,9 @@ static void what_was_not_finished_is_swept_and_the_newest_stay(void **state)
 
 static struct kit_dir journal, checkpoints;
 
-/* Segments 1 to `last` of a page, and a checkpoint that begins with each from the second on. */
-static void begin_journal(uint32_t last)
+/* Segments 1 to `last` of a page, and a checkpoint that begins with each; those from `burst` on are
+ * made a second after each other, those before a thousand. */
+static void begin_journal_with_burst(uint32_t last, uint32_t burst)
 {
     char name[SEGMENT_NAME_MAX];
     static const uint8_t bytes[SEGMENT];
@@ -308,8 +309,14 @@ static void begin_journal(uint32_t last)
         kit_write_file(journal.fd, name, bytes, sizeof bytes);
         struct checkpoint_head head = head_of(1, n);
         head.shard[0].number = n;
+        head.created_ns += (n < burst ? n : burst) * 999 * NS_PER_S;
         assert_int_equal(make(&file_posix, checkpoints.fd, &head), 0);
     }
+}
+
+static void begin_journal(uint32_t last)
+{
+    begin_journal_with_burst(last, 0);
 }
 
 static void end_journal(void)
@@ -318,22 +325,28 @@ static void end_journal(void)
     kit_dir_remove(&checkpoints);
 }
 
-static int retain(const struct file_ops *ops, struct retention_wish wish, uint32_t need,
-                  bool may_lose, struct retention_done *done)
+static struct retention_request request_at(const struct file_ops *ops, uint64_t second,
+                                           struct retention_wish wish)
 {
-    struct retention_need needs[] = {
-        {.who = "slow", .epoch = 1, .shard_count = 1, .number = {need}}};
-    struct retention_request request = {
+    return (struct retention_request){
         .ops = ops,
         .dir_fd = dir.fd,
         .journal_fd = journal.fd,
         .checkpoint_fd = checkpoints.fd,
         .wish = wish,
-        .needs = needs,
-        .need_count = need ? 1 : 0,
-        .may_lose = may_lose,
-        .now_ns = T0 + 100 * NS_PER_S,
+        .now_ns = T0 + second * NS_PER_S,
     };
+}
+
+static int retain(const struct file_ops *ops, struct retention_wish wish, uint32_t need,
+                  bool may_lose, struct retention_done *done)
+{
+    struct retention_need needs[] = {
+        {.who = "slow", .epoch = 1, .shard_count = 1, .number = {need}}};
+    struct retention_request request = request_at(ops, 100, wish);
+    request.needs = needs;
+    request.need_count = need ? 1 : 0;
+    request.may_lose = may_lose;
     return retention_run(&request, done);
 }
 
@@ -430,11 +443,11 @@ static void places_to_begin_are_thinned_and_the_base_stays(void **state)
     struct retention_done done;
     struct horizon horizon;
     struct checkpoint c;
+    const struct retention_wish sizes = {.bytes = 41 * SEGMENT / 2};
+    struct retention_request large = request_at(&file_posix, 100, sizes);
     begin_journal(24);
-    assert_int_equal(
-        retain(&file_posix, (struct retention_wish){.bytes = 41 * SEGMENT / 2}, 0, false, &done),
-        0);
-    assert_int_equal(retention_thin(&file_posix, dir.fd, checkpoints.fd), 0);
+    assert_int_equal(retention_run(&large, &done), 0);
+    assert_int_equal(retention_thin(&large), 0);
     assert_int_equal(count_files(checkpoints.fd, NULL), RETENTION_BASES + CHECKPOINT_KEPT);
     assert_int_equal(horizon_load(dir.fd, &horizon), 0);
     assert_int_equal(horizon.base.number, 5);
@@ -444,6 +457,31 @@ static void places_to_begin_are_thinned_and_the_base_stays(void **state)
     checkpoint_close(&c);
     assert_int_equal(checkpoint_open(&c, checkpoints.fd, (struct checkpoint_id){1, 23}), 0);
     checkpoint_close(&c);
+    end_journal();
+}
+
+/* A base an hour would leave next to nothing of a journal that one hour has filled. */
+static void a_burst_has_places_to_begin_too(void **state)
+{
+    (void)state;
+    struct retention_done done;
+    const struct retention_wish sizes = {.bytes = 21 * SEGMENT / 2};
+    const struct retention_wish ages = {.age_ns = 6500 * NS_PER_S};
+    struct retention_request large = request_at(&file_posix, 14100, sizes);
+    struct retention_request old = request_at(&file_posix, 14100, ages);
+    uint32_t count;
+    begin_journal_with_burst(28, 14);
+    assert_int_equal(retention_thin(&large), 0);
+    assert_int_equal(count_files(checkpoints.fd, NULL), RETENTION_BASES + CHECKPOINT_KEPT);
+    assert_int_equal(retention_run(&large, &done), 0);
+    assert_in_range(done.kept_bytes, 7 * SEGMENT, 10 * SEGMENT);
+    end_journal();
+    (void)unlinkat(dir.fd, HORIZON_NAME, 0);
+    /* By age, the quiet time has them: segment 7 is the first that may go. */
+    begin_journal_with_burst(28, 14);
+    assert_int_equal(retention_thin(&old), 0);
+    assert_int_equal(retention_run(&old, &done), 0);
+    assert_in_range(first_segment(&count), 5, 7);
     end_journal();
 }
 
@@ -473,6 +511,7 @@ int main(void)
         TEST(what_is_needed_stays_unless_it_may_be_lost),
         TEST(a_run_that_is_cut_short_leaves_a_whole_journal),
         TEST(places_to_begin_are_thinned_and_the_base_stays),
+        TEST(a_burst_has_places_to_begin_too),
         TEST(a_horizon_that_is_damaged_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
