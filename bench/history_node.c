@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/priority.h"
 #include "dataplane/replay.h"
 #include "graph/items.h"
 
@@ -30,8 +31,7 @@ static void *run_journal(void *arg)
 {
     struct history_node *node = arg;
     uint64_t sleep_max = node->conf->journal.group_commit_ns, pause = SLEEP_MIN_NS;
-    (void)pthread_setschedparam(pthread_self(), SCHED_FIFO,
-                                &(struct sched_param){.sched_priority = 2});
+    priority_first(PRIORITY_JOURNAL);
     prctl(PR_SET_TIMERSLACK, 1000ul);
     for (;;) {
         bool last = atomic_load(&node->ending);
