@@ -2,7 +2,8 @@
 
 A figure has changed when a Mann-Whitney test of its runs says that chance does that once in a hundred times or less (with five runs each:
 every new value is beyond every old one), and its median moved by more than 3 %. With fewer runs no such test can speak: then a figure is
-named as doubtful when the spreads do not meet. Peers are compared too: where they moved as much, it was the machine.
+named as doubtful when the spreads do not meet. Peers are compared too, and the machine's own figures: where they moved as much, it was
+the machine.
 """
 import itertools
 import json
@@ -15,6 +16,7 @@ ALPHA = 0.01
 LEAST_CHANGE = 0.03
 EXACT_MAX = 14  # values in all, up to which every arrangement is looked at
 LOWER_IS_BETTER = ("us", "ms", "s", "B", "ns")
+BESIDE = ("worst", "limit", "least")  # what a figure also says, and none of its identity
 LOWER_BY_NAME = ("lost", "cost_ratio", "cost_ratio_unexplained", "permuted_ratio", "instructions", "checkpoint_p999_ratio")
 HIGHER_BY_NAME = ("ratio", "requests_ratio", "claims_ratio")
 
@@ -27,7 +29,7 @@ def load(path):
             one = json.loads(line)
             if "figure" not in one:
                 continue  # of a run, not of a figure
-            more = {key: value for key, value in one.items() if key not in bench_table.USUAL and key not in ("worst", "limit")}
+            more = {key: value for key, value in one.items() if key not in bench_table.USUAL and key not in BESIDE}
             at = None if "load" in one else one["at"]
             found[one["bench"], one["figure"], one["peer"], str(at), json.dumps(more, sort_keys=True)] = one
     return found

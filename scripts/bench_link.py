@@ -100,13 +100,15 @@ def jitter_figures(bench, seconds):
     for cores in ([WORKER], [CONTROL, WORKER]):
         found = jitters(cores, seconds)[-1]
         for name in ("p999", "p9999"):
-            figure(bench, f"idle_jitter_us_{name}", found[f"{name}_us"], "us", cores_busy=len(cores), worst=found["max_us"])
+            figure(bench, f"idle_jitter_us_{name}", found[f"{name}_us"], "us", peer="machine", cores_busy=len(cores),
+                   worst=found["max_us"])
         work_figure(bench, [found], cores_busy=len(cores))
 
 
 def work_figure(bench, found, **more):
     """How long the worker's core took for the same work, at times beside the runs. Above the least it was slower than it can be."""
-    figure(bench, "core_work_us", [one["work_us"] for one in found], "us", least=min(one["work_least_us"] for one in found), **more)
+    least = min(one["work_least_us"] for one in found)
+    figure(bench, "core_work_us", [one["work_us"] for one in found], "us", peer="machine", least=least, **more)
 
 
 def highest_rate(attempt, low, first, step=1.6, within=1.05):

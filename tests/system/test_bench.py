@@ -79,6 +79,15 @@ def test_a_share_of_the_found_rate_is_the_same_figure_at_another_rate(tmp_path):
     assert "slower" in said and "1 figures compared, 0 only" in said
 
 
+def test_a_machine_that_became_slower_is_said_and_not_held_against_us(tmp_path):
+    slower, said = compared(tmp_path, [one("core_work_us", [7] * 5, "us", peer="machine", least=6.9)],
+                            [one("core_work_us", [9] * 5, "us", peer="machine", least=7.2)])
+    assert not slower and "slower" in said and "machine core_work_us" in said
+    machines = [figure for path in (bench_lib.TOP / "bench").glob("RESULTS*.jsonl") for figure in bench_results.load(path)
+                if figure.get("figure", "").startswith(("idle_jitter", "core_work"))]
+    assert machines and {figure["peer"] for figure in machines} == {"machine"}
+
+
 @pytest.mark.parametrize("limit", [130_000, 250_000, 1_000_000, 1_599_999, 1_600_000, 2_000_000, 9_000_000])
 def test_the_highest_rate_is_found_to_5_percent(limit):
     tried = []
