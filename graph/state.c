@@ -6,12 +6,9 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/record.h"
-#include "dataplane/base/text.h"
 #include "graph/basket.h"
 #include "graph/state_impl.h"
 #include "graph/trail.h"
-
-#define PREFETCH_HUNTS 4 /* of an event: more would push the first ones out again */
 
 /* What an event does in one hunt. */
 struct step {
@@ -23,134 +20,6 @@ struct step {
     bool begin;             /* from nothing, or anew after a cooldown */
     bool reserved;          /* the place was made for this event */
 };
-
-/* listening returns the hunts that an event of a known type is for: those of tiles when it has a
- * tile, else the others.  An event with a tile is where its tile is, not its user. */
-static uint64_t listening(const struct rules *rules, const struct rules_type *type,
-                          const struct event *event)
-{
-    bool claim = event->flags & EVENT_HAS_TILE;
-    return type->hunts & (claim ? rules->tile_hunts : ~rules->tile_hunts);
-}
-
-static struct hash128 key_in(const struct rules_hunt *hunt, const struct event *event)
-{
-    return state_progress_key(hunt, event->user_key);
-}
-
-/* tile_name returns the name of the tile that an event is for, in its bytes or in decoded; *len is
- * 0 when it cannot be one's. */
-static const uint8_t *tile_name(const struct event *event, uint8_t decoded[TILES_NAME_LEN],
-                                size_t *len)
-{
-    const uint8_t *name = event->bytes + event->tile.off;
-    *len = event->tile.len;
-    if (!(event->flags & EVENT_ESCAPED))
-        return name;
-    int decoded_len = text_decode(name, event->tile.len, decoded, TILES_NAME_LEN);
-    *len = decoded_len > 0 ? (size_t)decoded_len : 0;
-    return decoded;
-}
-
-/* tile_of reads the tile that an event names. */
-static bool tile_of(const struct rules_hunt *hunt, const struct event *event, struct tile *tile)
-{
-    uint8_t decoded[TILES_NAME_LEN];
-    size_t len;
-    const uint8_t *name = tile_name(event, decoded, &len);
-    return tiles_parse(&hunt->tiles_key, hunt->tiles, name, len, tile);
-}
-
-static uint64_t tile_word(struct tile tile)
-{
-    return tile.period * TILES_MAP_MAX + tile.index;
-}
-
-/* lowest returns the lowest PREFETCH_HUNTS bits that are set. */
-static uint64_t lowest(uint64_t bits)
-{
-    if (__builtin_popcountll(bits) <= PREFETCH_HUNTS)
-        return bits;
-    uint64_t rest = bits;
-    for (int i = 0; i < PREFETCH_HUNTS; i++)
-        rest &= rest - 1;
-    return bits ^ rest;
-}
-
-/* prefetch_indexes brings in where the hunts' state is found, prefetch_entries then what is there.
- */
-static void prefetch_indexes(const struct partition *partition, const struct rules *rules,
-                             const struct event *event, uint64_t hunts)
-{
-    for (; hunts; hunts &= hunts - 1) {
-        const struct rules_hunt *hunt = &rules->hunts[__builtin_ctzll(hunts)];
-        struct tile tile;
-        if (hunt->kind != CONF_TILES) {
-            progress_prefetch_index(&partition->progress, key_in(hunt, event));
-            catalog_prefetch_find(hunt->catalog, event->item_key);
-        } else if (tile_of(hunt, event, &tile)) {
-            claims_prefetch_head(&partition->claims, hunt->series, tile_word(tile),
-                                 event->receive_ns);
-        }
-    }
-}
-
-static void prefetch_edges(const struct catalog *catalog, uint64_t item_key)
-{
-    uint32_t item = catalog_find(catalog, item_key);
-    if (item != ITEM_NONE)
-        catalog_prefetch(catalog, item);
-}
-
-static void prefetch_entries(const struct partition *partition, const struct rules *rules,
-                             const struct event *event, uint64_t hunts)
-{
-    for (; hunts; hunts &= hunts - 1) {
-        const struct rules_hunt *hunt = &rules->hunts[__builtin_ctzll(hunts)];
-        struct tile tile;
-        if (hunt->kind != CONF_TILES) {
-            progress_prefetch_entry(&partition->progress, key_in(hunt, event));
-            if (hunt->kind == CONF_BASKET) /* a trail looks at edges of what was reached */
-                prefetch_edges(hunt->catalog, event->item_key);
-        } else if (tile_of(hunt, event, &tile)) {
-            claims_prefetch_place(&partition->claims, hunt->series, tile_word(tile),
-                                  event->receive_ns);
-        }
-    }
-}
-
-void state_prefetch(const struct state *state, const struct rules *rules,
-                    const struct event *events, uint32_t count,
-                    struct hash128 identities[STATE_BURST_MAX])
-{
-    uint64_t hunts[STATE_BURST_MAX];
-    assert(count <= STATE_BURST_MAX);
-    /* In loops of a few instructions each: a prefetch waits for its page to be found, and only what
-     * the processor sees at once is looked up side by side. */
-    for (uint32_t i = 0; i < count; i++) {
-        const struct event *event = &events[i];
-        hunts[i] = 0;
-        if (event->reason != REASON_none)
-            continue;
-        const struct rules_type *type = rules_find_type(rules, event->type_key);
-        hunts[i] = type ? lowest(listening(rules, type, event)) : 0;
-        identities[i] = event_dedupe_key(&rules->key, event);
-    }
-    for (uint32_t i = 0; i < count; i++)
-        if (events[i].reason == REASON_none)
-            dedupe_prefetch(&state_partition(state, events[i].partition)->dedupe, identities[i]);
-    for (uint32_t i = 0; i < count; i++)
-        if (hunts[i])
-            prefetch_indexes(state_partition(state, events[i].partition), rules, &events[i],
-                             hunts[i]);
-    for (uint32_t i = 0; i < count; i++) {
-        if (events[i].reason != REASON_none)
-            continue;
-        const struct partition *partition = state_partition(state, events[i].partition);
-        dedupe_prefetch_other(&partition->dedupe, identities[i]);
-        prefetch_entries(partition, rules, &events[i], hunts[i]);
-    }
-}
 
 /* nanoseconds returns a client time in ns, UINT64_MAX when it is later than that. */
 static uint64_t nanoseconds(int64_t time_ms)
@@ -211,7 +80,7 @@ static enum reason check(const struct rules *rules, const struct event *event,
     uint64_t time_ns = nanoseconds(event->time_ms);
     if (ahead_of(time_ns, receive_ns, rules->skew_reject_ns))
         return REASON_future;
-    *hunts = listening(rules, type, event) & (named < 0 ? UINT64_MAX : 1ull << named);
+    *hunts = state_listening(rules, type, event) & (named < 0 ? UINT64_MAX : 1ull << named);
     if (ahead_of(time_ns, receive_ns, rules->skew_tolerance_ns))
         verdict->flags = RECORD_CLAMPED;
     else if (ahead_of(receive_ns, time_ns, rules->lateness_ns))
@@ -242,7 +111,7 @@ static void plan(const struct progress *progress, const struct event *event, int
         if (step->item == ITEM_NONE)
             out->flags |= OUTCOME_ITEM_UNKNOWN;
     }
-    step->place = progress_find(progress, key_in(hunt, event), now_ns);
+    step->place = progress_find(progress, state_progress_key(hunt, event->user_key), now_ns);
     step->begin = true;
     if (step->place != PROGRESS_NONE) {
         const struct progress_entry *entry = progress_entry(progress, step->place);
@@ -267,7 +136,7 @@ enum refusal state_judge_tile(const struct claims *claims, const struct rules_hu
         return REFUSAL_unknown_tile;
     uint64_t period = now_ns / hunt->period_ns;
     uint64_t begin_ns = tile.period * hunt->period_ns;
-    found->word = tile_word(tile);
+    found->word = state_tile_word(tile);
     found->end_ns = begin_ns + hunt->map_ttl_ns;
     if (tile.period > period)
         return REFUSAL_early;
@@ -285,7 +154,7 @@ static enum refusal judge_claim(const struct claims *claims, const struct event 
 {
     uint8_t decoded[TILES_NAME_LEN];
     size_t len;
-    const uint8_t *name = tile_name(event, decoded, &len);
+    const uint8_t *name = state_tile_name(event, decoded, &len);
     return state_judge_tile(claims, step->hunt, name, len, now_ns, &step->tile);
 }
 
@@ -317,7 +186,8 @@ static bool reserve(struct progress *progress, const struct event *event, uint64
     for (uint32_t i = 0; i < count; i++) {
         if (!steps[i].act || steps[i].place != PROGRESS_NONE)
             continue;
-        steps[i].place = progress_reserve(progress, key_in(steps[i].hunt, event), now_ns);
+        steps[i].place =
+            progress_reserve(progress, state_progress_key(steps[i].hunt, event->user_key), now_ns);
         steps[i].reserved = steps[i].place != PROGRESS_NONE;
         if (steps[i].reserved)
             continue;
@@ -506,11 +376,7 @@ accept_event(struct state *state, struct partition *partition, const struct rule
     uint64_t now_ns = verdict->receive_ns;
     uint32_t step_count = 0;
     if (!(verdict->flags & RECORD_LATE)) {
-        uint64_t rest = hunts ^ lowest(hunts);
-        if (rest) {
-            prefetch_indexes(partition, rules, event, rest);
-            prefetch_entries(partition, rules, event, rest);
-        }
+        state_prefetch_rest(partition, rules, event, hunts);
         step_count = plan_hunts(partition, rules, event, verdict, hunts, steps, out);
     }
     if (!plan_id(partition, rules, event, key, now_ns, &path) ||

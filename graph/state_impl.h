@@ -1,5 +1,6 @@
-/* state_impl.h - what the files of the state share: state.c (events), correct.c (corrections) and
- * state_memory.c (its memory, hash and figures).  Nobody else includes it.
+/* state_impl.h - what the files of the state share: state.c (events), state_prefetch.c (what they
+ * will touch), correct.c (corrections), state_memory.c (its memory, hash and figures), image.c and
+ * mirror.c (copies of it).
  *
  * Memory:  as state.h.  Threads: the shard that owns the partition.
  */
@@ -7,6 +8,7 @@
 
 #include <assert.h>
 
+#include "dataplane/base/text.h"
 #include "graph/claims.h"
 #include "graph/corrections.h"
 #include "graph/dedupe.h"
@@ -54,6 +56,19 @@ static inline struct hash128 state_progress_key(const struct rules_hunt *hunt,
     return progress_key(user_key, hunt->mark);
 }
 
+/* state_listening returns the hunts that an event of a known type is for: those of tiles when it
+ * has a tile, else the others.  An event with a tile is where its tile is, not its user. */
+static inline uint64_t state_listening(const struct rules *rules, const struct rules_type *type,
+                                       const struct event *event)
+{
+    bool claim = event->flags & EVENT_HAS_TILE;
+    return type->hunts & (claim ? rules->tile_hunts : ~rules->tile_hunts);
+}
+
+/* state_prefetch_rest brings in what state_prefetch left out of an event's hunts. */
+void state_prefetch_rest(const struct partition *partition, const struct rules *rules,
+                         const struct event *event, uint64_t hunts);
+
 /* state_bars returns whether what the entry has won, or had until it was revoked, keeps the user
  * out of the hunt. */
 static inline bool state_bars(const struct rules_hunt *hunt, const struct progress_entry *entry,
@@ -71,6 +86,25 @@ uint64_t state_win(const struct rules *rules, const struct rules_hunt *hunt,
  * entry had is kept for when they come back. */
 void state_assign(const struct rules *rules, const struct rules_hunt *hunt, struct hash128 user_key,
                   uint16_t had, struct progress_entry *entry, struct outcome *out);
+
+/* state_tile_name returns the name of the tile that an event is for, in its bytes or in decoded;
+ * *len is 0 when it cannot be one's. */
+static inline const uint8_t *state_tile_name(const struct event *event,
+                                             uint8_t decoded[TILES_NAME_LEN], size_t *len)
+{
+    const uint8_t *name = event->bytes + event->tile.off;
+    *len = event->tile.len;
+    if (!(event->flags & EVENT_ESCAPED))
+        return name;
+    int decoded_len = text_decode(name, event->tile.len, decoded, TILES_NAME_LEN);
+    *len = decoded_len > 0 ? (size_t)decoded_len : 0;
+    return decoded;
+}
+
+static inline uint64_t state_tile_word(struct tile tile)
+{
+    return tile.period * TILES_MAP_MAX + tile.index;
+}
 
 /* A tile that somebody asks for. */
 struct state_tile {
