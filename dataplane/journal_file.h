@@ -16,7 +16,8 @@
 
 struct journal_file_ops {
     /* make creates a file of bytes zeros and syncs it: a handle, or a negative errno and there is
-     * no such file.  It leaves the disk to others for so many times as long as it takes itself. */
+     * no such file.  It leaves the disk to others for so many times as long as it takes itself,
+     * and its core for half as long as it keeps that busy. */
     int (*make)(void *disk, int dir_fd, const char *name, uint64_t bytes, uint32_t pauses);
     /* adopt renames a file and syncs the directory.  What has the new name already is replaced, or
      * -EEXIST.  Returns 0 or a negative errno, and then which name it has is not known. */
