@@ -121,9 +121,9 @@ class FakeKafka:
 
     def answer(self, connection, request):
         api, version, correlation = request.take("h"), request.take("h"), request.take("i")
-        request.string()
         if api not in NAMES:  # not Kafka's: a greeting of TLS, say
             return False
+        request.string()
         kind = NAMES[api]
         with self.lock:
             n = self.counts[kind] = self.counts.get(kind, -1) + 1
