@@ -503,23 +503,6 @@ static json_t *finish(struct story *story)
     return told;
 }
 
-/* What was decided before the journal begins is in effect all the same, and cannot be told. */
-static enum story_result unknown(struct story *story)
-{
-    const char *what =
-        story->request->user ? "event or correction of this user" : "event with this id";
-    char begins[TEXT_TIME_LEN + 1];
-    text_time_format((int64_t)(story->begins_ns / NS_PER_MS), begins);
-    if (story->begins_ns)
-        snprintf(story->error, 512,
-                 "the journal has no %s; it begins at %s with a checkpoint, and what was before is "
-                 "not told",
-                 what, begins);
-    else
-        snprintf(story->error, 512, "the journal has no %s", what);
-    return STORY_UNKNOWN;
-}
-
 static enum story_result run(struct story *story, json_t **told)
 {
     const struct store *store = story->request->store;
@@ -532,7 +515,9 @@ static enum story_result run(struct story *story, json_t **told)
         if (story->found[p] && p != home)
             result = pass(story, p);
     if (result == STORY_TOLD && !story->told)
-        result = unknown(story);
+        result = story_none(store, story->error,
+                            story->request->user ? "event or correction of this user"
+                                                 : "event with this id");
     if (result == STORY_TOLD)
         *told = finish(story);
     return result;

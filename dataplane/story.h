@@ -56,6 +56,10 @@ struct story_walk {
  * STORY_FAULT with one line in error. */
 enum story_result story_walk(const struct story_walk *walk, char error[512]);
 
+/* story_none writes that the journal has no such thing, and where it begins when its first records
+ * were removed: what was decided before is in effect all the same.  Returns STORY_UNKNOWN. */
+enum story_result story_none(const struct store *store, char error[512], const char *what);
+
 /* story_items reads the data directory's item dictionary, the caller's to free; NULL with one line
  * in error. */
 struct items *story_items(const struct store *store, char error[512]);

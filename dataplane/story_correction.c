@@ -170,10 +170,8 @@ enum story_result corrections_tell(const struct corrections_request *request, js
                               .take = take,
                               .arg = &walk};
     enum story_result result = story_walk(&over, error);
-    if (result == STORY_TOLD && request->id && !walk.total) {
-        snprintf(error, 512, "the journal has no correction of this id");
-        result = STORY_UNKNOWN;
-    }
+    if (result == STORY_TOLD && request->id && !walk.total)
+        result = story_none(request->store, error, "correction of this id");
     if (result == STORY_TOLD && request->id)
         *told = json_incref(json_array_get(walk.shown, 0));
     else if (result == STORY_TOLD)

@@ -140,11 +140,8 @@ enum story_result reject_tell(const struct reject_request *request, json_t **tol
     snprintf(error, 512, "no memory to read the journal");
     if (letters.ring)
         result = story_walk(&over, error);
-    if (result == STORY_TOLD && request->one && !letters.matched) {
-        snprintf(error, 512, "no event was rejected as %u:%llu", request->partition,
-                 (unsigned long long)request->seq);
-        result = STORY_UNKNOWN;
-    }
+    if (result == STORY_TOLD && request->one && !letters.matched)
+        result = story_none(request->store, error, "rejected event of this number");
     if (result == STORY_TOLD)
         *told = finish(request, &letters);
     while (letters.ring && letters.oldest < letters.matched)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/text.h"
 #include "dataplane/story.h"
 
 #define DEADLINE_LOOK 256u
@@ -36,4 +37,17 @@ enum story_result story_walk(const struct story_walk *walk, char error[512])
         result = STORY_FAULT;
     replay_close(&replay);
     return result;
+}
+
+enum story_result story_none(const struct store *store, char error[512], const char *what)
+{
+    struct horizon horizon;
+    char begins[TEXT_TIME_LEN + 1];
+    int len = snprintf(error, 512, "the journal has no %s", what);
+    if (horizon_load(store->dir_fd, &horizon) || horizon_is_whole(&horizon))
+        return STORY_UNKNOWN;
+    text_time_format((int64_t)(horizon.begins_ns / NS_PER_MS), begins);
+    snprintf(error + len, 512 - (size_t)len,
+             "; it begins at %s with a checkpoint, and what was before is not told", begins);
+    return STORY_UNKNOWN;
 }

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from conftest import BUILD, CONFIG, encode, udp
+from test_patch import http
 from test_stop import CATALOG, TRAIL, blast
 
 OFTEN = CONFIG.replace("journal: {{ buffer: 32MiB, segment_size: 16MiB }}", "journal: {{ buffer: 8MiB, segment_size: 1MiB, checkpoint: 200ms }}")
@@ -223,8 +224,11 @@ def test_the_journals_beginning_goes_and_everything_still_works(make):
     told = json.loads(trove.ctl("explain", "late-user", "--json").stdout)
     assert told["matches"] and told["begins"] and len(told["events"]) == 2
     assert "the journal begins at" in trove.ctl("explain", "late-user").stdout
-    gone = trove.ctl("explain", "winner", status=1).stderr
-    assert re.search(r"no event or correction of this user; it begins at 20\d\d-\S+ with a checkpoint", gone), gone
+    for ask, what in ((("explain", "winner"), "event or correction of this user"), (("rejects", "show", "0:1"), "rejected event of this number")):
+        gone = trove.ctl(*ask, status=1).stderr
+        assert re.search(rf"no {what}; it begins at 20\d\d-\S+ with a checkpoint", gone), gone
+    status, _, problem = http(trove, "GET", f"/v1/corrections/{granted['id']}")
+    assert status == 404 and "no correction of this id; it begins at 20" in problem["detail"], problem
     trove.kill()
 
     report = json.loads(trove.ctl("replay", *data, "--verify", "--json").stdout)
