@@ -1,7 +1,6 @@
 /* state.c - the state transition: what an event means to its partition. */
 #include "graph/state.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "dataplane/base/clock.h"
